@@ -1,0 +1,65 @@
+# Every target builds .venv first, if it is not there: Python >= 3.11 is all that a machine needs.
+#   make PYTHON=/path/to/python3.12 figures    another interpreter
+#   make JOBS=8 test                           more processes
+
+PYTHON ?=
+JOBS ?= 2
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+# The processes of one run share the cores: threads of their own would only get in each other's way.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS="$(XLA_FLAGS) --xla_cpu_multi_thread_eigen=false"
+IS_NEW_ENOUGH := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup figures test bench lint clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## build .venv with everything that the other targets need
+
+# The stamp is written last, so that an interrupted installation is taken up again.
+$(STAMP): pyproject.toml
+	@rm -f $@
+	@if ! { $(PY) -c '$(IS_NEW_ENOUGH)' && $(PY) -m pip --version; } >/dev/null 2>&1; then \
+	  found=; \
+	  for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if [ -n "$$python" ] && "$$python" -c '$(IS_NEW_ENOUGH)' >/dev/null 2>&1; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "error: no Python >= 3.11 with the modules venv and ensurepip found (on Debian: apt install python3-venv)." >&2; \
+	    echo "       Say where there is one: make setup PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Building $(VENV) with $$("$$found" --version)."; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing hamtheory and its tools into $(VENV): once, and a few minutes."
+	@{ command -v uv >/dev/null 2>&1 && uv pip install --quiet --python $(PY) --editable '.[data,test]'; } \
+	  || $(PY) -m pip install --quiet --editable '.[data,test]'
+	@touch $@
+
+figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out/index.html
+	@$(PY) -m experiments all
+	@$(PY) -m figures all
+	@echo "The figures are in figures/out/index.html"
+
+test: $(STAMP) ## run the tests
+	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS)
+
+bench: $(STAMP) ## measure the speed of the solvers
+	@$(PY) -m experiments.benchmarks
+
+lint: $(STAMP) ## check style, format and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m pyright
+
+clean: ## remove results and caches, but not .venv
+	rm -rf build dist figures/out experiments/out .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,232 @@
+"""The vector fields: one flow in three coordinate systems."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ..geometry import AbstractGeometry, Hypentropy
+from ..metrics import (
+    Certificate,
+    certify,
+    nearest_coordinates,
+    relative_distance_to_least_squares,
+    relative_stationarity,
+)
+from ..problem import LinearRegression
+
+
+class AbstractFlow(eqx.Module):
+    """A flow in some coordinates: what the integrator needs to know of it."""
+
+    @abc.abstractmethod
+    def initial(self) -> Any:
+        """The state at t = 0."""
+
+    @abc.abstractmethod
+    def velocity(self, t: Float[Array, ""], state: Any) -> Any:
+        """The time derivative of the state."""
+
+    @abc.abstractmethod
+    def theta(self, state: Any) -> Float[Array, " d"]:
+        """The parameter vector at a state."""
+
+    @abc.abstractmethod
+    def certificate(self, state: Any) -> Certificate:
+        """How close the state is to the Bregman projection of the start on the interpolators."""
+
+    @abc.abstractmethod
+    def violation(self, state: Any) -> Float[Array, ""]:
+        """How far the state is from the limit, relative; the flow has converged when this is at most its tolerance."""
+
+    @abc.abstractmethod
+    def is_at_rest(self, state: Any) -> Bool[Array, ""]:
+        """Whether the flow has ended elsewhere: at the minimum over the points that it can reach."""
+
+    @abc.abstractmethod
+    def has_projection(self) -> Bool[Array, ""]:
+        """Whether the limit is a Bregman projection of the start: it is, unless there is weight decay."""
+
+    @abc.abstractmethod
+    def fastest_rate(self) -> Float[Array, ""]:
+        """An upper estimate of the fastest rate of decay, in inverse time: where a logarithmic time axis begins."""
+
+    @abc.abstractmethod
+    def absolute_scale(self) -> Any:
+        """The unit of the absolute tolerance, a pytree like the state (or its prefix)."""
+
+
+def fastest_rate(problem: LinearRegression, geo: AbstractGeometry, theta0: Float[Array, " d"]) -> Float[Array, ""]:
+    """`λ_max(XXᵀ)/n` times the inverse metric at the natural size of θ."""
+    size, _ = natural_scales(problem, geo, theta0)
+    metric = jnp.max(geo.inverse_metric(jnp.full_like(theta0, size)))
+    return jnp.square(jnp.max(problem.row_space.singular_values)) / problem.n * metric
+
+
+def natural_scales(problem: LinearRegression, geo: AbstractGeometry, theta0: Float[Array, " d"]):
+    """The sizes of θ, and of its image under the mirror map, to be expected along a flow."""
+    space = problem.row_space
+    nearest = theta0 + (space.target - space.project(theta0)) @ space.basis
+    size = jnp.maximum(jnp.max(jnp.abs(nearest)), jnp.max(jnp.abs(theta0)))
+    size = jnp.where(size > 0, size, 1)
+    return size, jnp.max(geo.mirror_map(jnp.full_like(theta0, size)))
+
+
+class PrimalFlow(AbstractFlow):
+    """`dθ/dt = −g_t⁻¹(θ) ⊙ ∇f(θ) − cθ` in θ itself: d numbers, any weight decay."""
+
+    problem: LinearRegression
+    geo: AbstractGeometry
+    theta0: Float[Array, " d"]
+    weight_decay: Float[Array, ""]
+
+    def initial(self):
+        return self.theta0
+
+    def velocity(self, t, state):
+        geo, rate = self.geo.decayed(t, self.weight_decay)
+        return -geo.inverse_metric(state) * self.problem.gradient(state) - rate * state
+
+    def theta(self, state):
+        return state
+
+    def certificate(self, state):
+        coordinates = nearest_coordinates(self.problem, self.geo, state, self.theta0)
+        return certify(self.problem, self.geo, state, self.theta0, coordinates)
+
+    def violation(self, state):
+        stationarity = relative_stationarity(self.problem, self.geo, state, self.weight_decay)
+        return jnp.where(self.weight_decay > 0, stationarity, self.certificate(state).violation)
+
+    def is_at_rest(self, state):
+        return jnp.asarray(False)  # the metric is positive: it rests at its limit alone
+
+    def has_projection(self):
+        return self.weight_decay == 0
+
+    def fastest_rate(self):
+        return fastest_rate(self.problem, self.geo, self.theta0)
+
+    def absolute_scale(self):
+        # An error of one dual unit at zero, where the metric, and with it what a given error in θ means, is smallest.
+        size, mirrored = natural_scales(self.problem, self.geo, self.theta0)
+        return jnp.minimum(size, mirrored * self.geo.inverse_metric(jnp.zeros_like(self.theta0)))
+
+
+class DualFlow(AbstractFlow):
+    """`dν/dt = −(Xθ − y)/n` with `θ = (R*)′(R′(θ₀) + Xᵀν)`: at most n numbers instead of d, no weight decay.
+
+    The state is λ with `Xᵀν = Qᵀλ`, in the orthonormal basis Q of the row space: `dλ/dt = −s²(Qθ − b)/n`. The
+    invariant `R′(θ) − R′(θ₀) ∈ row(X)` holds exactly, so that every consistent integrator ends at the same limit.
+    """
+
+    problem: LinearRegression
+    geo: AbstractGeometry
+    theta0: Float[Array, " d"]
+
+    def initial(self):
+        return jnp.zeros_like(self.problem.row_space.target)
+
+    def velocity(self, t, state):
+        space = self.problem.row_space
+        return -jnp.square(space.singular_values) * (space.project(self.theta(state)) - space.target) / self.problem.n
+
+    def theta(self, state):
+        shift = state @ self.problem.row_space.basis
+        return self.geo.inverse_mirror_map(self.geo.mirror_map(self.theta0) + shift)
+
+    def certificate(self, state):
+        return certify(self.problem, self.geo, self.theta(state), self.theta0, state)
+
+    def violation(self, state):
+        return self.certificate(state).violation
+
+    def is_at_rest(self, state):
+        return jnp.asarray(False)  # the metric is positive: it rests at its limit alone
+
+    def has_projection(self):
+        return jnp.asarray(True)
+
+    def fastest_rate(self):
+        return fastest_rate(self.problem, self.geo, self.theta0)
+
+    def absolute_scale(self):
+        return natural_scales(self.problem, self.geo, self.theta0)[1]
+
+
+class ProductFlow(AbstractFlow):
+    """Gradient flow on the factors of θ = m⊙w: `dm/dt = −(w ⊙ ∇f + 2βm)`, `dw/dt = −(m ⊙ ∇f + 2βw)`.
+
+    A coordinate with m₀ = w₀ = 0 never moves; `reachable` is the problem without its column. A balanced coordinate,
+    |m₀| = |w₀|, has γ = 0; its Bregman divergence is the limit γ → 0 on the orthant that it cannot leave.
+    """
+
+    problem: LinearRegression
+    reachable: LinearRegression
+    geo: Hypentropy
+    m0: Float[Array, " d"]
+    w0: Float[Array, " d"]
+    weight_decay: Float[Array, ""]
+
+    def __init__(self, problem: LinearRegression, m0, w0, weight_decay):
+        alive = (m0 != 0) | (w0 != 0)
+        self.problem = problem
+        self.reachable = LinearRegression(jnp.where(alive[None, :], problem.X, 0), problem.y)
+        gamma = jnp.abs((m0 - w0) * (m0 + w0)) / 2
+        self.geo = Hypentropy(gamma=jnp.maximum(gamma, jnp.finfo(m0.dtype).tiny))
+        self.m0, self.w0, self.weight_decay = m0, w0, weight_decay
+
+    def initial(self):
+        return self.m0, self.w0
+
+    def velocity(self, t, state):
+        m, w = state
+        gradient = self.problem.gradient(m * w)
+        return (
+            -(w * gradient + 2 * self.weight_decay * m),
+            -(m * gradient + 2 * self.weight_decay * w),
+        )
+
+    def theta(self, state):
+        m, w = state
+        return m * w
+
+    def certificate(self, state):
+        theta0, theta = self.m0 * self.w0, self.theta(state)
+        coordinates = nearest_coordinates(self.reachable, self.geo, theta, theta0)
+        certificate = certify(self.reachable, self.geo, theta, theta0, coordinates)
+        residual = relative_distance_to_least_squares(self.problem, theta)
+        return eqx.tree_at(lambda c: c.residual, certificate, residual)
+
+    def violation(self, state):
+        stationarity = relative_stationarity(self.problem, self.geo, self.theta(state), self.weight_decay)
+        return jnp.where(self.weight_decay > 0, stationarity, self.certificate(state).violation)
+
+    def is_at_rest(self, state):
+        # A balanced coordinate keeps its sign, and a dead one its zero: the flow minimises over what is left.
+        theta, balanced = self.theta(state), jnp.abs(self.m0) == jnp.abs(self.w0)
+        sign, gradient = jnp.sign(self.m0 * self.w0), self.problem.gradient(theta)
+        step = theta - gradient
+        shrunk = jnp.sign(step) * jnp.maximum(jnp.abs(step) - 2 * self.weight_decay, 0)
+        target = jnp.where(balanced & (shrunk * sign <= 0), 0, shrunk)
+        scale = jnp.max(jnp.abs(self.problem.gradient(jnp.zeros_like(theta))))
+        # Where nothing is in the way, it moves by at least what is missing over the condition number of X.
+        s = self.problem.row_space.singular_values
+        condition = jnp.max(s) / jnp.min(jnp.where(s > 0, s, jnp.inf))
+        residual = relative_distance_to_least_squares(self.problem, theta)
+        missing = jnp.where(self.weight_decay > 0, self.violation(state), residual)
+        return jnp.max(jnp.abs(theta - target)) <= 1e-3 * scale * missing / (condition * theta.size**0.5)
+
+    def has_projection(self):
+        return self.weight_decay == 0
+
+    def fastest_rate(self):
+        return fastest_rate(self.problem, self.geo, self.m0 * self.w0)
+
+    def absolute_scale(self):
+        # theta grows from zero as gamma sinh: its relative error is that of the smaller factor
+        size, _ = natural_scales(self.problem, self.geo, self.m0 * self.w0)
+        start = jnp.maximum(jnp.abs(self.m0), jnp.abs(self.w0))
+        return jnp.minimum(jnp.sqrt(size), jnp.where(start > 0, start, jnp.sqrt(size)))

@@ -1,0 +1,39 @@
+"""The Bregman divergence, once for every geometry."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from ._base import AbstractGeometry
+from ._numerics import floating
+from ._quadrature import taylor_remainder
+
+
+def bregman_divergence(geo: AbstractGeometry, theta: ArrayLike, theta0: ArrayLike) -> Float[Array, "..."]:
+    """The Bregman divergence of the potential, summed over the last axis.
+
+    `D_R(θ, θ₀) = Σᵢ R(θᵢ) − R(θ₀ᵢ) − R′(θ₀ᵢ)(θᵢ − θ₀ᵢ) ≥ 0`. Where |θ − θ₀| ≤ |θ₀|/2 the difference is evaluated as
+    `(θ − θ₀)² ∫₀¹ (1 − u) / g⁻¹(θ₀ + u(θ − θ₀)) du`, whose terms are all positive: no digits cancel, however close the
+    points are.
+
+    Arguments: `geo` any geometry; `theta` and `theta0` of shape (..., d), broadcast against each other.
+    Returns: shape (...).
+    Source: [bregman1967relaxation].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> float(ht.bregman_divergence(ht.Euclidean(), [3.0, 0.0], [0.0, 4.0]))
+    12.5
+
+    ```
+    """
+    return jnp.sum(divergence_terms(geo, theta, theta0), axis=-1)
+
+
+def divergence_terms(geo: AbstractGeometry, theta: ArrayLike, theta0: ArrayLike) -> Float[Array, "..."]:
+    """The terms of `bregman_divergence`, one a coordinate."""
+    theta, theta0 = jnp.broadcast_arrays(floating(theta), floating(theta0))
+    step = theta - theta0
+    near = jnp.abs(step) <= jnp.abs(theta0) / 2
+    close = taylor_remainder(lambda s: 1 / geo.inverse_metric(s), theta0, jnp.where(near, step, 0))
+    far = geo.potential(theta) - geo.potential(theta0) - geo.mirror_map(theta0) * step
+    return jnp.where(near, close, far)

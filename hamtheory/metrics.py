@@ -1,0 +1,115 @@
+"""What is measured of a parameter vector: residuals, certificates, norms. Defined here and nowhere else."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .geometry import AbstractGeometry, bregman_divergence
+from .problem import LinearRegression
+
+
+def relative_residual(problem: LinearRegression, theta: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0)."""
+    return jnp.linalg.norm(problem.residual(theta), axis=-1) / _scale(problem)
+
+
+def relative_distance_to_least_squares(problem: LinearRegression, theta: Float[Array, " d"]) -> Float[Array, ""]:
+    """`‖Xθ − Py‖ / ‖y‖` with P the projection on the range of X: the part of the residual that can be removed.
+
+    Equal to `relative_residual` where `Xθ = y` has a solution.
+    """
+    space = problem.row_space
+    return jnp.linalg.norm(space.singular_values * (space.project(theta) - space.target)) / _scale(problem)
+
+
+def _scale(problem: LinearRegression) -> Float[Array, ""]:
+    norm = jnp.linalg.norm(problem.y)
+    return jnp.where(norm > 0, norm, 1)
+
+
+class Certificate(eqx.Module):
+    """Proof of how close θ is to the limit of a flow, without a reference solution.
+
+    `residual`: the removable relative residual. `duality_gap`: of the Bregman projection, see `certify`.
+    `relative_gap`: its size relative to the divergence D_R(θ, θ₀) that the limit minimises.
+    """
+
+    residual: Float[Array, ""]
+    duality_gap: Float[Array, ""]
+    relative_gap: Float[Array, ""]
+
+    @property
+    def violation(self) -> Float[Array, ""]:
+        """The larger of the residual and the relative gap: the certificate is within `tol` if this is."""
+        return jnp.maximum(self.residual, self.relative_gap)
+
+
+def certify(
+    problem: LinearRegression,
+    geo: AbstractGeometry,
+    theta: Float[Array, " d"],
+    theta0: Float[Array, " d"],
+    coordinates: Float[Array, " r"],
+) -> Certificate:
+    """The certificate of θ for the dual point ν, given by its row-space coordinates λ (`Xᵀν = Qᵀλ`).
+
+    The primal problem is `min D_R(θ, θ₀)` over `Xθ = y`, the dual `max yᵀν − Σ [R*(R′(θ₀) + Xᵀν) − R*(R′(θ₀))]`, and
+    the difference of their values at (θ, ν) equals `D_R(θ, θ(ν)) + νᵀ(Xθ − y)` with `θ(ν) = (R*)′(R′(θ₀) + Xᵀν)`,
+    which is how it is evaluated: nothing cancels. For `θ = θ(ν)` only the second term remains. For an inconsistent y,
+    the least-squares set takes the place of the interpolators.
+    """
+    space = problem.row_space
+    mirrored = geo.inverse_mirror_map(geo.mirror_map(theta0) + coordinates @ space.basis)
+    gap = bregman_divergence(geo, theta, mirrored) + coordinates @ (space.project(theta) - space.target)
+    rounding = jnp.finfo(theta.dtype).eps * jnp.sum(theta0 * geo.mirror_map(theta0))
+    scale = bregman_divergence(geo, theta, theta0) + rounding
+    relative = jnp.where(gap == 0, 0, jnp.abs(gap) / jnp.where(scale > 0, scale, 1))
+    return Certificate(relative_distance_to_least_squares(problem, theta), gap, relative)
+
+
+def nearest_coordinates(
+    problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"], theta0: Float[Array, " d"]
+) -> Float[Array, " r"]:
+    """The row-space coordinates λ nearest to `R′(θ) − R′(θ₀)`, which lies in row(X) all along a flow."""
+    return problem.row_space.project(geo.mirror_map(theta) - geo.mirror_map(theta0))
+
+
+def invariant_drift(
+    problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"], theta0: Float[Array, " d"]
+) -> Float[Array, ""]:
+    """How far `R′(θ) − R′(θ₀)` has left row(X), relative to its size: zero along an exact flow."""
+    shift = geo.mirror_map(theta) - geo.mirror_map(theta0)
+    outside = jnp.linalg.norm(shift - problem.row_space.project(shift) @ problem.row_space.basis)
+    size = jnp.linalg.norm(shift)
+    return outside / jnp.where(size > 0, size, 1)
+
+
+def relative_stationarity(
+    problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"], weight_decay: Float[Array, ""]
+) -> Float[Array, ""]:
+    """The largest violation of the optimality condition of the limit under weight decay, over the largest |∇f(0)|."""
+    violation = geo.stationarity(theta, problem.gradient(theta), weight_decay)
+    scale = jnp.max(jnp.abs(problem.gradient(jnp.zeros_like(theta))))
+    return jnp.max(jnp.abs(violation)) / jnp.where(scale > 0, scale, 1)
+
+
+def relative_excess(norm: Float[Array, "..."], least: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`norm / least − 1`: how far a norm is above the least possible one."""
+    return norm / least - 1
+
+
+def distance(theta: Float[Array, "*batch d"], reference: Float[Array, " d"]) -> Float[Array, "*batch"]:
+    """`‖θ − reference‖₂`."""
+    return jnp.linalg.norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
+
+
+def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"]) -> Float[Array, ""]:
+    """`λ_min⁺(X diag(g⁻¹(θ)) Xᵀ) / n`: the rate at which the residual of the flow decays near its limit θ.
+
+    The loss decays at twice that rate. Units: inverse time.
+    """
+    space = problem.row_space
+    root = space.singular_values[:, None] * space.basis * jnp.sqrt(geo.inverse_metric(theta))[None, :]
+    values = jnp.linalg.svd(root, compute_uv=False)
+    # The rank is that of X, whatever the metric: the smallest nonzero value stands at its place.
+    return jnp.square(values[problem.rank - 1]) / problem.n

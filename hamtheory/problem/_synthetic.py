@@ -1,0 +1,35 @@
+"""Random regression problems, reproducible from their seed."""
+
+import numpy as np
+
+from .._validate import count, nonnegative_number
+from ._regression import LinearRegression
+
+
+def sparse_regression(n: int, d: int, k: int, seed: int = 0, noise: float = 0.0) -> LinearRegression:
+    """A random sparse regression problem: `y = X θ* + noise · ε`, with standard Gaussian X and ε.
+
+    Arguments: `n` rows, `d` columns; `k` entries of θ*, at random places, are ±1 with random signs and the others 0;
+    `seed` of `numpy.random.default_rng`, the same numbers on every machine and in every dtype; `noise` the standard
+    deviation of the noise.
+    Returns: a `LinearRegression` with `theta_star`, in JAX's default floating dtype.
+    Source: the set-up of [woodworth2020kernel] and [pesme2021implicit].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.sparse_regression(n=40, d=100, k=5, seed=1)
+    >>> problem.n, problem.d, int((problem.theta_star != 0).sum())
+    (40, 100, 5)
+
+    ```
+    """
+    n, d, k = count(n, "n"), count(d, "d"), count(k, "k", least=0)
+    if k > d:
+        raise ValueError(f"k must be at most d = {d}; got {k}")
+    noise = float(nonnegative_number(noise, "noise"))
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    theta_star = np.zeros(d)
+    theta_star[rng.choice(d, k, replace=False)] = rng.choice([-1.0, 1.0], k)
+    y = X @ theta_star + noise * rng.standard_normal(n)
+    return LinearRegression(X, y, theta_star)
