@@ -4,7 +4,7 @@ In the order of the data flow: a problem, a geometry, its flow and its limit, wi
 """
 
 from . import flow, geometry, limit, metrics, problem
-from ._result import Result
+from ._result import NAMES, Result, codes
 from .flow import FlowResult, ProductFlowResult, product_flow, solve_flow
 from .geometry import HAM, Euclidean, Hypentropy, bregman_divergence
 from .limit import LimitResult, basis_pursuit, min_norm, solve_limit

@@ -1,0 +1,12 @@
+"""Experiments: compute only. One module an experiment, with a frozen `Config` and `run(config) -> xarray.Dataset`."""
+
+# In the order of the figures that they feed.
+NAMES = (
+    "inverse_metrics",
+    "potentials",
+    "plane",
+    "interpolation",
+    "recovery",
+    "convergence",
+    "coordinates",
+)

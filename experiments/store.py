@@ -1,0 +1,84 @@
+"""Where experiments leave their data: one Zarr store each, with all that is needed to run it again or to distrust it."""
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from hamtheory import NAMES, codes
+
+ROOT = Path(__file__).parent / "out"
+_SOURCES = Path(__file__).parent.parent
+
+
+def path(name: str, *, smoke: bool = False) -> Path:
+    """The store of an experiment."""
+    return ROOT / ("smoke" if smoke else "full") / f"{name}.zarr"
+
+
+def fingerprint(name: str, config: Any) -> str:
+    """A hash of the configuration and of the sources: of the package, the experiment, and what experiments share."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
+    shared = (_SOURCES / "experiments").glob("_*.py")
+    for source in sorted([*(_SOURCES / "hamtheory").rglob("*.py"), *shared, _SOURCES / "experiments" / f"{name}.py"]):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: bool = False) -> tuple[Path, bool]:
+    """Run an experiment and store its data, unless the store already holds the same; returns where, and whether it ran."""
+    target, mark = path(name, smoke=smoke), fingerprint(name, config)
+    if not fresh and target.exists() and xr.open_zarr(target).attrs.get("fingerprint") == mark:
+        return target, False
+    started = time.monotonic()
+    dataset = module.run(config)
+    if "status" not in dataset:
+        raise ValueError(f"experiment {name}: the dataset must carry a status for every lane")
+    dataset.attrs |= {
+        "experiment": name,
+        "fingerprint": mark,
+        "config": json.dumps(dataclasses.asdict(config)),
+        "seed": getattr(config, "seed", -1),
+        "dtype": "float64" if jax.config.jax_enable_x64 else "float32",
+        "device": f"{jax.devices()[0].device_kind} ({platform.machine()})",
+        "versions": json.dumps({p: importlib.metadata.version(p) for p in ("jax", "diffrax", "numpy", "scipy")}),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    unfinished = target.with_suffix(".partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    dataset.to_zarr(unfinished, mode="w", consolidated=False)
+    shutil.rmtree(target, ignore_errors=True)
+    unfinished.rename(target)
+    return target, True
+
+
+def load(name: str, *, smoke: bool = False) -> xr.Dataset:
+    """The stored data of an experiment, in memory."""
+    target = path(name, smoke=smoke)
+    if not target.exists():
+        raise FileNotFoundError(f"no data of experiment {name!r} yet; compute them: python -m experiments {name}")
+    with xr.open_zarr(target, consolidated=False) as dataset:
+        return dataset.load()
+
+
+def status(dims: tuple[str, ...], results: Any) -> xr.Variable:
+    """The status of every lane, from a `Result` or its integer codes: 0 is converged."""
+    values = np.asarray(results if isinstance(results, np.ndarray) else codes(results), np.int8)
+    flags = {"flag_values": list(range(len(NAMES))), "flag_meanings": " ".join(NAMES)}
+    return xr.Variable(dims, values, {"long_name": "how the lane ended", **flags})
+
+
+def variable(dims: tuple[str, ...] | str, values: Any, long_name: str, units: str = "1") -> xr.Variable:
+    """A variable with its meaning and its unit."""
+    return xr.Variable(dims, np.asarray(values), {"long_name": long_name, "units": units})

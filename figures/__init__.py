@@ -1,0 +1,12 @@
+"""Figures: draw only. One module a figure, with `draw(dataset) -> Figure` and what its caption says."""
+
+# In the order of the index page. The module of the same name in experiments computes the data.
+NAMES = (
+    "inverse_metrics",
+    "potentials",
+    "plane",
+    "interpolation",
+    "recovery",
+    "convergence",
+    "coordinates",
+)

@@ -1,0 +1,19 @@
+"""The look of the figures: one colour a geometry, one line style a role."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # before pyplot: the figures are files, on machines without a screen too
+
+STYLE = str(Path(__file__).parent / "hamtheory.mplstyle")
+
+# Okabe and Ito's palette.
+COLOURS = {"GD": "#000000", "m*w": "#D55E00", "HAM": "#0072B2", "other": "#009E73"}
+LABELS = {"GD": "gradient descent", "m*w": "$m\\odot w$", "HAM": "HAM", "other": "custom"}
+THEORY = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+
+
+def panel_label(ax, letter: str) -> None:
+    """(a), (b), … above the left corner of a panel."""
+    ax.set_title(f"({letter})", loc="left", fontweight="bold")
