@@ -3,9 +3,10 @@
 import diffrax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
 from .._result import Result, throw_unless
+from .._types import Number, Times, Vector
 from .._validate import count, finite, is_traced, nonnegative_number, positive, real_array, start, tolerance
 from ..geometry import AbstractGeometry
 from ..limit import solve_limit
@@ -22,15 +23,15 @@ _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 def solve_flow(
     problem: LinearRegression,
     geo: AbstractGeometry,
-    theta0: ArrayLike | None = None,
+    theta0: Vector | None = None,
     *,
-    weight_decay: float = 0.0,
-    ts: ArrayLike | None = None,
+    weight_decay: Number = 0.0,
+    ts: Times | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-10,
     coordinates: str | None = None,
     solver: str | diffrax.AbstractSolver | None = None,
-    dt: float | None = None,
+    dt: Number | None = None,
     tol: float | None = None,
     save: str = "log",
     max_steps: int = 100_000,
@@ -105,15 +106,15 @@ class ProductFlowResult(FlowResult):
 
 def product_flow(
     problem: LinearRegression,
-    m0: ArrayLike,
-    w0: ArrayLike,
+    m0: Vector,
+    w0: Vector,
     *,
-    weight_decay: float = 0.0,
-    ts: ArrayLike | None = None,
+    weight_decay: Number = 0.0,
+    ts: Times | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-10,
     solver: str | diffrax.AbstractSolver | None = None,
-    dt: float | None = None,
+    dt: Number | None = None,
     tol: float | None = None,
     save: str = "log",
     max_steps: int = 100_000,
@@ -160,9 +161,8 @@ def _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress) -
     dtype = problem.dtype
     rtol = tolerance(rtol, "rtol", dtype, _REACH)
     tol = rtol if tol is None else tolerance(tol, "tol", dtype, _REACH)
-    solver = solver_named(solver)
-    if dt is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(f"dt must be given for {type(solver).__name__}, which has no error estimate to adapt by")
+    atol = tolerance(atol, "atol", dtype, 0)
+    solver = solver_named(solver, dt is not None, rtol, atol)
     if save not in ("log", "steps"):
         raise ValueError(f"save must be 'log' or 'steps'; got {save!r}")
     if ts is not None:
@@ -179,7 +179,7 @@ def _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress) -
     return Plan(
         solver=solver,
         rtol=as_array(tighter * rtol),
-        atol=as_array(tighter * tolerance(atol, "atol", dtype, 0)),
+        atol=as_array(tighter * atol),
         tol=as_array(tol),
         dt=None if dt is None else positive(dt, "dt").astype(dtype),
         ts=ts,

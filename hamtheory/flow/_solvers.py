@@ -1,7 +1,10 @@
 """The integrators on offer, and the choice between explicit and implicit ones."""
 
+import dataclasses
+
 import diffrax
 import jax.numpy as jnp
+import optimistix
 from jaxtyping import Array, Float
 
 from ..geometry import AbstractGeometry
@@ -32,10 +35,21 @@ def stiffness(problem: LinearRegression, geo: AbstractGeometry, theta: Float[Arr
     return jnp.square(values[0] / values[problem.rank - 1])
 
 
-def solver_named(solver: str | diffrax.AbstractSolver) -> diffrax.AbstractSolver:
-    """The integrator of that name, or the one given."""
-    if isinstance(solver, diffrax.AbstractSolver):
-        return solver
-    if solver not in SOLVERS:
-        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, or a diffrax solver; got {solver!r}")
-    return SOLVERS[solver]
+def solver_named(
+    solver: str | diffrax.AbstractSolver, fixed_step: bool, rtol: float, atol: float
+) -> diffrax.AbstractSolver:
+    """The integrator of that name, or the one given, ready for an adaptive or for a fixed step.
+
+    An implicit method solves its stages to the tolerances of the step-size controller; where there is none, to these.
+    """
+    if isinstance(solver, str):
+        if solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, or a diffrax solver; got {solver!r}")
+        solver = SOLVERS[solver]
+    if not fixed_step and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(
+            f"dt must be given for {type(solver).__name__}, which has no error estimate to adapt by"
+        )
+    if fixed_step and isinstance(solver, diffrax.AbstractImplicitSolver):
+        return dataclasses.replace(solver, root_finder=optimistix.Newton(rtol=rtol, atol=atol))
+    return solver

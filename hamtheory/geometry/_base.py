@@ -5,6 +5,8 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, ArrayLike, Float
 
+from .._types import Parameter
+
 Scalars = Float[Array, "..."]
 
 
@@ -20,23 +22,23 @@ class AbstractGeometry(eqx.Module):
     """
 
     @abc.abstractmethod
-    def inverse_metric(self, theta: ArrayLike) -> Scalars:
+    def inverse_metric(self, theta: Parameter) -> Scalars:
         """`g⁻¹(θ)`."""
 
     @abc.abstractmethod
-    def mirror_map(self, theta: ArrayLike) -> Scalars:
+    def mirror_map(self, theta: Parameter) -> Scalars:
         """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing."""
 
     @abc.abstractmethod
-    def inverse_mirror_map(self, mu: ArrayLike) -> Scalars:
+    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`."""
 
     @abc.abstractmethod
-    def potential(self, theta: ArrayLike) -> Scalars:
+    def potential(self, theta: Parameter) -> Scalars:
         """`R(θ)`."""
 
     @abc.abstractmethod
-    def conjugate(self, mu: ArrayLike) -> Scalars:
+    def conjugate(self, mu: Parameter) -> Scalars:
         """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`."""
 
     @abc.abstractmethod

@@ -1,14 +1,15 @@
 """The Bregman divergence, once for every geometry."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
+from .._types import Vectors
 from ._base import AbstractGeometry
 from ._numerics import floating
 from ._quadrature import taylor_remainder
 
 
-def bregman_divergence(geo: AbstractGeometry, theta: ArrayLike, theta0: ArrayLike) -> Float[Array, "..."]:
+def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
     """The Bregman divergence of the potential, summed over the last axis.
 
     `D_R(θ, θ₀) = Σᵢ R(θᵢ) − R(θ₀ᵢ) − R′(θ₀ᵢ)(θᵢ − θ₀ᵢ) ≥ 0`. Where |θ − θ₀| ≤ |θ₀|/2 the difference is evaluated as
@@ -29,7 +30,7 @@ def bregman_divergence(geo: AbstractGeometry, theta: ArrayLike, theta0: ArrayLik
     return jnp.sum(divergence_terms(geo, theta, theta0), axis=-1)
 
 
-def divergence_terms(geo: AbstractGeometry, theta: ArrayLike, theta0: ArrayLike) -> Float[Array, "..."]:
+def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
     """The terms of `bregman_divergence`, one a coordinate."""
     theta, theta0 = jnp.broadcast_arrays(floating(theta), floating(theta0))
     step = theta - theta0

@@ -1,8 +1,8 @@
 """Gradient descent's geometry."""
 
 import jax.numpy as jnp
-from jaxtyping import ArrayLike
 
+from .._types import Parameter
 from ._base import AbstractStaticGeometry, Scalars
 from ._numerics import floating
 
@@ -20,19 +20,19 @@ class Euclidean(AbstractStaticGeometry):
     ```
     """
 
-    def inverse_metric(self, theta: ArrayLike) -> Scalars:
+    def inverse_metric(self, theta: Parameter) -> Scalars:
         return jnp.ones_like(floating(theta))
 
-    def mirror_map(self, theta: ArrayLike) -> Scalars:
+    def mirror_map(self, theta: Parameter) -> Scalars:
         return floating(theta)
 
-    def inverse_mirror_map(self, mu: ArrayLike) -> Scalars:
+    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         return floating(mu)
 
-    def potential(self, theta: ArrayLike) -> Scalars:
+    def potential(self, theta: Parameter) -> Scalars:
         return jnp.square(floating(theta)) / 2
 
-    def conjugate(self, mu: ArrayLike) -> Scalars:
+    def conjugate(self, mu: Parameter) -> Scalars:
         return jnp.square(floating(mu)) / 2
 
     def mirror_bound(self) -> Scalars:

@@ -2,8 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
+from .._types import Parameter
 from ._base import AbstractStaticGeometry, Scalars
 from ._numerics import expm1_over, floating, log1p_over, odd
 from ._parameter import positive_or_log
@@ -29,7 +30,7 @@ class HAM(AbstractStaticGeometry):
     parameter: Float[Array, "..."]
     logarithmic: bool = eqx.field(static=True)
 
-    def __init__(self, alpha: ArrayLike | None = None, *, log_alpha: ArrayLike | None = None):
+    def __init__(self, alpha: Parameter | None = None, *, log_alpha: Parameter | None = None):
         self.parameter, self.logarithmic = positive_or_log(alpha, log_alpha, "alpha")
 
     @property
@@ -40,21 +41,21 @@ class HAM(AbstractStaticGeometry):
     def log_alpha(self) -> Scalars:
         return self.parameter if self.logarithmic else jnp.log(self.parameter)
 
-    def inverse_metric(self, theta: ArrayLike) -> Scalars:
+    def inverse_metric(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
         return 1 + self.alpha.astype(theta.dtype) * jnp.abs(theta)
 
-    def mirror_map(self, theta: ArrayLike) -> Scalars:
+    def mirror_map(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
         alpha = self.alpha.astype(theta.dtype)
         return odd(lambda x: log1p_over(alpha, x), theta)
 
-    def inverse_mirror_map(self, mu: ArrayLike) -> Scalars:
+    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         mu = floating(mu)
         alpha = self.alpha.astype(mu.dtype)
         return odd(lambda x: expm1_over(alpha, x), mu)
 
-    def potential(self, theta: ArrayLike) -> Scalars:
+    def potential(self, theta: Parameter) -> Scalars:
         x = jnp.abs(floating(theta))
         alpha = self.alpha.astype(x.dtype)
         near = alpha * x < 1
@@ -63,7 +64,7 @@ class HAM(AbstractStaticGeometry):
         large = x * ((1 + 1 / (alpha * x)) * log1p_over(alpha, x) - 1 / alpha)
         return jnp.where(near, small, large)
 
-    def conjugate(self, mu: ArrayLike) -> Scalars:
+    def conjugate(self, mu: Parameter) -> Scalars:
         x = jnp.abs(floating(mu))
         alpha = self.alpha.astype(x.dtype)
         near = alpha * x < 1

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from .._types import Parameter
 from ._base import AbstractGeometry, Scalars
 from ._numerics import asinh_quotient, floating, sinh_times
 from ._parameter import positive_or_log
@@ -35,7 +36,7 @@ class Hypentropy(AbstractGeometry):
     parameter: Float[Array, "..."]
     logarithmic: bool = eqx.field(static=True)
 
-    def __init__(self, gamma: ArrayLike | None = None, *, log_gamma: ArrayLike | None = None):
+    def __init__(self, gamma: Parameter | None = None, *, log_gamma: Parameter | None = None):
         self.parameter, self.logarithmic = positive_or_log(gamma, log_gamma, "gamma", BALANCED)
 
     @property
@@ -46,24 +47,24 @@ class Hypentropy(AbstractGeometry):
     def log_gamma(self) -> Scalars:
         return self.parameter if self.logarithmic else jnp.log(self.parameter)
 
-    def inverse_metric(self, theta: ArrayLike) -> Scalars:
+    def inverse_metric(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
         return 2 * jnp.hypot(theta, self.gamma.astype(theta.dtype))
 
-    def mirror_map(self, theta: ArrayLike) -> Scalars:
+    def mirror_map(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
         return asinh_quotient(theta, self.gamma.astype(theta.dtype)) / 2
 
-    def inverse_mirror_map(self, mu: ArrayLike) -> Scalars:
+    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         mu = floating(mu)
         return sinh_times(self.gamma.astype(mu.dtype), 2 * mu)
 
-    def potential(self, theta: ArrayLike) -> Scalars:
+    def potential(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
         gamma = self.gamma.astype(theta.dtype)
         return theta / 2 * (asinh_quotient(theta, gamma) - theta / (gamma + jnp.hypot(theta, gamma)))
 
-    def conjugate(self, mu: ArrayLike) -> Scalars:
+    def conjugate(self, mu: Parameter) -> Scalars:
         mu = floating(mu)
         return jnp.square(sinh_times(jnp.sqrt(self.gamma.astype(mu.dtype)), mu))
 

@@ -3,13 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike
 
+from .._types import Parameter
 from .._validate import finite, is_traced, positive, real_array
 
 
 def positive_or_log(
-    value: ArrayLike | None, log: ArrayLike | None, name: str, hint: str = ""
+    value: Parameter | None, log: Parameter | None, name: str, hint: str = ""
 ) -> tuple[jax.Array, bool]:
     """The one that was given, checked, and whether it is the logarithm."""
     if (value is None) == (log is None):

@@ -4,9 +4,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
 from .._result import Result, throw_unless
+from .._types import Number, Vector
 from .._validate import count, is_traced, start, tolerance
 from ..geometry import AbstractGeometry
 from ..metrics import certify, relative_residual
@@ -36,9 +37,9 @@ class LimitResult(eqx.Module):
 def solve_limit(
     problem: LinearRegression,
     geo: AbstractGeometry,
-    theta0: ArrayLike | None = None,
+    theta0: Vector | None = None,
     *,
-    weight_decay: float = 0.0,
+    weight_decay: Number = 0.0,
     tol: float = 1e-10,
     max_steps: int = 500,
     throw: bool = True,
@@ -107,7 +108,7 @@ def _solve(problem, geo, theta0, tol, max_steps) -> LimitResult:
     )
 
 
-def min_norm(problem: LinearRegression, theta0: ArrayLike | None = None) -> Float[Array, " d"]:
+def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[Array, " d"]:
     """The interpolator closest to θ₀ in the Euclidean norm: `θ₀ + X⁺(y − Xθ₀)`, gradient descent's limit.
 
     Arguments: `theta0` of shape (d,); zeros if left out. Returns: shape (d,); for an inconsistent y, the closest point

@@ -2,8 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from .._types import Matrix, Samples, Vector, Vectors
 from .._validate import finite, real_array
 from ._row_space import RowSpace
 
@@ -34,7 +35,7 @@ class LinearRegression(eqx.Module):
     theta_star: Float[Array, " d"] | None
     row_space: RowSpace
 
-    def __init__(self, X: ArrayLike, y: ArrayLike, theta_star: ArrayLike | None = None):
+    def __init__(self, X: Matrix, y: Samples, theta_star: Vector | None = None):
         X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
         if X.size == 0:
             raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
@@ -89,14 +90,14 @@ class LinearRegression(eqx.Module):
         s = self.row_space.singular_values
         return jnp.square(jnp.min(jnp.where(self.row_space.active, s, jnp.inf))) / self.n
 
-    def residual(self, theta: ArrayLike) -> Float[Array, "*batch n"]:
+    def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`Xθ − y`, for `theta` of shape (..., d)."""
         return jnp.asarray(theta, self.dtype) @ self.X.T - self.y.reshape((1,) * (jnp.ndim(theta) - 1) + (-1,))
 
-    def loss(self, theta: ArrayLike) -> Float[Array, "*batch"]:
+    def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`‖Xθ − y‖² / (2n)`, for `theta` of shape (..., d)."""
         return jnp.sum(jnp.square(self.residual(theta)), axis=-1) / (2 * self.n)
 
-    def gradient(self, theta: ArrayLike) -> Float[Array, "*batch d"]:
+    def gradient(self, theta: Vectors) -> Float[Array, "*batch d"]:
         """`Xᵀ(Xθ − y) / n`, for `theta` of shape (..., d)."""
         return self.residual(theta) @ self.X / self.n

@@ -1,0 +1,19 @@
+"""Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at every call."""
+
+import jax
+import jaxtyping
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+# An int is a float where a float is asked for, as it is to type checkers.
+jaxtyping.install_import_hook("hamtheory", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+@pytest.fixture
+def unchecked():
+    """Without the type checks of the tests: what a user with bad input sees."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
