@@ -23,7 +23,12 @@ help: ## show this list
 
 setup: $(STAMP) ## build .venv with everything that the other targets need
 
-# The stamp is written last, so that an interrupted installation is taken up again.
+# The stamp is written last, so that an interrupted installation is taken up again. It holds the path of this folder: if
+# that has changed, or the interpreter is gone, the stamp does not count.
+ifneq ($(shell $(PY) -c 'print(open("$(STAMP)").read())' 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
 $(STAMP): pyproject.toml
 	@rm -f $@
 	@if ! { $(PY) -c '$(IS_NEW_ENOUGH)' && $(PY) -m pip --version; } >/dev/null 2>&1; then \
@@ -41,8 +46,8 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "Installing hamtheory and its tools into $(VENV): once, and a few minutes."
 	@{ command -v uv >/dev/null 2>&1 && uv pip install --quiet --python $(PY) --editable '.[data,test]'; } \
-	  || $(PY) -m pip install --quiet --editable '.[data,test]'
-	@touch $@
+	  || $(PY) -m pip install -qq --editable '.[data,test]'
+	@printf '%s' '$(CURDIR)' > $@
 
 figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out/index.html
 	@$(PY) -m experiments all
