@@ -4,6 +4,8 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 
+from ._validate import is_traced
+
 
 class Result(eqxi.Enumeration):
     """How a flow or a limit ended.
@@ -60,7 +62,7 @@ def throw_unless(result, allowed, value, what: str, detail: str = ""):
     computation runs (under `vmap`: if any lane failed).
     """
     accepted = jnp.any(jnp.stack([codes(result) == codes(member) for member in allowed]), axis=0)
-    if isinstance(accepted, jax.core.Tracer):
+    if is_traced(accepted):
         return result.error_if(value, jnp.logical_not(accepted))
     if not bool(jnp.all(accepted)):
         raise RuntimeError(

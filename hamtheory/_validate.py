@@ -4,11 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 def is_traced(*values) -> bool:
     """Whether any array of any of the pytrees is being traced by JAX, so that its value cannot be looked at."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def real_array(value, name: str, ndim: int | None = None) -> jax.Array:
@@ -38,7 +39,7 @@ def finite(value: jax.Array, name: str) -> jax.Array:
     bad = np.argwhere(~np.isfinite(np.asarray(value)))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
-        where = f" at index {index if len(index) > 1 else index[0]}" if index else ""
+        where = f" at index {', '.join(map(str, index))}" if index else ""
         raise ValueError(f"{name} must be finite; got {np.asarray(value)[index]}{where}")
     return value
 

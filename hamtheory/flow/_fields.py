@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._types import Number
 from ..geometry import AbstractGeometry, Hypentropy
 from ..metrics import (
     Certificate,
@@ -21,12 +22,14 @@ from ..problem import LinearRegression
 class AbstractFlow(eqx.Module):
     """A flow in some coordinates: what the integrator needs to know of it."""
 
+    problem: eqx.AbstractVar[LinearRegression]
+
     @abc.abstractmethod
     def initial(self) -> Any:
         """The state at t = 0."""
 
     @abc.abstractmethod
-    def velocity(self, t: Float[Array, ""], state: Any) -> Any:
+    def velocity(self, t: Number, state: Any) -> Any:
         """The time derivative of the state."""
 
     @abc.abstractmethod

@@ -1,7 +1,7 @@
 """From a vector field to a certified trajectory, through diffrax."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import diffrax
 import equinox as eqx
@@ -74,7 +74,7 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
         return (violation <= plan.tol) | flow.is_at_rest(state) | ~_is_finite(state)
 
     until_converged = plan.ts is None
-    times = _logarithmic_times(flow) if until_converged else plan.ts
+    times = _logarithmic_times(flow) if plan.ts is None else plan.ts
     controller = (
         # On stiff flows this controller was seen to reject three times fewer steps than the purely integral one.
         diffrax.PIDController(
@@ -99,7 +99,7 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
         adjoint=diffrax.ForwardMode(),
         throw=False,
     )
-    (ts, end), (states, final) = solution.ts, solution.ys
+    (ts, end), (states, final) = cast(Any, solution.ts), cast(Any, solution.ys)
     final = jax.tree.map(lambda x: x[0], final)
     # Past the end the buffers hold infinities: close the path with the last point, and repeat it.
     reached = jnp.sum(ts < end)

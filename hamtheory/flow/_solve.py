@@ -1,5 +1,7 @@
 """The flows, as a user calls them."""
 
+from typing import TypeVar
+
 import diffrax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ from ._progress import progress_report
 from ._solvers import STIFF, solver_named, stiffness
 
 _REACH = 16
+_Flow = TypeVar("_Flow", bound=FlowResult)
 _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 
 
@@ -89,7 +92,7 @@ def solve_flow(
     if solver is None:
         solver = _choose_solver(problem, geo, theta0, decays, isinstance(flow, DualFlow))
     plan = _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress)
-    return _checked(integrate(flow, plan), ts, throw, "solve_flow")
+    return _checked(integrate(flow, plan), throw, "solve_flow")
 
 
 class ProductFlowResult(FlowResult):
@@ -146,7 +149,7 @@ def product_flow(
     weight_decay = nonnegative_number(weight_decay, "weight_decay").astype(problem.dtype)
     plan = _plan(problem, ts, rtol, atol, solver or "tsit5", dt, tol, save, max_steps, progress)
     result = integrate(ProductFlow(problem, m0, w0, weight_decay), plan)
-    return _checked(ProductFlowResult(**vars(result)), ts, throw, "product_flow")
+    return _checked(ProductFlowResult(**vars(result)), throw, "product_flow")
 
 
 def _choose_solver(problem, geo, theta0, decays: bool, dual: bool) -> str:
@@ -189,7 +192,7 @@ def _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress) -
     )
 
 
-def _checked(result: FlowResult, ts, throw: bool, what: str) -> FlowResult:
+def _checked(result: _Flow, throw: bool, what: str) -> _Flow:
     if not throw:
         return result
     detail = ""

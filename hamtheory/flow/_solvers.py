@@ -42,14 +42,11 @@ def solver_named(
 
     An implicit method solves its stages to the tolerances of the step-size controller; where there is none, to these.
     """
-    if isinstance(solver, str):
-        if solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, or a diffrax solver; got {solver!r}")
-        solver = SOLVERS[solver]
-    if not fixed_step and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(
-            f"dt must be given for {type(solver).__name__}, which has no error estimate to adapt by"
-        )
-    if fixed_step and isinstance(solver, diffrax.AbstractImplicitSolver):
-        return dataclasses.replace(solver, root_finder=optimistix.Newton(rtol=rtol, atol=atol))
-    return solver
+    if isinstance(solver, str) and solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, or a diffrax solver; got {solver!r}")
+    chosen = SOLVERS[solver] if isinstance(solver, str) else solver
+    if not fixed_step and not isinstance(chosen, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(f"dt must be given for {type(chosen).__name__}, which has no error estimate to adapt by")
+    if fixed_step and isinstance(chosen, diffrax.AbstractImplicitSolver):
+        return dataclasses.replace(chosen, root_finder=optimistix.Newton(rtol=rtol, atol=atol))
+    return chosen

@@ -3,9 +3,9 @@
 import abc
 
 import equinox as eqx
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from .._types import Parameter
+from .._types import Number, Parameter
 
 Scalars = Float[Array, "..."]
 
@@ -46,11 +46,11 @@ class AbstractGeometry(eqx.Module):
         """The supremum of `R′`, infinity unless the mirror map has a bounded range."""
 
     @abc.abstractmethod
-    def decayed(self, t: ArrayLike, weight_decay: ArrayLike) -> "tuple[AbstractGeometry, Scalars]":
+    def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
         """The geometry `g_t` and the rate `c` of the flow with weight decay β: `dθ/dt = −g_t⁻¹(θ) ⊙ ∇f(θ) − c θ`."""
 
     @abc.abstractmethod
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: ArrayLike) -> Scalars:
+    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         """How far each coordinate is from the optimality of the flow's limit under weight decay; zero exactly there.
 
         Arguments: `theta` and `gradient = ∇f(theta)` of one shape, `weight_decay` the paper's β > 0.
@@ -60,8 +60,8 @@ class AbstractGeometry(eqx.Module):
 class AbstractStaticGeometry(AbstractGeometry):
     """A geometry that weight decay leaves in place: `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ) − βθ` (HAM, Theorem 4.2)."""
 
-    def decayed(self, t: ArrayLike, weight_decay: ArrayLike) -> "tuple[AbstractGeometry, Scalars]":
+    def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
         return self, weight_decay
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: ArrayLike) -> Scalars:
+    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         return gradient + weight_decay * theta / self.inverse_metric(theta)

@@ -27,7 +27,7 @@ def check_geometry(geo: AbstractGeometry, theta: ArrayLike | None = None, *, rto
     derivative = lambda f, x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]  # noqa: E731
     metric = geo.inverse_metric(theta)
 
-    def same(what, got, want, absolute=0.0):
+    def same(what, got, want, absolute: ArrayLike = 0.0):
         error = jnp.max(jnp.abs(got - want) - rtol * jnp.abs(want) - absolute)
         assert bool(error <= 0), f"{type(geo).__name__}: {what} fails: got {got}, want {want} at theta = {theta}"
 

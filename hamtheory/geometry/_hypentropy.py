@@ -2,9 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from .._types import Parameter
+from .._types import Number, Parameter
 from ._base import AbstractGeometry, Scalars
 from ._numerics import asinh_quotient, floating, sinh_times
 from ._parameter import positive_or_log
@@ -71,12 +71,12 @@ class Hypentropy(AbstractGeometry):
     def mirror_bound(self) -> Scalars:
         return jnp.asarray(jnp.inf)
 
-    def decayed(self, t: ArrayLike, weight_decay: ArrayLike) -> "tuple[Hypentropy, Scalars]":
+    def decayed(self, t: Number, weight_decay: Number) -> "tuple[Hypentropy, Number]":
         shift = 4 * weight_decay * t
         moved = self.parameter - shift if self.logarithmic else self.parameter * jnp.exp(-shift)
         return eqx.tree_at(lambda geo: geo.parameter, self, moved), 4 * weight_decay
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: ArrayLike) -> Scalars:
+    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         # The prox residual of the lasso f + 2 beta |theta|_1, in units of theta for a unit step.
         step = theta - gradient
         return theta - jnp.sign(step) * jnp.maximum(jnp.abs(step) - 2 * weight_decay, 0)

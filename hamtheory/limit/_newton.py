@@ -1,5 +1,7 @@
 """Newton's method on the dual of a Bregman projection."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,7 +30,7 @@ class NewtonState(eqx.Module):
 
 def newton(
     problem: LinearRegression, geo: AbstractGeometry, theta0: Float[Array, " d"], tol: float, max_steps: int
-) -> tuple[NewtonState, Array]:
+) -> tuple[NewtonState, Any]:
     """Minimise the dual `φ(λ) = Σ R*(R′(θ₀) + Qᵀλ) − bᵀλ` by damped Newton steps from λ = 0.
 
     Its gradient is `Qθ(λ) − b`, its Hessian `Q diag(g⁻¹(θ)) Qᵀ`. Along a step p the decrease is known without

@@ -92,7 +92,8 @@ class LinearRegression(eqx.Module):
 
     def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`Xθ − y`, for `theta` of shape (..., d)."""
-        return jnp.asarray(theta, self.dtype) @ self.X.T - self.y.reshape((1,) * (jnp.ndim(theta) - 1) + (-1,))
+        theta = jnp.asarray(theta, self.dtype)
+        return theta @ self.X.T - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
 
     def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`‖Xθ − y‖² / (2n)`, for `theta` of shape (..., d)."""
