@@ -1,0 +1,70 @@
+"""Bad input is refused before any work, with a message that names the argument."""
+
+import numpy as np
+import pytest
+
+import hamtheory as ht
+
+PROBLEM = ht.sparse_regression(4, 8, 2)
+NAN = np.array([[1.0, 2.0], [3.0, np.nan]])
+
+BAD = {
+    "y of another length": (lambda: ht.LinearRegression(np.eye(2), [1.0]), ValueError, "y must have one entry a row"),
+    "X with one axis": (lambda: ht.LinearRegression([1.0, 2.0], [1.0]), ValueError, "X must have 2 axes; got shape"),
+    "y with two axes": (lambda: ht.LinearRegression(np.eye(2), np.eye(2)), ValueError, "y must have 1 axis; got shape"),
+    "empty X": (lambda: ht.LinearRegression(np.zeros((0, 3)), []), ValueError, "X must have at least one row"),
+    "text in X": (lambda: ht.LinearRegression([["a", 1]], [1.0]), ValueError, "X must hold real numbers"),
+    "complex X": (lambda: ht.LinearRegression(1j * np.eye(2), [1, 2]), ValueError, "X must hold real numbers"),
+    "ragged X": (lambda: ht.LinearRegression([[1, 2], [3]], [1, 2]), ValueError, "X must be a rectangular array"),
+    "NaN in X": (lambda: ht.LinearRegression(NAN, [1, 2]), ValueError, "X must be finite; got nan at index 1, 1"),
+    "inf in y": (lambda: ht.LinearRegression(np.eye(2), [1, np.inf]), ValueError, "y must be finite; got inf at index 1"),
+    "theta_star": (lambda: ht.LinearRegression(np.eye(2), [1, 1], [1]), ValueError, "theta_star must have one entry a column of X, 2"),
+    "k above d": (lambda: ht.sparse_regression(3, 4, 5), ValueError, "k must be at most d = 4; got 5"),
+    "fractional n": (lambda: ht.sparse_regression(2.5, 4, 1), TypeError, "n must be an integer; got 2.5"),
+    "negative noise": (lambda: ht.sparse_regression(2, 4, 1, noise=-1), ValueError, "noise must not be negative"),
+    "alpha = 0": (lambda: ht.HAM(alpha=0.0), ValueError, "alpha must be positive; got 0.0"),
+    "alpha < 0": (lambda: ht.HAM(alpha=[1.0, -2.0]), ValueError, "alpha must be positive; got -2.0"),
+    "alpha = NaN": (lambda: ht.HAM(alpha=np.nan), ValueError, "alpha must be finite; got nan"),
+    "both alphas": (lambda: ht.HAM(alpha=1.0, log_alpha=0.0), ValueError, "exactly one of alpha and log_alpha"),
+    "no alpha": (lambda: ht.HAM(), ValueError, "exactly one of alpha and log_alpha"),
+    "log alpha": (lambda: ht.HAM(log_alpha=1e4), ValueError, "log_alpha must be within ±708"),
+    "gamma = 0": (lambda: ht.Hypentropy(gamma=0.0), ValueError, r"no mirror potential.*product_flow"),
+    "gamma < 0": (lambda: ht.Hypentropy(gamma=-1.0), ValueError, "gamma must be positive; got -1.0"),
+    "NaN in theta0": (lambda: ht.solve_limit(PROBLEM, ht.HAM(1.0), [np.nan] * 8), ValueError, "theta0 .* at index 0"),
+    "shape of theta0": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), [0.0] * 7), ValueError, r"theta0 .* shape \(8,\)"),
+    "limit's tol": (lambda: ht.solve_limit(PROBLEM, ht.HAM(1.0), tol=0.0), ValueError, "tol must be positive"),
+    "limit's decay": (lambda: ht.solve_limit(PROBLEM, ht.HAM(1.0), weight_decay=0.1), ValueError, "solve_flow"),
+    "decay < 0": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), weight_decay=-1), ValueError, "weight_decay must not be"),
+    "coordinates": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), coordinates="polar"), ValueError, "coordinates must be"),
+    "dual with decay": (
+        lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), coordinates="dual", weight_decay=0.1),
+        ValueError,
+        "coordinates='dual' needs weight_decay=0",
+    ),
+    "solver": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), solver="rk4"), ValueError, "solver must be one of euler, "),
+    "euler without dt": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), solver="euler"), ValueError, "dt must be given"),
+    "dt < 0": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), dt=-1.0), ValueError, "dt must be positive"),
+    "decreasing ts": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), ts=[1.0, 0.5]), ValueError, "ts must be increasing"),
+    "empty ts": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), ts=[]), ValueError, "ts must hold at least one time"),
+    "ts and steps": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), ts=[1.0], save="steps"), ValueError, "either ts or"),
+    "save": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), save="all"), ValueError, "save must be 'log' or 'steps'"),
+    "max_steps": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), max_steps=0), ValueError, "max_steps must be at least 1"),
+    "m0": (lambda: ht.product_flow(PROBLEM, [1.0], [1.0] * 8), ValueError, r"m0 must have shape \(8,\)"),
+    "data set": (lambda: ht.datasets.load("iris"), ValueError, "'fermentation', .*got 'iris'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.usefixtures("unchecked")
+def test_is_refused(case):
+    call, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("solve", [ht.solve_limit, ht.solve_flow])
+def test_tolerance_out_of_reach_names_float64(solve):
+    single = ht.LinearRegression(np.eye(2, 3, dtype=np.float32), np.ones(2, np.float32))
+    with pytest.raises(ValueError, match=r"below what float32 can reach.*float64.*jax_enable_x64"):
+        solve(single, ht.HAM(1.0))
