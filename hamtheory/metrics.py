@@ -1,19 +1,21 @@
 """What is measured of a parameter vector: residuals, certificates, norms. Defined here and nowhere else."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._types import Number, Parameter, Vector, Vectors
 from .geometry import AbstractGeometry, bregman_divergence
 from .problem import LinearRegression
 
 
-def relative_residual(problem: LinearRegression, theta: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array, "*batch"]:
     """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0)."""
     return jnp.linalg.norm(problem.residual(theta), axis=-1) / _scale(problem)
 
 
-def relative_distance_to_least_squares(problem: LinearRegression, theta: Float[Array, " d"]) -> Float[Array, ""]:
+def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector) -> Float[Array, ""]:
     """`‖Xθ − Py‖ / ‖y‖` with P the projection on the range of X: the part of the residual that can be removed.
 
     Equal to `relative_residual` where `Xθ = y` has a solution.
@@ -47,8 +49,8 @@ class Certificate(eqx.Module):
 def certify(
     problem: LinearRegression,
     geo: AbstractGeometry,
-    theta: Float[Array, " d"],
-    theta0: Float[Array, " d"],
+    theta: Vector,
+    theta0: Vector,
     coordinates: Float[Array, " r"],
 ) -> Certificate:
     """The certificate of θ for the dual point ν, given by its row-space coordinates λ (`Xᵀν = Qᵀλ`).
@@ -68,14 +70,23 @@ def certify(
 
 
 def nearest_coordinates(
-    problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"], theta0: Float[Array, " d"]
+    problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, " r"]:
-    """The row-space coordinates λ nearest to `R′(θ) − R′(θ₀)`, which lies in row(X) all along a flow."""
-    return problem.row_space.project(geo.mirror_map(theta) - geo.mirror_map(theta0))
+    """The row-space coordinates λ nearest to `R′(θ) − R′(θ₀)`, which lies in row(X) all along a flow.
+
+    Nearest in the metric `Σ g⁻¹(θ) (·)²` of the geometry: to leading order this makes the duality gap smallest, and
+    coordinates at which the mirror map magnifies the errors of θ do not spoil it.
+    """
+    space = problem.row_space
+    weights = geo.inverse_metric(theta)
+    inactive = jnp.diag(jnp.where(space.active, 0, 1).astype(weights.dtype))
+    normal = (space.basis * weights[None, :]) @ space.basis.T + inactive * jnp.max(weights)
+    target = space.basis @ (weights * (geo.mirror_map(theta) - geo.mirror_map(theta0)))
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(normal), target)
 
 
 def invariant_drift(
-    problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"], theta0: Float[Array, " d"]
+    problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, ""]:
     """How far `R′(θ) − R′(θ₀)` has left row(X), relative to its size: zero along an exact flow."""
     shift = geo.mirror_map(theta) - geo.mirror_map(theta0)
@@ -85,7 +96,7 @@ def invariant_drift(
 
 
 def relative_stationarity(
-    problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"], weight_decay: Float[Array, ""]
+    problem: LinearRegression, geo: AbstractGeometry, theta: Vector, weight_decay: Number
 ) -> Float[Array, ""]:
     """The largest violation of the optimality condition of the limit under weight decay, over the largest |∇f(0)|."""
     violation = geo.stationarity(theta, problem.gradient(theta), weight_decay)
@@ -93,17 +104,17 @@ def relative_stationarity(
     return jnp.max(jnp.abs(violation)) / jnp.where(scale > 0, scale, 1)
 
 
-def relative_excess(norm: Float[Array, "..."], least: Float[Array, "..."]) -> Float[Array, "..."]:
+def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
     """`norm / least − 1`: how far a norm is above the least possible one."""
     return norm / least - 1
 
 
-def distance(theta: Float[Array, "*batch d"], reference: Float[Array, " d"]) -> Float[Array, "*batch"]:
+def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
     """`‖θ − reference‖₂`."""
     return jnp.linalg.norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
 
 
-def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"]) -> Float[Array, ""]:
+def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`λ_min⁺(X diag(g⁻¹(θ)) Xᵀ) / n`: the rate at which the residual of the flow decays near its limit θ.
 
     The loss decays at twice that rate. Units: inverse time.

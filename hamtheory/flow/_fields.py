@@ -41,6 +41,10 @@ class AbstractFlow(eqx.Module):
         """How close the state is to the Bregman projection of the start on the interpolators."""
 
     @abc.abstractmethod
+    def residual(self, state: Any) -> Float[Array, ""]:
+        """What costs little to know of the violation: a lower bound of it."""
+
+    @abc.abstractmethod
     def violation(self, state: Any) -> Float[Array, ""]:
         """How far the state is from the limit, relative; the flow has converged when this is at most its tolerance."""
 
@@ -99,6 +103,9 @@ class PrimalFlow(AbstractFlow):
         coordinates = nearest_coordinates(self.problem, self.geo, state, self.theta0)
         return certify(self.problem, self.geo, state, self.theta0, coordinates)
 
+    def residual(self, state):
+        return jnp.where(self.weight_decay > 0, 0, relative_distance_to_least_squares(self.problem, state))
+
     def violation(self, state):
         stationarity = relative_stationarity(self.problem, self.geo, state, self.weight_decay)
         return jnp.where(self.weight_decay > 0, stationarity, self.certificate(state).violation)
@@ -142,6 +149,9 @@ class DualFlow(AbstractFlow):
 
     def certificate(self, state):
         return certify(self.problem, self.geo, self.theta(state), self.theta0, state)
+
+    def residual(self, state):
+        return relative_distance_to_least_squares(self.problem, self.theta(state))
 
     def violation(self, state):
         return self.certificate(state).violation
@@ -202,6 +212,9 @@ class ProductFlow(AbstractFlow):
         certificate = certify(self.reachable, self.geo, theta, theta0, coordinates)
         residual = relative_distance_to_least_squares(self.problem, theta)
         return eqx.tree_at(lambda c: c.residual, certificate, residual)
+
+    def residual(self, state):
+        return jnp.where(self.weight_decay > 0, 0, relative_distance_to_least_squares(self.problem, self.theta(state)))
 
     def violation(self, state):
         stationarity = relative_stationarity(self.problem, self.geo, self.theta(state), self.weight_decay)

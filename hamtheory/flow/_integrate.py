@@ -68,7 +68,8 @@ def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
 @eqx.filter_jit
 def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, ""]]:
     def stop(t, state, args, **_):
-        violation = flow.violation(state)
+        residual = flow.residual(state)
+        violation = jax.lax.cond(residual <= plan.tol, lambda: flow.violation(state), lambda: residual)
         if plan.report is not None:
             jax.debug.callback(plan.report, t, violation)
         return (violation <= plan.tol) | flow.is_at_rest(state) | ~_is_finite(state)
@@ -160,4 +161,4 @@ def _outcome(flow, plan, solution, final, violation):
     )
     converged = Result.where(flow.problem.is_consistent | ~flow.has_projection(), Result.converged, Result.infeasible)
     outcome = Result.where(violation <= plan.tol, converged, unfinished)
-    return Result.where(_is_finite(final) & jnp.isfinite(violation), outcome, Result.nonfinite)
+    return Result.where(_is_finite((final, flow.theta(final))), outcome, Result.nonfinite)

@@ -21,7 +21,7 @@ SOLVERS = {
 }
 
 # An implicit step costs about this many explicit ones, in a row space of dimension 40 (measured; see the benchmarks).
-STIFF = 3000.0
+STIFF = 10_000.0
 
 
 def stiffness(problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"]) -> Float[Array, ""]:

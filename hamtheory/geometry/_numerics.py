@@ -43,5 +43,5 @@ def sinh_times(scale, s):
     """`scale * sinh(s)` for scale > 0, also where `sinh(s)` overflows and the product does not."""
     large = jnp.abs(s) > 80
     x = jnp.where(large, s, 1)
-    far = jnp.sign(x) * jnp.exp(jnp.abs(x) + jnp.log(scale / 2))
+    far = jnp.sign(x) * jnp.exp(jnp.abs(x) + jnp.log(scale)) / 2
     return jnp.where(large, far, scale * jnp.sinh(jnp.where(large, 0, s)))

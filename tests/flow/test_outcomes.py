@@ -80,10 +80,11 @@ def test_more_rows_than_columns():
 
 
 def test_stiff_flows_choose_an_implicit_solver_and_converge():
-    limit = ht.solve_limit(PROBLEM, ht.Hypentropy(1e-6))
-    assert ht.flow.stiffness(PROBLEM, ht.Hypentropy(1e-6), limit.theta) > 1e4
-    flow = ht.solve_flow(PROBLEM, ht.Hypentropy(1e-6))
-    assert flow.stats["steps"] < 5000
+    geo = ht.Hypentropy(1e-8)
+    limit = ht.solve_limit(PROBLEM, geo)
+    assert ht.flow.stiffness(PROBLEM, geo, limit.theta) > 1e5
+    assert ht.solve_flow(PROBLEM, geo, solver="tsit5", max_steps=5000, throw=False).result == ht.Result.max_steps
+    flow = ht.solve_flow(PROBLEM, geo, max_steps=5000)
     np.testing.assert_allclose(flow.theta, limit.theta, atol=1e-6)
 
 
@@ -109,5 +110,7 @@ def test_compiles_once_per_shape():
 
 
 def test_progress_bar_stays_silent_on_short_work(capsys):
+    ht.solve_flow(PROBLEM, HAM, progress=True)  # compiles, which may take longer than the bar's patience
+    capsys.readouterr()
     ht.solve_flow(PROBLEM, HAM, progress=True)
     assert capsys.readouterr().err == ""

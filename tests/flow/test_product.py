@@ -76,7 +76,7 @@ def test_balanced_with_the_right_signs_converges():
     signs = np.sign(np.asarray(ht.min_norm(PROBLEM)))  # an interpolator in this orthant
     flow = ht.product_flow(PROBLEM, 0.5 * signs, np.full(40, 0.5))
     assert flow.result == ht.Result.converged
-    assert np.all(flow.thetas * signs >= 0)
+    assert np.all(np.asarray(flow.thetas) * signs[None, :] >= 0)
 
 
 def test_dead_coordinates_are_left_out():
