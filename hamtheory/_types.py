@@ -8,6 +8,6 @@ Number = float | Real[ArrayLike, ""]
 Vector = Real[ArrayLike, " d"] | Sequence[float]  # one entry a column of X
 Samples = Real[ArrayLike, " n"] | Sequence[float]  # one entry a row of X
 Matrix = Real[ArrayLike, "n d"] | Sequence[Sequence[float]]
-Vectors = Real[ArrayLike, "*batch d"] | Sequence
+Vectors = Real[ArrayLike, "*#batch d"] | Sequence
 Times = Real[ArrayLike, " times"] | Sequence[float]
 Parameter = Real[ArrayLike, "..."] | Sequence

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .._result import Result
+from .._types import Number
 from ..geometry import AbstractGeometry, divergence_terms
 from ..metrics import certify
 from ..problem import LinearRegression
@@ -29,7 +30,7 @@ class NewtonState(eqx.Module):
 
 
 def newton(
-    problem: LinearRegression, geo: AbstractGeometry, theta0: Float[Array, " d"], tol: float, max_steps: int
+    problem: LinearRegression, geo: AbstractGeometry, theta0: Float[Array, " d"], tol: Number, max_steps: Number
 ) -> tuple[NewtonState, Any]:
     """Minimise the dual `φ(λ) = Σ R*(R′(θ₀) + Qᵀλ) − bᵀλ` by damped Newton steps from λ = 0.
 

@@ -4,6 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .._types import Samples, Vector
+
 
 class RowSpace(eqx.Module):
     """The thin singular value decomposition `X = U diag(s) Q`, restricted to its numerical rank, with the target `b`.
@@ -37,14 +39,14 @@ class RowSpace(eqx.Module):
         """Which of the r directions carry the numerical rank."""
         return self.singular_values > 0
 
-    def coordinates(self, dual: Float[Array, " n"]) -> Float[Array, " r"]:
+    def coordinates(self, dual: Samples) -> Float[Array, " r"]:
         """`λ = s Uᵀν`, the coordinates in the basis Q of `Xᵀν = Qᵀλ`."""
-        return self.singular_values * (self.left.T @ dual)
+        return self.singular_values * (self.left.T @ jnp.asarray(dual))
 
     def dual(self, coordinates: Float[Array, " r"]) -> Float[Array, " n"]:
         """The ν of least norm with `Xᵀν = Qᵀλ`."""
         return self.left @ (coordinates / jnp.where(self.active, self.singular_values, 1))
 
-    def project(self, vector: Float[Array, " d"]) -> Float[Array, " r"]:
+    def project(self, vector: Vector) -> Float[Array, " r"]:
         """The coordinates of the orthogonal projection of a d-vector on row(X)."""
-        return self.basis @ vector
+        return self.basis @ jnp.asarray(vector)
