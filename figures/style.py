@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import matplotlib
+import numpy as np
+from matplotlib.colors import to_rgb
 
 matplotlib.use("Agg")  # before pyplot: the figures are files, on machines without a screen too
 
@@ -17,3 +19,9 @@ THEORY = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 def panel_label(ax, letter: str) -> None:
     """(a), (b), … above the left corner of a panel."""
     ax.set_title(f"({letter})", loc="left", fontweight="bold")
+
+
+def shades(name: str, count: int) -> list[tuple[float, ...]]:
+    """`count` colours of one geometry for its parameters: from light to its own."""
+    colour = np.array(to_rgb(COLOURS[name]))
+    return [tuple(1 - share * (1 - colour)) for share in np.linspace(0.4 if count > 1 else 1, 1, count)]

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ._types import Number, Parameter, Vector, Vectors
 from .geometry import AbstractGeometry, bregman_divergence
@@ -112,6 +112,12 @@ def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
 def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
     """`‖θ − reference‖₂`."""
     return jnp.linalg.norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
+
+
+def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Array, ""]:
+    """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect."""
+    sizes = jnp.sort(jnp.abs(theta))[::-1]
+    return jnp.where(sizes[0] > 0, jnp.sum(jnp.cumsum(sizes) < share * jnp.sum(sizes)) + 1, 0)
 
 
 def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:

@@ -1,6 +1,5 @@
 """From a vector field to a certified trajectory, through diffrax."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import diffrax
@@ -13,6 +12,7 @@ from .._result import Result
 from .._validate import is_traced
 from ..metrics import relative_residual
 from ._fields import AbstractFlow
+from ._progress import ProgressBar
 
 LOGARITHMIC_TIMES = 640  # about 30 a decade
 
@@ -50,7 +50,7 @@ class Plan(eqx.Module):
     ts: Float[Array, " times"] | None
     save: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
-    report: Callable | None = eqx.field(static=True)
+    report: ProgressBar | None = eqx.field(static=True)
 
 
 def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
@@ -61,6 +61,8 @@ def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
     result, reached = _integrate(flow, plan)
     if is_traced(reached):
         return result
+    if plan.report is not None:
+        plan.report.close()
     trimmed = jax.tree.map(lambda x: x[: int(reached)], (result.ts, result.thetas, result.loss, result.states))
     return eqx.tree_at(lambda r: (r.ts, r.thetas, r.loss, r.states), result, trimmed)
 
@@ -72,7 +74,7 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
         violation = jax.lax.cond(residual <= plan.tol, lambda: flow.violation(state), lambda: residual)
         if plan.report is not None:
             jax.debug.callback(plan.report, t, violation)
-        return (violation <= plan.tol) | flow.is_at_rest(state) | ~_is_finite(state)
+        return until_converged & ((violation <= plan.tol) | flow.is_at_rest(state) | ~_is_finite(state))
 
     until_converged = plan.ts is None
     times = _logarithmic_times(flow) if plan.ts is None else plan.ts
@@ -95,7 +97,7 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
         y0=flow.initial(),
         stepsize_controller=controller,
         saveat=diffrax.SaveAt(subs=(path, last)),
-        event=diffrax.Event(stop) if until_converged else None,
+        event=diffrax.Event(stop) if until_converged or plan.report is not None else None,
         max_steps=plan.max_steps,
         adjoint=diffrax.ForwardMode(),
         throw=False,

@@ -1,46 +1,79 @@
-"""A progress bar for a flow: how many decades of its violation are behind it."""
+"""A progress bar for a flow: how many decades of its violation, or how many of the times asked for, are behind it."""
 
 import functools
 import math
 import time
 
+import jax
+import numpy as np
 import tqdm
 
+from .._validate import is_traced
+
 _PATIENCE = 2.0  # seconds before the bar shows
+_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n:.DIGITSf} of {total:.DIGITSf} {unit} [{elapsed}<{remaining}{postfix}]"
 
 
-class _Bar:
-    """Counts decades from the first violation seen down to `tol`; silent in the first two seconds."""
+class ProgressBar:
+    """Counts decades from the first violation seen down to `tol`, or the `times` reached; silent for two seconds."""
 
     def __init__(self, tol: float):
         self.tol = tol
-        self.reset()
+        self.reset(None)
 
-    def reset(self):
-        self.started, self.first, self.bar = time.monotonic(), None, None
+    def reset(self, times: np.ndarray | None):
+        self.times, self.started, self.t, self.first, self.bar = times, time.monotonic(), 0.0, None, None
 
     def __call__(self, t, violation):
-        violation = max(float(violation), self.tol)
-        if not math.isfinite(violation):
+        t, violation = float(t), max(float(violation), self.tol)
+        if not math.isfinite(violation) or t < self.t:  # callbacks may come out of order
             return
-        self.first = self.first or violation
+        self.t, self.first = t, self.first or violation
         if self.bar is None and time.monotonic() - self.started > _PATIENCE:
-            decades = max(math.log10(self.first / self.tol), 1e-9)
-            self.bar = tqdm.tqdm(total=round(decades, 2), desc="flow", unit="decade")
+            self.bar = self._shown()
         if self.bar is not None:
-            self.bar.set_postfix_str(f"t={float(t):.3g}, violation={violation:.1e}", refresh=False)
-            self.bar.update(max(0.0, math.log10(self.first / violation) - self.bar.n))
-        if violation <= self.tol and self.bar is not None:
+            self.bar.set_postfix_str(f"t={t:.3g}, violation={violation:.1e}", refresh=False)
+            self.bar.update(max(0.0, self._done(t, violation) - self.bar.n))
+
+    def _done(self, t: float, violation: float) -> float:
+        if self.times is None:
+            return math.log10((self.first or violation) / violation)
+        return float(np.searchsorted(self.times, t, side="right"))
+
+    def _shown(self) -> tqdm.tqdm:
+        if self.times is None:
+            total, unit, digits = max(self._done(0.0, self.tol), 1e-9), "decades", "1"
+        else:
+            total, unit, digits = float(self.times.size), "times", "0"
+        bar = tqdm.tqdm(
+            total=total,
+            desc="flow",
+            unit=unit,
+            bar_format=_FORMAT.replace("DIGITS", digits),
+            mininterval=0.25,
+            smoothing=0,
+            dynamic_ncols=True,
+        )
+        bar.start_t -= time.monotonic() - self.started
+        return bar
+
+    def close(self):
+        """Leave the last state on its line, however the flow ended."""
+        if self.bar is not None:
+            jax.effects_barrier()  # callbacks may be on their way
+            self.bar.refresh()
             self.bar.close()
+            self.bar = None
 
 
 @functools.lru_cache(maxsize=16)
-def _bar(tol: float) -> _Bar:
-    return _Bar(tol)
+def _bar(tol: float) -> ProgressBar:
+    return ProgressBar(tol)
 
 
-def progress_report(tol: float) -> _Bar:
-    """The callback that draws the bar; one object a tolerance, so that asking for it compiles once."""
+def progress_report(tol: float, times=None) -> ProgressBar:
+    """The callback that draws the bar, until converged or through `times`; one object a tolerance and kind, so that
+    asking for it compiles once."""
     bar = _bar(tol)
-    bar.reset()
+    bar.reset(None if times is None or is_traced(times) else np.asarray(times))
     return bar

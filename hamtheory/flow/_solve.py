@@ -188,7 +188,7 @@ def _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress) -
         ts=ts,
         save=save,
         max_steps=count(max_steps, "max_steps"),
-        report=progress_report(float(tol)) if progress else None,
+        report=progress_report(float(tol), ts) if progress else None,
     )
 
 

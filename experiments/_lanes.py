@@ -1,0 +1,37 @@
+"""Flows and the limits that they should reach, shared by the experiments."""
+
+import equinox as eqx
+import numpy as np
+import xarray as xr
+
+import hamtheory as ht
+
+from . import store
+
+
+def geometries(alphas: tuple[float, ...], gammas: tuple[float, ...]) -> dict[str, ht.geometry.AbstractGeometry]:
+    """Gradient descent, HAM for each alpha and m*w for each gamma, by label."""
+    ham = {f"HAM {alpha:g}": ht.HAM(alpha=alpha) for alpha in alphas}
+    return {"GD": ht.Euclidean()} | ham | {f"m*w {gamma:g}": ht.Hypentropy(gamma=gamma) for gamma in gammas}
+
+
+def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:
+    """The coordinates of the dimension `flow`: label, family and parameter of each geometry."""
+    parameters = [float(label.split()[1]) if " " in label else np.nan for label in labels]
+    return {
+        "flow": labels,
+        "family": xr.Variable("flow", [label.split()[0] for label in labels]),
+        "parameter": store.variable("flow", parameters, "alpha (HAM), gamma (m*w)"),
+    }
+
+
+def flow_and_limit(problem, geo, theta0, tol: float):
+    """The flow until converged to `tol`, saved evenly in log t; its limit by Newton's method; the status of the lane.
+
+    The status is that of the flow or, if that converged, that of the limit.
+    """
+    # Without the ground truth, which neither needs, problems with and without one share their compilations.
+    problem = eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
+    flow = ht.solve_flow(problem, geo, theta0, coordinates="dual", solver="tsit5", tol=tol, throw=False)
+    limit = ht.solve_limit(problem, geo, theta0, throw=False)
+    return flow, limit, int(ht.codes(flow.result)) or int(ht.codes(limit.result))

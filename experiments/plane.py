@@ -1,0 +1,116 @@
+"""One equation, two unknowns: where the flows go, and the level sets of the divergence that say why.
+
+    python -m experiments plane --custom "1 + 3*theta**2"       with a fourth geometry, of your own
+"""
+
+import dataclasses
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+import hamtheory as ht
+
+from . import store
+from ._contours import circle, directions, level_radii
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The equation `row · θ = target`, the geometries and the starting points."""
+
+    row: tuple[float, float] = (1.0, 2.0)
+    target: float = 2.0
+    alpha: float = 10.0
+    gamma: float = 0.05
+    custom: str = ""  # any even, positive inverse metric of theta, as text
+    starts: tuple[tuple[float, float], ...] = ((0.0, 0.0), (-1.4, -0.5), (1.1, -1.0), (-1.0, 2.2))
+    angles: int = 721
+    tol: float = 1e-6  # of the agreement of flow, limit and level set
+    seed: int = -1  # nothing is drawn
+
+    @classmethod
+    def smoke(cls) -> "Config":
+        return cls(angles=73, starts=((0.0, 0.0), (-1.4, -0.5)))
+
+
+def geometries(config: Config) -> dict[str, tuple[ht.geometry.AbstractGeometry, str]]:
+    """The geometries with their inverse metrics in words."""
+    lanes: dict[str, tuple[ht.geometry.AbstractGeometry, str]] = {
+        "GD": (ht.Euclidean(), "1"),
+        "m*w": (ht.Hypentropy(gamma=config.gamma), f"2√(θ² + {config.gamma:g}²)"),
+        "HAM": (ht.HAM(alpha=config.alpha), f"1 + {config.alpha:g}|θ|"),
+    }
+    if config.custom:
+        import hamtheory.symbolic  # SymPy takes a second to import
+
+        lanes["other"] = (hamtheory.symbolic.geometry(config.custom), config.custom.replace("theta", "θ"))
+    return lanes
+
+
+def _divergence(geo, theta0, step):
+    return ht.bregman_divergence(geo, theta0 + step, theta0)
+
+
+def _lane(problem: ht.LinearRegression, geo, theta0, angles, tol: float) -> dict[str, np.ndarray]:
+    """One flow, its limit, the level set of the divergence through it, and how well the three agree."""
+    flow = ht.solve_flow(problem, geo, theta0, throw=False)
+    limit = ht.solve_limit(problem, geo, theta0, throw=False)
+    level = ht.bregman_divergence(geo, limit.theta, theta0)
+    radii, deviation = level_radii(eqx.Partial(_divergence, geo, theta0), level, angles)
+    normal = geo.mirror_map(limit.theta) - geo.mirror_map(theta0)  # the gradient of the divergence at the limit
+    row = problem.X[0]
+    tangency = jnp.abs(normal[0] * row[1] - normal[1] * row[0]) / (jnp.linalg.norm(normal) * jnp.linalg.norm(row))
+    gap = jnp.max(jnp.abs(flow.theta - limit.theta)) / jnp.max(jnp.abs(limit.theta))
+    code = int(ht.codes(flow.result)) or int(ht.codes(limit.result))
+    agree = max(float(gap), float(deviation), float(tangency)) <= tol
+    return {
+        "path": np.asarray(flow.thetas),
+        "time": np.asarray(flow.ts),
+        "limit": np.asarray(limit.theta),
+        "level_set": np.asarray(theta0 + radii[:, None] * directions(angles)),
+        "gap": np.asarray(gap),
+        "tangency": np.asarray(tangency),
+        "deviation": np.asarray(deviation),
+        "status": np.asarray(code if code or agree else ht.NAMES.index("stalled")),
+    }
+
+
+def run(config: Config) -> xr.Dataset:
+    """The paths, limits and level sets of every geometry from every start."""
+    problem = ht.LinearRegression([list(config.row)], [config.target])
+    lanes, angles = geometries(config), circle(config.angles)
+    starts = jnp.asarray(config.starts)
+    table = [[_lane(problem, geo, start, angles, config.tol) for start in starts] for geo, _ in lanes.values()]
+    longest = max(len(lane["time"]) for lanes_of_one in table for lane in lanes_of_one)
+
+    def collect(key):
+        """All lanes of a variable; paths are continued by their last point to the length of the longest one."""
+        values = [[lane[key] for lane in lanes_of_one] for lanes_of_one in table]
+        if key in ("path", "time"):
+            values = [[np.concatenate([v, np.repeat(v[-1:], longest - len(v), 0)]) for v in row] for row in values]
+        return np.array(values)
+
+    dims = ("geometry", "start")
+    return xr.Dataset(
+        {
+            "path": store.variable((*dims, "step", "axis"), collect("path"), "θ along the flow"),
+            "time": store.variable((*dims, "step"), collect("time"), "time along the flow"),
+            "limit": store.variable((*dims, "axis"), collect("limit"), "limit of the flow, by Newton's method"),
+            "level_set": store.variable((*dims, "angle", "axis"), collect("level_set"), "D(θ, θ₀) = D(θ_∞, θ₀)"),
+            "theta0": store.variable(("start", "axis"), starts, "start of the flow"),
+            "gap": store.variable(dims, collect("gap"), "largest relative difference of the flow's end and the limit"),
+            "tangency": store.variable(dims, collect("tangency"), "sine between the level set and the line"),
+            "deviation": store.variable(dims, collect("deviation"), "largest relative deviation from the level"),
+            "row": store.variable("axis", problem.X[0], "coefficients of the equation"),
+            "target": store.variable((), problem.y[0], "right-hand side of the equation"),
+            "status": store.status(dims, collect("status")),
+        },
+        coords={
+            "geometry": list(lanes),
+            "inverse_metric": ("geometry", [text for _, text in lanes.values()]),
+            "angle": store.variable("angle", angles, "direction from the start", "rad"),
+            "axis": ["θ₁", "θ₂"],
+        },
+    )

@@ -1,0 +1,48 @@
+"""F3: one equation, two unknowns."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from .certified import certified
+from .style import COLOURS, LABELS, panel_label
+
+NUMBER = "F3"
+TITLE = "One equation, two unknowns"
+SOURCE = "Li et al., Theorem 4.16; HAM, Theorem 4.2"
+CAPTION = (
+    "Each flow (lines) goes from its start (circles) to the point of the line of interpolators (grey) where a level set of "
+    "the divergence D(θ, θ₀) from its start (shaded) first touches: the limit (dots), found by Newton's method without "
+    "integrating. Gradient descent goes straight. With m⊙w a parameter slows down where it has to change its sign, and "
+    "the path hugs the axis; HAM crosses zero at gradient descent's speed, and still ends near the axis."
+)
+WINDOW = ((-1.9, 2.75), (-1.75, 2.75))
+
+
+def draw(dataset: xr.Dataset) -> Figure:
+    """One panel a geometry, all in the same window and from the same starts."""
+    import matplotlib.pyplot as plt
+
+    dataset = certified(dataset)
+    names = dataset["geometry"].values.tolist()
+    figure, axes = plt.subplots(1, len(names), figsize=(2.25 * len(names), 2.7), sharex=True, sharey=True)
+    (a, b), target = dataset["row"].values, float(dataset["target"])
+    x = np.array(WINDOW[0])
+    for ax, name, letter in zip(axes, names, "abcd", strict=False):
+        lane, colour = dataset.sel(geometry=name), COLOURS[name]
+        ax.axhline(0, color="0.8", linewidth=0.6, zorder=0)
+        ax.axvline(0, color="0.8", linewidth=0.6, zorder=0)
+        ax.plot(x, (target - a * x) / b, color="0.5", linewidth=2.2, zorder=1)
+        for start in range(dataset.sizes["start"]):
+            one = lane.isel(start=start)
+            level = one["level_set"].transpose("axis", ...).values
+            ax.fill(*level, facecolor=colour, alpha=0.07, zorder=0)
+            ax.plot(*level, color=colour, alpha=0.45, linewidth=0.6)
+            ax.plot(*one["path"].transpose("axis", ...).values, color=colour)
+            ax.plot(*one["theta0"].values, "o", color=colour, markerfacecolor="white", markersize=4)
+            ax.plot(*one["limit"].values, "o", color=colour, markersize=4)
+        ax.set(xlim=WINDOW[0], ylim=WINDOW[1], aspect="equal", xlabel="$\\theta_1$")
+        ax.set_title(f"{LABELS[name]}\n$g^{{-1}}(\\theta)$ = {lane['inverse_metric'].item()}")
+        panel_label(ax, letter)
+    axes[0].set_ylabel("$\\theta_2$")
+    return figure

@@ -1,0 +1,64 @@
+"""The command line: `hamtheory flow` and `hamtheory limit`, on a named data set or on the user's own file.
+
+Exit codes: 0; 1 where the computation failed (its partial result is reported and written, with the reason); 2 for bad
+input, with one line on the standard error.
+"""
+
+import functools
+import operator
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from ._command import Command
+from ._flow import Flow
+from ._limit import Limit
+
+__all__ = ["main"]
+
+COMMANDS: dict[str, type[Command]] = {"flow": Flow, "limit": Limit}
+
+_DESCRIPTION = """Which interpolator of X theta = y does an optimizer pick, and why?
+
+examples:
+  hamtheory limit fermentation --geometry mw --gamma 1e-6
+  hamtheory flow data.csv --alpha 1000 --out flow.zarr
+  hamtheory flow --help"""
+_BAD_INPUT, _FAILED = 2, 1
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line `args` (by default, that of the process) and return the exit code."""
+    args = sys.argv[1:] if args is None else list(args)
+    try:
+        command = _parse(args)
+        return command.run(["hamtheory", *args])
+    except SystemExit as stop:  # tyro: help, or an option that it cannot read
+        return stop.code if isinstance(stop.code, int) else 0
+    except (ValueError, OSError, ImportError) as error:
+        return _fail(error, _BAD_INPUT)
+    except (RuntimeError, MemoryError) as error:
+        return _fail(error, _FAILED)
+
+
+def _parse(args: list[str]) -> Command:
+    options = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    if args and args[0] in COMMANDS:
+        kind = COMMANDS[args[0]]
+        return tyro.cli(kind, prog=f"hamtheory {args[0]}", args=args[1:], description=kind.description, config=options)
+    if args and not args[0].startswith("-"):
+        raise ValueError(f"unknown command {args[0]!r}; there are: {', '.join(COMMANDS)}")
+    choices = [
+        Annotated[kind, tyro.conf.subcommand(name, description=kind.description.splitlines()[0])]
+        for name, kind in COMMANDS.items()
+    ]
+    union: Any = functools.reduce(operator.or_, choices)
+    return tyro.cli(union, prog="hamtheory", args=args, description=_DESCRIPTION, config=options)
+
+
+def _fail(error: BaseException, code: int) -> int:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    print(f"error: {reason}", file=sys.stderr)
+    return code

@@ -1,0 +1,144 @@
+"""What `flow` and `limit` share: the options, the precision, and the order of work."""
+
+import abc
+import contextlib
+import dataclasses
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import jax
+import numpy as np
+import tyro
+
+import hamtheory as ht
+
+from ..geometry import AbstractGeometry
+from ._data import Data, load_data, load_theta0
+from ._geometry import GeometryOptions
+from ._output import check_target, to_json, write
+from ._summary import describe, table
+
+_DATA = (
+    f"{', '.join(ht.datasets.names())}; sparse:N,D,K (synthetic, with N rows, D columns and K spikes); a .npz with the "
+    "arrays X and y, and optionally theta_star and theta0; or a .csv with y in its last column, header or not"
+)
+_PRECISION = tyro.conf.create_mutex_group(required=False, title="precision")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a computation came to."""
+
+    result: Any  # a FlowResult or a LimitResult
+    succeeded: bool  # whether the library's function would have returned it with throw=True
+    arrays: dict[str, tuple[tuple[str, ...], np.ndarray]]  # name -> dimensions and values
+    scalars: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command(abc.ABC):
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA", help=_DATA)]
+    geometry: Annotated[GeometryOptions, tyro.conf.arg(name="geometry parameter")] = field(
+        default_factory=GeometryOptions
+    )
+    target: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """Of a .csv: the column that is y."""
+    theta0: Annotated[str | None, tyro.conf.arg(metavar="START", help_behavior_hint="(default: zeros)")] = None
+    """Where to start: zeros, normal:SCALE, or a .npy, .npz, .csv or .txt file."""
+    seed: int = 0
+    """Of sparse:N,D,K and of normal:SCALE."""
+    weight_decay: Annotated[float, tyro.conf.arg(metavar="B")] = 0.0
+    """The paper's beta; flows only."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
+    """Write the result: arrays to .npz, .zarr or .nc, the summary alone to .json"""
+    json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Print the summary as JSON."""
+    x64: Annotated[bool, _PRECISION, tyro.conf.arg(help_behavior_hint="(default)")] = False
+    """Compute in float64."""
+    x32: Annotated[bool, _PRECISION, tyro.conf.arg(help_behavior_hint="")] = False
+    """Compute in float32."""
+
+    description: ClassVar[str]
+
+    @abc.abstractmethod
+    def solve(self, problem: ht.LinearRegression, geo: AbstractGeometry, theta0: np.ndarray) -> Outcome:
+        """Compute, without raising on failure."""
+
+    def run(self, words: list[str]) -> int:
+        """Do what the command line `words` asks for: 0, or 1 if the computation failed."""
+        check_target(self.out)
+        with _precision(x64=not self.x32), _note():
+            started = time.monotonic()
+            data = load_data(self.data, self.seed, self.target)
+            geo, formula = self.geometry.build()
+            theta0, origin = load_theta0(self.theta0, data, self.seed)
+            outcome = self.solve(data.problem, geo, theta0)
+            summary = {
+                "command": shlex.join(words),
+                **describe(data, formula, origin, outcome.result, outcome.scalars),
+                "seconds": round(time.monotonic() - started, 2),
+                "config": _plain(dataclasses.asdict(self)),
+            }
+            arrays = outcome.arrays | _known(data, theta0)
+            if self.out is not None:
+                write(self.out, summary, arrays, data.columns)
+        print(to_json(summary) if self.json else table(summary, data, arrays["theta"][1], self.out))
+        if not outcome.succeeded:
+            print(f"error: not converged: {summary['message']}", file=sys.stderr)
+        return 0 if outcome.succeeded else 1
+
+    def tolerances(self, x64: dict[str, float], x32: dict[str, float]) -> dict[str, float]:
+        """The tolerances that were given, completed by defaults that the precision can reach."""
+        return {
+            name: default if getattr(self, name) is None else getattr(self, name)
+            for name, default in (x32 if self.x32 else x64).items()
+        }
+
+
+def succeeded(result, members) -> bool:
+    """Whether a result is one of `members`."""
+    return any(bool(result == member) for member in members)
+
+
+def _known(data: Data, theta0: np.ndarray) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    known = {"theta0": (("column",), np.asarray(theta0, data.problem.dtype))}
+    if data.problem.theta_star is not None:
+        known["theta_star"] = (("column",), np.asarray(data.problem.theta_star))
+    return known
+
+
+def _plain(value):
+    """A configuration in the types of JSON."""
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+@contextlib.contextmanager
+def _precision(x64: bool) -> Iterator[None]:
+    """Switch JAX's float64 on or off; a caller in the same process finds it as it was."""
+    before = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    jax.config.update("jax_enable_x64", x64)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+@contextlib.contextmanager
+def _note(patience: float = 2.0) -> Iterator[None]:
+    """Say that there is work going on, if there is any for longer than `patience` seconds."""
+    text = "computing ... (a new shape of problem is compiled first)"
+    timer = threading.Timer(patience, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

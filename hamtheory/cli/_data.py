@@ -1,0 +1,124 @@
+"""From the data argument to a regression problem: a named data set, a synthetic one, or the user's file."""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import hamtheory as ht
+
+from .._validate import count
+from ._csv import read_csv
+
+
+@dataclass(frozen=True)
+class Data:
+    """A problem, and what is known of where it came from."""
+
+    problem: ht.LinearRegression
+    name: str
+    columns: np.ndarray | None = None  # what each entry of theta belongs to
+    theta0: np.ndarray | None = None
+    sha256: str | None = None  # of the user's file
+
+
+def load_data(name: str, seed: int, target: str | None) -> Data:
+    """The data of that name: in `ht.datasets`, `sparse:N,D,K`, or the path of an `.npz` or a `.csv`."""
+    suffix = Path(name).suffix.lower()
+    if target is not None and suffix != ".csv":
+        raise ValueError(f"--target names a column of a .csv; the data are {name!r}")
+    if name.startswith("sparse:"):
+        return Data(ht.sparse_regression(*_sizes(name), seed=count(seed, "seed", least=0)), name)
+    if name in ht.datasets.names():
+        parts = ht.datasets.split(name, holdout=0)
+        return Data(parts.train, name, columns=parts.columns)
+    if suffix not in (".npz", ".csv"):
+        known = ", ".join(ht.datasets.names())
+        what = "a file of unknown type" if Path(name).exists() else "unknown"
+        raise ValueError(f"data {name!r} is {what}; give one of {known}, sparse:N,D,K, or the path of a .npz or .csv")
+    if not Path(name).is_file():
+        raise FileNotFoundError(f"there is no file {name!r}")
+    with open(name, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if suffix == ".csv":
+        X, y, columns = read_csv(name, target)
+        return Data(ht.LinearRegression(X, y), name, columns=columns, sha256=digest)
+    arrays = read_npz(name, needed=("X", "y"), optional=("theta_star", "theta0"))
+    problem = ht.LinearRegression(arrays["X"], arrays["y"], arrays.get("theta_star"))
+    return Data(problem, name, theta0=arrays.get("theta0"), sha256=digest)
+
+
+def load_theta0(spec: str | None, data: Data, seed: int) -> tuple[np.ndarray, str]:
+    """Where to start, and how to say so: `zeros`, `normal:SCALE` or a file; left out, what comes with the data."""
+    d = data.problem.d
+    if spec is None and data.theta0 is not None:
+        return data.theta0, f"theta0 of {data.name}"
+    if spec is None or spec == "zeros":
+        return np.zeros(d), "zeros"
+    if spec.startswith("normal:"):
+        try:
+            scale = float(spec.removeprefix("normal:"))
+        except ValueError:
+            raise ValueError(f"--theta0 normal:SCALE needs a number; got {spec!r}") from None
+        # A stream of its own: that of the seed alone begins with the first row of a synthetic X.
+        rng = np.random.default_rng([count(seed, "seed", least=0), 1])
+        return scale * rng.standard_normal(d), f"{spec} (standard deviation), seed {seed}"
+    if Path(spec).suffix.lower() not in (".npy", ".npz", ".csv", ".txt"):
+        raise ValueError(f"--theta0 must be zeros, normal:SCALE or a .npy, .npz, .csv or .txt file; got {spec!r}")
+    if not Path(spec).is_file():
+        raise FileNotFoundError(f"--theta0: there is no file {spec!r}")
+    return _read_vector(spec), spec
+
+
+def _read_vector(path: str) -> np.ndarray:
+    """`theta0`, or else `theta` (so that a result can be a start), of an .npz; all of a .npy or a column of text."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".npz":
+        with _opened(path) as archive:
+            name = "theta0" if "theta0" in archive.files and "thetas" not in archive.files else "theta"
+        return read_npz(path, needed=(name,))[name]
+    try:
+        if suffix == ".npy":
+            return numbers(np.load(path), path)
+        return np.loadtxt(path, delimiter="," if suffix == ".csv" else None, ndmin=1)
+    except ValueError as error:
+        raise ValueError(f"--theta0: {path} is not a file of numbers: {error}") from None
+
+
+def read_npz(path: str, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Arrays of an .npz as float64, which the command line then computes in unless told otherwise."""
+    with _opened(path) as archive:
+        missing = [name for name in needed if name not in archive.files]
+        if missing:
+            there = ", ".join(archive.files) or "none"
+            raise ValueError(f"{path} has no array {' and no array '.join(missing)}; its arrays are: {there}")
+        return {name: _array(archive, name) for name in needed + optional if name in archive.files}
+
+
+def numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """`array` in float64, if that loses nothing; what is wrong with any other array, the library says best."""
+    return array.astype(float) if array.dtype.kind in "fiub" else array
+
+
+def _opened(path: str):
+    try:
+        return np.load(path)
+    except (zipfile.BadZipFile, ValueError, EOFError):
+        raise ValueError(f"{path} is not an .npz file of NumPy's") from None
+
+
+def _array(archive, name: str) -> np.ndarray:
+    try:
+        return numbers(archive[name], name)
+    except ValueError:  # pickled: never loaded
+        raise ValueError(f"{name} must hold real numbers; it holds Python objects") from None
+
+
+def _sizes(name: str) -> tuple[int, int, int]:
+    try:
+        n, d, k = (int(size) for size in name.removeprefix("sparse:").split(","))
+    except ValueError:
+        raise ValueError(f"sparse:N,D,K needs three integers (rows, columns, spikes); got {name!r}") from None
+    return n, d, k

@@ -1,0 +1,102 @@
+"""`hamtheory flow`."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+import hamtheory as ht
+
+from .. import metrics
+from ..geometry import AbstractGeometry
+from ._command import Command, Outcome, succeeded
+
+
+@dataclass(frozen=True)
+class Flow(Command):
+    description: ClassVar[str] = """Integrate a flow, until it has converged or through given times.
+
+The flow is d theta/dt = -g^-1(theta) * grad f(theta), f = |X theta - y|^2 / (2 n).
+It has converged when its residual and its duality gap are within tolerance.
+
+examples:
+  hamtheory flow sparse:40,100,5 --alpha 1e4 --out flow.zarr
+  hamtheory flow data.npz --geometry gd --theta0 normal:0.1 --seed 7 --ts 0,1,10
+  hamtheory flow fermentation-band --geometry mw --weight-decay 1e-2 --tol 1e-6
+
+Exit code 1: not converged within the budget; the trajectory so far is reported
+and written all the same. Exit code 2: bad input."""
+
+    tol: Annotated[float | None, tyro.conf.arg(help_behavior_hint="(default: that of --rtol)")] = None
+    """The largest residual and duality gap of a converged flow, relative; with weight decay, of the violation of the
+    limit's optimality condition."""
+    ts: Annotated[str, tyro.conf.arg(metavar="TIMES")] = "log"
+    """log or steps: until converged, saved evenly in log t or at the integrator's steps; or times such as 0,0.1,1."""
+    rtol: Annotated[float | None, tyro.conf.arg(help_behavior_hint="(default: 1e-8; with --x32, 1e-5)")] = None
+    """The integrator's relative tolerance."""
+    atol: Annotated[float | None, tyro.conf.arg(help_behavior_hint="(default: 1e-10; with --x32, 1e-7)")] = None
+    """The integrator's absolute tolerance."""
+    coordinates: Annotated[Literal["auto", "primal", "dual"], tyro.conf.arg(metavar="WHICH")] = "auto"
+    """primal (theta itself), dual (X^T nu = R'(theta) - R'(theta0)), or auto."""
+    solver: Annotated[str, tyro.conf.arg(metavar="NAME")] = "auto"
+    """heun, tsit5, dopri8; kvaerno3, kvaerno5 (implicit); euler (with --dt); or auto."""
+    dt: Annotated[float | None, tyro.conf.arg(metavar="DT", help_behavior_hint="")] = None
+    """A fixed step size."""
+    max_steps: int = 100_000
+    """The budget of steps."""
+
+    def solve(self, problem: ht.LinearRegression, geo: AbstractGeometry, theta0: np.ndarray) -> Outcome:
+        tolerances = self.tolerances(x64={"rtol": 1e-8, "atol": 1e-10}, x32={"rtol": 1e-5, "atol": 1e-7})
+        flow = ht.solve_flow(
+            problem,
+            geo,
+            theta0,
+            weight_decay=self.weight_decay,
+            ts=_times(self.ts),
+            save="steps" if self.ts == "steps" else "log",
+            coordinates=None if self.coordinates == "auto" else self.coordinates,
+            solver=None if self.solver == "auto" else self.solver,
+            dt=self.dt,
+            tol=self.tol,
+            max_steps=self.max_steps,
+            progress=True,
+            throw=False,
+            **tolerances,
+        )
+        return Outcome(
+            flow,
+            succeeded(flow.result, (ht.Result.converged, ht.Result.reached_end, ht.Result.infeasible)),
+            self._arrays(problem, geo, jnp.asarray(theta0, problem.dtype), flow),
+            {
+                "steps": int(flow.stats["steps"]),
+                "accepted": int(flow.stats["accepted"]),
+                "rejected": int(flow.stats["rejected"]),
+                "time": float(flow.stats["time"]),
+                "violation": float(flow.stats["violation"]),
+                "weight_decay": self.weight_decay,
+            },
+        )
+
+    def _arrays(self, problem, geo, theta0, flow) -> dict[str, Any]:
+        arrays = {
+            "ts": (("ts",), np.asarray(flow.ts)),
+            "thetas": (("ts", "column"), np.asarray(flow.thetas)),
+            "loss": (("ts",), np.asarray(flow.loss)),
+            "theta": (("column",), np.asarray(flow.theta)),
+        }
+        if self.weight_decay == 0:
+            coordinates = metrics.nearest_coordinates(problem, geo, flow.theta, theta0)
+            arrays["dual"] = (("row",), np.asarray(problem.row_space.dual(coordinates)))
+        return arrays
+
+
+def _times(text: str) -> np.ndarray | None:
+    if text in ("log", "steps"):
+        return None
+    try:
+        return np.array([float(time) for time in re.split(r"[,\s]+", text.strip(" ,"))])
+    except ValueError:
+        raise ValueError(f"--ts must be log, steps, or increasing times such as 0,0.1,1; got {text!r}") from None

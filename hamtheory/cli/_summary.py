@@ -1,0 +1,124 @@
+"""Results in numbers: for machines a flat dictionary, for people a table."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+import hamtheory as ht
+
+from .. import _result, metrics
+from ._data import Data
+from ._output import provenance
+
+_LARGEST_PROGRAMME = 500_000  # entries of X up to which basis pursuit takes seconds
+_SHOWN = 5  # entries of theta in the table
+_LABEL, _LINE = 20, 100  # characters
+
+
+def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, Any]) -> dict[str, Any]:
+    """All that is worth knowing of a result, in plain numbers and text."""
+    problem, theta = data.problem, result.theta
+    summary = {
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "n": problem.n,
+        "d": problem.d,
+        "rank": int(problem.rank),
+        "consistent": bool(problem.is_consistent),
+        "distance": float(problem.distance),
+        "geometry": geometry,
+        "start": start,
+        "dtype": str(problem.dtype),
+        "result": _result.name(result.result),
+        "message": ht.Result[result.result],
+        "relative_residual": float(result.residual),
+        "duality_gap": float(result.duality_gap),
+        "relative_duality_gap": float(result.stats["relative_gap"]),
+        "loss": float(problem.loss(theta)),
+        **scalars,
+        **_measured("", theta),
+        **_measured("min_norm_", ht.min_norm(problem)),
+    }
+    if problem.X.size <= _LARGEST_PROGRAMME:
+        try:
+            summary |= _measured("basis_pursuit_", ht.basis_pursuit(problem))
+        except RuntimeError as error:
+            summary["basis_pursuit_note"] = str(error)
+    else:
+        summary["basis_pursuit_note"] = f"not computed: X has more than {_LARGEST_PROGRAMME:,} entries"
+    if problem.theta_star is not None:
+        summary["distance_to_theta_star"] = float(metrics.distance(theta, problem.theta_star))
+    return summary | provenance()
+
+
+def _measured(prefix: str, theta) -> dict[str, Any]:
+    return {
+        f"{prefix}l1_norm": float(jnp.sum(jnp.abs(theta))),
+        f"{prefix}l2_norm": float(jnp.linalg.norm(theta)),
+        f"{prefix}entries_99": int(metrics.entries_carrying(theta, 0.99)),
+    }
+
+
+def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | None) -> str:
+    """The summary for a person: aligned, in about twenty lines."""
+    off = f"no solution: y is {summary['distance']:.4g} away from the range of X"
+    of_y = "has solutions" if summary["consistent"] else off
+    rows = [
+        ("data", summary["data"]),
+        ("X theta = y", f"n = {summary['n']}, d = {summary['d']}, rank {summary['rank']}; {of_y}"),
+        ("geometry", summary["geometry"]),
+        ("start", summary["start"]),
+        ("result", summary["message"]),
+        ("relative residual", f"{summary['relative_residual']:.2e}"),
+        ("duality gap", _gap(summary)),
+        ("loss", f"{summary['loss']:.4g}"),
+        ("steps", _steps(summary)),
+    ]
+    if "time" in summary:
+        rows.append(("time reached", f"{summary['time']:.6g}"))
+    rows += [("", ""), *_comparison(summary)]
+    if "distance_to_theta_star" in summary:
+        rows.append(("|theta - theta_star|", f"{summary['distance_to_theta_star']:.4g}"))
+    rows += [("", ""), ("largest entries", _largest(theta, data.columns))]
+    if out is not None:
+        rows.append(("written", str(out)))
+    rows.append(("took", f"{summary['seconds']:.1f} s in {summary['dtype']}"))
+    return "\n".join(_row(name, text) for name, text in rows)
+
+
+def _row(name: str, text: str) -> str:
+    lines = textwrap.wrap(text, _LINE - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(f"{name if i == 0 else '':{_LABEL}} {line}".rstrip() for i, line in enumerate(lines))
+
+
+def _gap(summary) -> str:
+    if summary.get("weight_decay"):
+        return f"none with weight decay; violation of the optimality condition {summary['violation']:.2e}"
+    return f"{summary['duality_gap']:.2e}, relative {summary['relative_duality_gap']:.2e}"
+
+
+def _steps(summary) -> str:
+    if "evaluations" in summary:
+        return f"{summary['steps']} of Newton's method, {summary['evaluations']} evaluations of the dual gradient"
+    return f"{summary['steps']}, of which {summary['rejected']} were rejected"
+
+
+def _comparison(summary) -> list[tuple[str, str]]:
+    """The norms of the result beside those of the two ends."""
+    ends = [("", "theta"), ("min_norm_", "least L2")]
+    if "basis_pursuit_l1_norm" in summary:
+        ends.append(("basis_pursuit_", "least L1"))
+    rows = [("", "".join(f"{title:>11}" for _, title in ends))]
+    for label, key in (("L1 norm", "l1_norm"), ("L2 norm", "l2_norm"), ("entries, 99 % of L1", "entries_99")):
+        rows.append((label, "".join(f"{summary[prefix + key]:>11.5g}" for prefix, _ in ends)))
+    if "basis_pursuit_note" in summary:
+        rows.append(("least L1", summary["basis_pursuit_note"]))
+    return rows
+
+
+def _largest(theta: np.ndarray, columns: np.ndarray | None) -> str:
+    places = np.argsort(-np.abs(theta))[:_SHOWN]
+    return ", ".join(f"{theta[i]:.4g} [{i if columns is None else columns[i]}]" for i in places)

@@ -1,0 +1,11 @@
+"""From a SymPy inverse metric to everything that follows from it: as formulas, and as a JAX geometry."""
+
+from ._derive import Derivation, derive
+from ._geometry import SymbolicGeometry, geometry
+from ._limits import Limits
+
+EUCLIDEAN = "1"
+HAM = "1 + alpha*Abs(theta)"
+HYPENTROPY = "2*sqrt(theta**2 + gamma**2)"
+
+__all__ = ["EUCLIDEAN", "HAM", "HYPENTROPY", "Derivation", "Limits", "SymbolicGeometry", "derive", "geometry"]
