@@ -25,13 +25,13 @@ def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:
     }
 
 
-def flow_and_limit(problem, geo, theta0, tol: float):
+def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):
     """The flow until converged to `tol`, saved evenly in log t; its limit by Newton's method; the status of the lane.
 
     The status is that of the flow or, if that converged, that of the limit.
     """
     # Without the ground truth, which neither needs, problems with and without one share their compilations.
     problem = eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
-    flow = ht.solve_flow(problem, geo, theta0, coordinates="dual", solver="tsit5", tol=tol, throw=False)
+    flow = ht.solve_flow(problem, geo, theta0, coordinates=coordinates, solver="tsit5", tol=tol, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
     return flow, limit, int(ht.codes(flow.result)) or int(ht.codes(limit.result))

@@ -17,8 +17,9 @@ from ._lanes import flow_and_limit, flow_coordinates, geometries
 class Config:
     """`instances` random problems of n rows, d columns and k spikes of ±1, from zero.
 
-    The rate is fitted where the loss, relative to its start, is within `window`: far enough down for the slowest mode
-    to be left alone, and above what the tolerance `tol` on the relative residual leaves undetermined, `tol²`.
+    Rates are fitted where the loss, relative to its start, is within `window`: far down, where few modes are left, and
+    above what the tolerance `tol` on the relative residual leaves undetermined, `tol²`. A tail is `settled` where all
+    modes but the slowest have at most the share `mixed` of the loss from the beginning of the window.
     """
 
     n: int = 40
@@ -29,6 +30,7 @@ class Config:
     gammas: tuple[float, ...] = (1e-1, 1e-3)
     tol: float = 1e-12
     window: tuple[float, float] = (1e-22, 1e-16)
+    mixed: float = 0.01
     seed: int = 0
 
     @classmethod
@@ -41,19 +43,43 @@ def _bound_rate(problem: ht.LinearRegression, geo: ht.geometry.AbstractGeometry)
     return float(2 * problem.convergence_rate * geo.inverse_metric(jnp.zeros(())))
 
 
-def _tail_rate(ts: np.ndarray, loss: np.ndarray, window: tuple[float, float]) -> float:
-    """Minus the slope of ln(loss) against time, by least squares over the points with a loss in the window."""
-    inside = (loss > window[0]) & (loss < window[1])
-    return -np.polyfit(ts[inside], np.log(loss[inside]), 1)[0] if inside.sum() > 2 else np.nan
+def _slowest_mode(problem: ht.LinearRegression, geo: ht.geometry.AbstractGeometry, theta) -> np.ndarray:
+    """The eigenvector of `X diag(g⁻¹(θ)) Xᵀ` with the least nonzero eigenvalue: the residual that decays last."""
+    left, *_ = np.linalg.svd(np.asarray(problem.X) * np.sqrt(np.asarray(geo.inverse_metric(theta))))
+    return left[:, int(problem.rank) - 1]
 
 
-def _lane(problem, geo, config: Config):
+def _decay(ts: np.ndarray, values: np.ndarray) -> float:
+    """Minus the slope of ln(values) against time, by least squares; NaN for fewer than three points."""
+    return -np.polyfit(ts, np.log(values), 1)[0] if ts.size > 2 else np.nan
+
+
+def _lane(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Times, losses relative to their start, and the numbers of the lane."""
     flow, limit, code = flow_and_limit(problem, geo, jnp.zeros(problem.d), config.tol)
-    ts, loss = np.asarray(flow.ts), np.asarray(flow.loss / flow.loss[0])
+    ts, residuals = np.asarray(flow.ts), np.asarray(flow.thetas) @ np.asarray(problem.X).T - np.asarray(problem.y)
+    start = np.sum(residuals[0] ** 2)
+    loss, mode = (
+        np.sum(residuals**2, axis=1) / start,
+        (residuals @ _slowest_mode(problem, geo, limit.theta)) ** 2 / start,
+    )
+    tail = (loss > config.window[0]) & (loss < config.window[1])
     bound = _bound_rate(problem, geo)
-    rates = _tail_rate(ts, loss, config.window), 2 * float(ht.metrics.asymptotic_rate(problem, geo, limit.theta)), bound
-    closest = np.exp(np.max(np.log(loss) + bound * ts))
-    return ts, loss, *rates, closest, float(flow.residual), float(flow.stats["relative_gap"]), code
+    return (
+        ts,
+        loss,
+        {
+            "bound_rate": bound,
+            "closest": np.exp(np.max(np.log(loss) + bound * ts)),
+            "predicted_rate": 2 * float(ht.metrics.asymptotic_rate(problem, geo, limit.theta)),
+            "loss_rate": _decay(ts[tail], loss[tail]),
+            "mode_rate": _decay(ts[tail], mode[tail]),
+            "mixture": 1 - (mode[tail] / loss[tail])[0] if tail.any() else np.nan,
+            "residual": float(flow.residual),
+            "relative_gap": float(flow.stats["relative_gap"]),
+            "status": code,
+        },
+    )
 
 
 def run(config: Config) -> xr.Dataset:
@@ -67,23 +93,24 @@ def run(config: Config) -> xr.Dataset:
         np.array([[np.pad(lane[i], (0, points - lane[i].size), mode="edge") for lane in row] for row in lanes])
         for i in range(2)
     )
-    measured, predicted, bound, closest, residual, gap, codes = (
-        np.array([[lane[i] for lane in row] for row in lanes]) for i in range(2, 9)
-    )
+    of = {name: np.array([[lane[2][name] for lane in row] for row in lanes]) for name in lanes[0][0][2]}
     dims, path = ("instance", "flow"), ("instance", "flow", "point")
+    bound = np.exp(-of["bound_rate"][..., None] * ts)
     return xr.Dataset(
         {
-            "time": store.variable(path, ts, "time of the flow"),
+            "time": store.variable(path, ts, "time of the flow (the last one is repeated)"),
             "loss": store.variable(path, loss, "loss over its start"),
-            "bound": store.variable(path, np.exp(-bound[..., None] * ts), "bound on the loss over its start"),
-            "bound_rate": store.variable(dims, bound, "rate of the bound on the loss", "1/time"),
-            "closest": store.variable(dims, closest, "largest loss over its bound, at any time"),
-            "measured_rate": store.variable(dims, measured, "rate of decay of the loss, fitted to its tail", "1/time"),
-            "predicted_rate": store.variable(dims, predicted, "asymptotic rate of decay of the loss", "1/time"),
-            "rate_error": store.variable(dims, np.abs(measured / predicted - 1), "relative error of the rate"),
-            "residual": store.variable(dims, residual, "relative residual at the end of the flow"),
-            "relative_gap": store.variable(dims, gap, "duality gap over divergence at the end of the flow"),
-            "status": store.status(dims, codes),
+            "bound": store.variable(path, bound, "bound on the loss over its start"),
+            "bound_rate": store.variable(dims, of["bound_rate"], "rate of the bound on the loss", "1/time"),
+            "closest": store.variable(dims, of["closest"], "largest loss over its bound, at any time"),
+            "predicted_rate": store.variable(dims, of["predicted_rate"], "asymptotic rate of the loss", "1/time"),
+            "loss_rate": store.variable(dims, of["loss_rate"], "rate fitted to the tail of the loss", "1/time"),
+            "mode_rate": store.variable(dims, of["mode_rate"], "rate fitted to the slowest mode's loss", "1/time"),
+            "mixture": store.variable(dims, of["mixture"], "share of the other modes where the tail begins"),
+            "settled": store.variable(dims, of["mixture"] <= config.mixed, "the tail is the slowest mode alone"),
+            "residual": store.variable(dims, of["residual"], "relative residual at the end of the flow"),
+            "relative_gap": store.variable(dims, of["relative_gap"], "duality gap over divergence at the end"),
+            "status": store.status(dims, of["status"].astype(int)),
         },
         coords={"instance": config.seed + np.arange(config.instances), **flow_coordinates(list(flows))},
     )

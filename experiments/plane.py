@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from scipy.interpolate import CubicHermiteSpline
 
 import hamtheory as ht
 
@@ -23,10 +24,11 @@ class Config:
     row: tuple[float, float] = (1.0, 2.0)
     target: float = 2.0
     alpha: float = 10.0
-    gamma: float = 0.05
+    gamma: float = 1e-3
     custom: str = ""  # any even, positive inverse metric of theta, as text
-    starts: tuple[tuple[float, float], ...] = ((0.0, 0.0), (-1.4, -0.5), (1.1, -1.0), (-1.0, 2.2))
+    starts: tuple[tuple[float, float], ...] = ((0.0, 0.0), (-1.4, -0.5), (0.9, -0.4), (-1.0, 2.2))
     angles: int = 721
+    marks: tuple[float, int] = (0.1, 20)  # the time between two marks on a path, and how many there are
     tol: float = 1e-6  # of the agreement of flow, limit and level set
     seed: int = -1  # nothing is drawn
 
@@ -53,7 +55,13 @@ def _divergence(geo, theta0, step):
     return ht.bregman_divergence(geo, theta0 + step, theta0)
 
 
-def _lane(problem: ht.LinearRegression, geo, theta0, angles, tol: float) -> dict[str, np.ndarray]:
+def _at(problem: ht.LinearRegression, geo, flow: ht.FlowResult, times: np.ndarray) -> np.ndarray:
+    """The flow at given times, interpolated to fourth order with its exact velocity; at rest after its end."""
+    velocity = -geo.inverse_metric(flow.thetas) * problem.gradient(flow.thetas)
+    return CubicHermiteSpline(flow.ts, flow.thetas, velocity)(np.minimum(times, flow.ts[-1]))
+
+
+def _lane(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) -> dict[str, np.ndarray]:
     """One flow, its limit, the level set of the divergence through it, and how well the three agree."""
     flow = ht.solve_flow(problem, geo, theta0, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
@@ -68,6 +76,7 @@ def _lane(problem: ht.LinearRegression, geo, theta0, angles, tol: float) -> dict
     return {
         "path": np.asarray(flow.thetas),
         "time": np.asarray(flow.ts),
+        "marks": _at(problem, geo, flow, times),
         "limit": np.asarray(limit.theta),
         "level_set": np.asarray(theta0 + radii[:, None] * directions(angles)),
         "gap": np.asarray(gap),
@@ -81,8 +90,8 @@ def run(config: Config) -> xr.Dataset:
     """The paths, limits and level sets of every geometry from every start."""
     problem = ht.LinearRegression([list(config.row)], [config.target])
     lanes, angles = geometries(config), circle(config.angles)
-    starts = jnp.asarray(config.starts)
-    table = [[_lane(problem, geo, start, angles, config.tol) for start in starts] for geo, _ in lanes.values()]
+    starts, times = jnp.asarray(config.starts), config.marks[0] * np.arange(1, config.marks[1] + 1)
+    table = [[_lane(problem, geo, start, angles, times, config.tol) for start in starts] for geo, _ in lanes.values()]
     longest = max(len(lane["time"]) for lanes_of_one in table for lane in lanes_of_one)
 
     def collect(key):
@@ -97,6 +106,7 @@ def run(config: Config) -> xr.Dataset:
         {
             "path": store.variable((*dims, "step", "axis"), collect("path"), "θ along the flow"),
             "time": store.variable((*dims, "step"), collect("time"), "time along the flow"),
+            "marks": store.variable((*dims, "mark", "axis"), collect("marks"), "θ at evenly spaced times"),
             "limit": store.variable((*dims, "axis"), collect("limit"), "limit of the flow, by Newton's method"),
             "level_set": store.variable((*dims, "angle", "axis"), collect("level_set"), "D(θ, θ₀) = D(θ_∞, θ₀)"),
             "theta0": store.variable(("start", "axis"), starts, "start of the flow"),
@@ -110,6 +120,7 @@ def run(config: Config) -> xr.Dataset:
         coords={
             "geometry": list(lanes),
             "inverse_metric": ("geometry", [text for _, text in lanes.values()]),
+            "mark": store.variable("mark", times, "time"),
             "angle": store.variable("angle", angles, "direction from the start", "rad"),
             "axis": ["θ₁", "θ₂"],
         },

@@ -49,7 +49,8 @@ def _interpolated(flow: ht.FlowResult, times: np.ndarray) -> np.ndarray:
 
 def _lane(problem, theta0, error, geo, tol: float, times: np.ndarray):
     """The error along the flow, at its limit, and the certificate of the lane."""
-    flow, limit, code = flow_and_limit(problem, geo, theta0, tol)
+    # Not in dual coordinates: there the integrator's first trial step overflows from random starts at alpha = 1000.
+    flow, limit, code = flow_and_limit(problem, geo, theta0, tol, coordinates="primal")
     deviation = ht.metrics.distance(flow.theta, limit.theta)
     numbers = error(limit.theta), deviation, flow.residual, flow.stats["relative_gap"], code
     return np.asarray(error(jnp.asarray(_interpolated(flow, times)))), *map(float, numbers)

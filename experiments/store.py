@@ -1,4 +1,4 @@
-"""Where experiments leave their data: one Zarr store each, with all that is needed to run it again or to distrust it."""
+"""Where experiments leave their data: one Zarr store each, with all it takes to run it again."""
 
 import dataclasses
 import datetime
@@ -36,9 +36,9 @@ def fingerprint(name: str, config: Any) -> str:
 
 
 def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: bool = False) -> tuple[Path, bool]:
-    """Run an experiment and store its data, unless the store already holds the same; returns where, and whether it ran."""
+    """Run an experiment and store its data, unless they are there already; returns where, and whether it ran."""
     target, mark = path(name, smoke=smoke), fingerprint(name, config)
-    if not fresh and target.exists() and xr.open_zarr(target).attrs.get("fingerprint") == mark:
+    if not fresh and target.exists() and xr.open_zarr(target, consolidated=False).attrs.get("fingerprint") == mark:
         return target, False
     started = time.monotonic()
     dataset = module.run(config)
@@ -57,7 +57,7 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
     }
     unfinished = target.with_suffix(".partial")
     shutil.rmtree(unfinished, ignore_errors=True)
-    dataset.to_zarr(unfinished, mode="w", consolidated=False)
+    dataset.to_zarr(unfinished, mode="w", zarr_format=2, consolidated=False)  # version 3 has no strings yet
     shutil.rmtree(target, ignore_errors=True)
     unfinished.rename(target)
     return target, True

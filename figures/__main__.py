@@ -1,7 +1,7 @@
 """Draw figures from the stored data of the experiments into figures/out/, as PDF and PNG, with an index page.
 
-    python -m figures all [--smoke]        every figure; --smoke: from the small versions of the experiments
-    python -m figures NAME [NAME ...]      some of them
+python -m figures all [--smoke]        every figure; --smoke: from the small versions of the experiments
+python -m figures NAME [NAME ...]      some of them
 """
 
 import importlib

@@ -56,7 +56,9 @@ def draw(dataset: xr.Dataset) -> Figure:
         times.plot([0, time], [row, row], color=colour, linewidth=1)
         times.plot([time], [row], "o", color=colour, markersize=4)
         times.text(time + 0.6, row, f"{time:.3g}", va="center", fontsize=6.5)
-    times.set(xlabel="time to cross", xlim=(0, 1.2 * float(dataset["crossing_time"].max())), ylim=(-0.7, len(lanes) - 0.3))
+    times.set(
+        xlabel="time from −2.5 to 2.5", xlim=(0, 1.2 * float(dataset["crossing_time"].max())), ylim=(-0.7, len(lanes) - 0.3)
+    )
     times.set_yticks(rows, [label(family, parameter) for family, parameter, _ in lanes])
     for tick, (family, _, _) in zip(times.get_yticklabels(), lanes, strict=True):
         tick.set_color(COLOURS[family])

@@ -10,8 +10,8 @@ NUMBER = "F2"
 TITLE = "Potentials from L2 to L1"
 SOURCE = "HAM, Theorem 4.6; Woodworth et al., Theorem 1"
 CAPTION = (
-    "(a, b) The potentials R(θ)/R(1) of HAM and of m⊙w lie between θ² and |θ| (dashed), and move from the first to the "
-    "second as α grows or γ shrinks. (c, d) Their unit balls R(x) + R(y) ≤ R(1) deform from the circle to the diamond, "
+    "(a, c) The potentials R(θ)/R(1) of HAM and of m⊙w lie between θ² and |θ| (dashed), and move from the first to the "
+    "second as α grows or γ shrinks. (b, d) Their unit balls R(x) + R(y) ≤ R(1) deform from the circle to the diamond, "
     "whose corners are what makes a limit sparse. The last step takes long: the distance to L1 falls like 1/ln α."
 )
 SYMBOLS = {"HAM": "\\alpha", "m*w": "\\gamma"}
@@ -22,23 +22,28 @@ def label(family: str, decade: float) -> str:
 
 
 def draw(dataset: xr.Dataset) -> Figure:
-    """Two rows, potentials and unit balls; two columns, HAM and m*w."""
+    """Potential and unit balls of HAM, then those of m*w, each pair with its legend."""
     import matplotlib.pyplot as plt
 
     dataset = certified(dataset)
-    figure, axes = plt.subplots(1, 4, figsize=(6.75, 2.35))
+    figure = plt.figure(figsize=(6.75, 2.5))
     theta, decades = dataset["theta"], dataset["decade"].values.tolist()
-    for family, potential, ball in zip(dataset["family"].values.tolist(), axes[:2], axes[2:], strict=True):
+    halves = figure.subfigures(1, 2)
+    for half, family, letters in zip(halves, dataset["family"].values.tolist(), ("ab", "cd"), strict=True):
+        potential, ball = half.subplots(1, 2)
         lane = dataset.sel(family=family)
+        for decade, colour in zip(decades, shades(family, len(decades)), strict=True):
+            potential.plot(theta, lane["potential"].sel(decade=decade), color=colour, label=label(family, decade))
+            ball.plot(*lane["ball"].sel(decade=decade).transpose("axis", ...).values, color=colour)
         for power in (1, 2):
             potential.plot(theta, abs(theta) ** power, **THEORY)
         for end in ("l1_ball", "l2_ball"):
-            ball.plot(*dataset[end].transpose("axis", ...), **THEORY)
-        for decade, colour in zip(decades, shades(family, len(decades)), strict=True):
-            potential.plot(theta, lane["potential"].sel(decade=decade), color=colour, label=label(family, decade))
-            ball.plot(*lane["ball"].sel(decade=decade).transpose("axis", ...), color=colour)
-        potential.set(title=LABELS[family], xlabel="$\\theta$", ylabel="$R(\\theta)\\,/\\,R(1)$", ylim=(0, 2.25))
-        ball.set(title=LABELS[family], xlabel="$x$", ylabel="$y$", aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-    for ax, letter in zip(axes, "abcd", strict=True):
-        panel_label(ax, letter)
+            ball.plot(*dataset[end].transpose("axis", ...).values, **THEORY)
+        potential.set(xlabel="$\\theta$", ylabel="$R(\\theta)\\,/\\,R(1)$", xlim=(-1.5, 1.5), ylim=(0, 2.25))
+        ball.set(xlabel="$x$", ylabel="$y$", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        for ax, letter in zip((potential, ball), letters, strict=True):
+            ax.set_box_aspect(1)
+            ax.set_title(LABELS[family])
+            panel_label(ax, letter)
+        half.legend(*potential.get_legend_handles_labels(), loc="outside lower center", ncols=3, columnspacing=1.2)
     return figure

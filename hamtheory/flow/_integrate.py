@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optimistix
 from jaxtyping import Array, Float, Int
 
 from .._result import Result
@@ -81,7 +82,11 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
     controller = (
         # On stiff flows this controller was seen to reject three times fewer steps than the purely integral one.
         diffrax.PIDController(
-            plan.rtol, jax.tree.map(lambda unit: plan.atol * unit, flow.absolute_scale()), pcoeff=0.1, icoeff=0.3
+            plan.rtol,
+            jax.tree.map(lambda unit: plan.atol * unit, flow.absolute_scale()),
+            pcoeff=0.1,
+            icoeff=0.3,
+            norm=_error_norm,
         )
         if plan.dt is None
         else diffrax.ConstantStepSize()
@@ -146,6 +151,15 @@ def _logarithmic_times(flow: AbstractFlow) -> Float[Array, " times"]:
     first, last = 1e-3 / flow.fastest_rate(), 1e12 / flow.problem.convergence_rate
     times = jnp.geomspace(first, last, LOGARITHMIC_TIMES - 1)
     return jnp.concatenate([jnp.zeros(1, times.dtype), times])
+
+
+def _error_norm(scaled_error):
+    """The root mean square; a step so long that it overflows counts as a large error, so that it is shortened.
+
+    The controller would turn a NaN into a step size of NaN, and reject every step from then on.
+    """
+    norm = optimistix.rms_norm(scaled_error)
+    return jnp.where(jnp.isfinite(norm), norm, 1e10)
 
 
 def _is_finite(tree):

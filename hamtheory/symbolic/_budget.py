@@ -1,5 +1,6 @@
 """SymPy on a budget: its searches may not end, and a library may not hang."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,7 +26,8 @@ def within_budget(search: Callable[[], T], budget: int = BUDGET) -> T | None:
     def count(frame, event, argument):
         nonlocal left
         left -= 1
-        if left < 0:
+        # Not out of a generator, which may be one that is being thrown away: what is raised there is lost.
+        if left < 0 and event == "call" and not frame.f_code.co_flags & inspect.CO_GENERATOR:
             raise _Exhausted
 
     counting = sys.getprofile() is None

@@ -69,8 +69,8 @@ def _first(ways, test):
 
 def tidy(expression: sympy.Expr) -> sympy.Expr:
     """The shortest of a few equal forms: as it is, simplified, or one fraction collected by its functions."""
-    ways = (lambda: _upright(_collected(expression)), lambda: _upright(sympy.simplify(expression)))
-    return shortest([form for way in ways if (form := within_budget(way)) is not None] + [expression])
+    ways = (lambda: _collected(expression), lambda: sympy.simplify(expression))
+    return _upright(shortest([form for way in ways if (form := within_budget(way)) is not None] + [expression]))
 
 
 def shortest(forms: list[sympy.Expr]) -> sympy.Expr | None:
@@ -89,8 +89,8 @@ def _collected(expression):
 def _upright(expression):
     """`a/(1 - b)` for `-a/(b - 1)`, and `-a/(b + 1)` for `a/(-b - 1)`."""
     numerator, denominator = sympy.fraction(expression)
-    negative = all(term.could_extract_minus_sign() for term in sympy.Add.make_args(denominator))
-    flip = negative or (denominator.is_Add and numerator.could_extract_minus_sign())
+    signs = [term.could_extract_minus_sign() for term in sympy.Add.make_args(denominator)]
+    flip = all(signs) or (any(signs) and numerator.could_extract_minus_sign())
     return -numerator / sympy.expand(-denominator) if flip else expression
 
 

@@ -114,3 +114,11 @@ def test_progress_bar_stays_silent_on_short_work(capsys):
     capsys.readouterr()
     ht.solve_flow(PROBLEM, HAM, progress=True)
     assert capsys.readouterr().err == ""
+
+
+def test_a_step_that_overflows_is_shortened():
+    # The first trial step of this flow overflows the exponential of the inverse mirror map.
+    problem = ht.sparse_regression(40, 100, 5, seed=2)
+    theta0 = np.random.default_rng([2, 1]).standard_normal(100) / 40**0.25
+    flow = ht.solve_flow(problem, ht.HAM(1000.0), theta0, solver="tsit5", tol=1e-7)
+    np.testing.assert_allclose(flow.theta, ht.solve_limit(problem, ht.HAM(1000.0), theta0).theta, atol=1e-5)
