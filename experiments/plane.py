@@ -1,6 +1,6 @@
 """One equation, two unknowns: where the flows go, and the level sets of the divergence that say why.
 
-    python -m experiments plane --custom "1 + 3*theta**2"       with a fourth geometry, of your own
+python -m experiments plane --custom "1 + 3*theta**2"       with a fourth geometry, of your own
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Config:
     custom: str = ""  # any even, positive inverse metric of theta, as text
     starts: tuple[tuple[float, float], ...] = ((0.0, 0.0), (-1.4, -0.5), (0.9, -0.4), (-1.0, 2.2))
     angles: int = 721
-    marks: tuple[float, int] = (0.1, 20)  # the time between two marks on a path, and how many there are
+    marks: tuple[float, int] = (0.05, 40)  # the time between two marks on a path, and how many there are
     tol: float = 1e-6  # of the agreement of flow, limit and level set
     seed: int = -1  # nothing is drawn
 

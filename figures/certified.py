@@ -1,6 +1,14 @@
 """No figure shows a failed computation."""
 
+import numpy as np
 import xarray as xr
+
+
+def failures(dataset: xr.Dataset) -> dict[str, int]:
+    """How many lanes failed, by reason."""
+    meanings = dataset["status"].attrs["flag_meanings"].split()
+    values, counts = np.unique(dataset["status"].values.astype(int), return_counts=True)
+    return {meanings[value]: int(count) for value, count in zip(values, counts, strict=True) if value != 0}
 
 
 def certified(dataset: xr.Dataset, *, mask_failures: bool = False) -> xr.Dataset:
@@ -8,14 +16,11 @@ def certified(dataset: xr.Dataset, *, mask_failures: bool = False) -> xr.Dataset
 
     Errors: `ValueError` with the number of failures by reason, unless they are to be masked.
     """
-    failed = dataset["status"] != 0
-    if not bool(failed.any()):
+    counts = failures(dataset)
+    if not counts:
         return dataset.assign_attrs(masked=0)
-    meanings = dataset["status"].attrs["flag_meanings"].split()
-    values, counts = dataset["status"].where(failed, drop=False).fillna(0).astype(int).values.ravel(), {}
-    for value in values[values != 0]:
-        counts[meanings[value]] = counts.get(meanings[value], 0) + 1
     if not mask_failures:
         raise ValueError(f"experiment {dataset.attrs.get('experiment')}: lanes failed: {counts}; they are not drawn")
-    masked = dataset.map(lambda v: v.where(~failed) if set(failed.dims) <= set(v.dims) and v.name != "status" else v)
-    return masked.assign_attrs(dataset.attrs, masked=int(failed.sum()))
+    sound = dataset["status"] == 0
+    masked = dataset.map(lambda v: v.where(sound) if set(sound.dims) <= set(v.dims) and v.name != "status" else v)
+    return masked.assign_attrs(dataset.attrs, masked=sum(counts.values()))

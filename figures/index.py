@@ -1,28 +1,37 @@
 """The page that shows every figure with all that is needed to trust it, or to make it again."""
 
-import html
 import importlib
 import json
+from html import escape
 from pathlib import Path
+
+import xarray as xr
 
 from experiments import store
 
 from . import NAMES
+from .certified import failures
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>hamtheory: figures</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+nav a {{ display: inline-block; margin-right: 1.2rem; }}
+a {{ color: #0072b2; text-decoration: none; }} a:hover {{ text-decoration: underline; }}
 figure {{ margin: 2.5rem 0; border-top: 1px solid #ddd; padding-top: 1rem; }}
-img {{ max-width: 100%; height: auto; }}
+img {{ width: 100%; height: auto; }}
 h2 {{ font-size: 1.15rem; margin: 0 0 .5rem; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .8rem; color: #555; }}
 dt {{ font-weight: 600; }} dd {{ margin: 0; overflow-wrap: anywhere; }}
+.failed {{ color: #b03a00; font-weight: 600; }}
 code {{ font-size: .95em; }}
+@media (max-width: 36rem) {{ dl {{ grid-template-columns: 1fr; }} dd {{ margin-bottom: .4rem; }} }}
 </style></head><body>
 <h1>Figures</h1>
-<p>Every number in them comes from a stored data set; a lane is one flow or one limit with its certificate.</p>
+<p>Every number in them comes from a stored data set; a lane is one flow, limit or curve with its certificate.
+A figure refuses lanes that failed, or leaves them out and says so. A click on a figure opens it as PDF.</p>
+<nav>{links}</nav>
 {figures}
 </body></html>
 """
@@ -32,38 +41,48 @@ _FIGURE = """<figure id="{name}"><h2>{number}. {title}</h2>
 """
 
 
-def _facts(name: str, source: str, *, smoke: bool) -> dict[str, str]:
-    data = store.load(name, smoke=smoke)
-    failed = int((data["status"] != 0).sum())
-    versions = ", ".join(f"{package} {version}" for package, version in json.loads(data.attrs["versions"]).items())
-    return {
+def _pairs(text: str) -> str:
+    """A JSON object as `key = value, …`."""
+    return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in json.loads(text).items())
+
+
+def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str, str]:
+    """What is said below a figure, as HTML."""
+    attrs, failed = data.attrs, failures(data)
+    lanes = f"{data['status'].size}, all of them sound"
+    if failed:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
+        lanes = f'{data["status"].size}, <span class="failed">not drawn: {escape(reasons)}</span>'
+    facts = {
         "source": source,
-        "experiment": f"python -m experiments {name}{' --smoke' if smoke else ''}",
-        "configuration": data.attrs["config"],
-        "seed": "nothing is drawn" if data.attrs["seed"] < 0 else str(data.attrs["seed"]),
-        "lanes": f"{data['status'].size}, of which {failed} failed" + (" and are not drawn" if failed else ""),
-        "computed": f"{data.attrs['created']}, {data.attrs['seconds']} s, {data.attrs['dtype']}, {data.attrs['device']}",
-        "versions": versions,
+        "configuration": _pairs(attrs["config"]),
+        "seed": "nothing is drawn" if attrs["seed"] < 0 else str(attrs["seed"]),
+        "computed": f"{attrs['created']}, in {attrs['seconds']:g} s, {attrs['dtype']}, on {attrs['device']}",
+        "versions": ", ".join(f"{package} {version}" for package, version in json.loads(attrs["versions"]).items()),
     }
+    command = f"<code>python -m experiments {name}{' --smoke' if smoke else ''}</code>"
+    return {"experiment": command, "lanes": lanes} | {key: escape(value) for key, value in facts.items()}
 
 
 def write_index(out: Path, *, smoke: bool) -> Path:
     """Write `index.html` beside the figures that are in `out`; returns its path."""
-    figures = []
+    links, figures = [], []
     for name in NAMES:
         if not (out / f"{name}.png").exists():
             continue
         module = importlib.import_module(f".{name}", __package__)
-        facts = _facts(name, module.SOURCE, smoke=smoke).items()
+        number, title = escape(module.NUMBER), escape(module.TITLE)
+        facts = _facts(name, module.SOURCE, store.load(name, smoke=smoke), smoke=smoke)
+        links.append(f'<a href="#{name}">{number}. {title}</a>')
         figures.append(
             _FIGURE.format(
                 name=name,
-                number=module.NUMBER,
-                title=html.escape(module.TITLE),
-                caption=html.escape(module.CAPTION),
-                facts="".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts),
+                number=number,
+                title=title,
+                caption=escape(module.CAPTION),
+                facts="".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items()),
             )
         )
     page = out / "index.html"
-    page.write_text(_PAGE.format(figures="".join(figures)), encoding="utf-8")
+    page.write_text(_PAGE.format(links="\n".join(links), figures="".join(figures)), encoding="utf-8")
     return page

@@ -9,7 +9,7 @@ from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
 NUMBER = "F1"
 TITLE = "Who can move at zero"
-SOURCE = "HAM, Theorem 4.2 and Figure 1; Woodworth et al., Theorem 1"
+SOURCE = "HAM [jacobs2026ham], Theorem 4.2 and Figure 1"
 CAPTION = (
     "The inverse metric is the speed of a parameter per unit of force. (a) That of m⊙w falls to 2γ at zero, and to 0 "
     "for a balanced initialisation (dashed: 2|θ|); HAM's is never below gradient descent's 1. (b) The same over "
@@ -57,7 +57,9 @@ def draw(dataset: xr.Dataset) -> Figure:
         times.plot([time], [row], "o", color=colour, markersize=4)
         times.text(time + 0.6, row, f"{time:.3g}", va="center", fontsize=6.5)
     times.set(
-        xlabel="time from −2.5 to 2.5", xlim=(0, 1.2 * float(dataset["crossing_time"].max())), ylim=(-0.7, len(lanes) - 0.3)
+        xlabel="time from −2.5 to 2.5",
+        xlim=(0, 1.2 * float(dataset["crossing_time"].max())),
+        ylim=(-0.7, len(lanes) - 0.3),
     )
     times.set_yticks(rows, [label(family, parameter) for family, parameter, _ in lanes])
     for tick, (family, _, _) in zip(times.get_yticklabels(), lanes, strict=True):

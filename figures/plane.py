@@ -9,12 +9,14 @@ from .style import COLOURS, LABELS, panel_label
 
 NUMBER = "F3"
 TITLE = "One equation, two unknowns"
-SOURCE = "Li et al., Theorem 4.16; HAM, Theorem 4.2"
+SOURCE = "HAM [jacobs2026ham], Theorem 4.6; [li2022implicit]; [gunasekar2018characterizing]"
 CAPTION = (
-    "Each flow (lines) goes from its start (circles) to the point of the line of interpolators (grey) where a level set of "
-    "the divergence D(θ, θ₀) from its start (shaded) first touches: the limit (dots), found by Newton's method without "
-    "integrating. Gradient descent goes straight. With m⊙w a parameter slows down where it has to change its sign, and "
-    "the path hugs the axis; HAM crosses zero at gradient descent's speed, and still ends near the axis."
+    "Each flow (lines; dots at every 0.05 of time) goes from its start (circles) to the point of the line of "
+    "interpolators (grey) where a level set of the divergence D(θ, θ₀) from its start (shaded) first touches: the "
+    "limit, found by Newton's method without integrating. Gradient descent goes straight. With m⊙w a parameter "
+    "slows down where it would have to change its sign, and the path hugs the axes: from the lower right it ends "
+    "before the sign has changed. HAM is never slower than gradient descent, at zero too, and still ends near an "
+    "axis. (With γ near 1/α the path of m⊙w is close to HAM's: then it is the time that differs.)"
 )
 WINDOW = ((-1.9, 2.75), (-1.75, 2.75))
 
@@ -39,11 +41,12 @@ def draw(dataset: xr.Dataset) -> Figure:
             ax.fill(*level, facecolor=colour, alpha=0.07, zorder=0)
             ax.plot(*level, color=colour, alpha=0.45, linewidth=0.6)
             ax.plot(*one["path"].transpose("axis", ...).values, color=colour)
-            ax.plot(*one["marks"].transpose("axis", ...).values, "o", color=colour, markersize=2.6)
-            ax.plot(*one["theta0"].values, "o", color=colour, markerfacecolor="white", markersize=5)
+            ax.plot(*one["marks"].transpose("axis", ...).values, "o", color=colour, markersize=2.2)
+            ax.plot(*one["theta0"].values, "o", color=colour, markerfacecolor="white", markersize=5, zorder=4)
             ax.plot(*one["limit"].values, "o", color=colour, markersize=5)
         ax.set(xlim=WINDOW[0], ylim=WINDOW[1], aspect="equal", xlabel="$\\theta_1$")
+        ax.set(xticks=(-1, 0, 1, 2), yticks=(-1, 0, 1, 2))
         ax.set_title(f"{LABELS[name]}\n$g^{{-1}}(\\theta)$ = {lane['inverse_metric'].item()}")
-        panel_label(ax, letter)
+        panel_label(ax, letter, lines=2)
     axes[0].set_ylabel("$\\theta_2$")
     return figure

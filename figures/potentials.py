@@ -8,7 +8,7 @@ from .style import LABELS, THEORY, panel_label, shades
 
 NUMBER = "F2"
 TITLE = "Potentials from L2 to L1"
-SOURCE = "HAM, Theorem 4.6; Woodworth et al., Theorem 1"
+SOURCE = "HAM [jacobs2026ham], Theorem 4.6; Woodworth et al. [woodworth2020kernel], Theorem 1"
 CAPTION = (
     "(a, c) The potentials R(θ)/R(1) of HAM and of m⊙w lie between θ² and |θ| (dashed), and move from the first to the "
     "second as α grows or γ shrinks. (b, d) Their unit balls R(x) + R(y) ≤ R(1) deform from the circle to the diamond, "

@@ -16,9 +16,9 @@ LABELS = {"GD": "gradient descent", "m*w": "$m\\odot w$", "HAM": "HAM", "other":
 THEORY = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 
 
-def panel_label(ax, letter: str) -> None:
-    """(a), (b), … above the left corner of a panel."""
-    ax.set_title(f"({letter})", loc="left", fontweight="bold")
+def panel_label(ax, letter: str, *, lines: int = 1) -> None:
+    """(a), (b), … above the left corner of a panel, beside the first of the `lines` of its title."""
+    ax.set_title(f"({letter})" + "\n" * (lines - 1), loc="left", fontweight="bold")
 
 
 def shades(name: str, count: int) -> list[tuple[float, ...]]:

@@ -3,7 +3,7 @@
 In the order of the data flow: a problem, a geometry, its flow and its limit, with a certificate.
 """
 
-from . import flow, geometry, limit, metrics, problem
+from . import flow, geometry, limit, metrics, problem, symbolic
 from ._result import NAMES, Result, codes
 from .flow import FlowResult, ProductFlowResult, product_flow, solve_flow
 from .geometry import HAM, Euclidean, Hypentropy, bregman_divergence

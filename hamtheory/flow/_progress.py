@@ -51,6 +51,7 @@ class ProgressBar:
             unit=unit,
             bar_format=_FORMAT.replace("DIGITS", digits),
             mininterval=0.25,
+            miniters=0,  # or it would wait for steps as large as the largest so far
             smoothing=0,
             dynamic_ncols=True,
         )

@@ -58,7 +58,8 @@ def newton(
         def trial(t):
             theta, gradient = evaluate(state.coordinates + t * step)
             change = jnp.sum(divergence_terms(geo, state.theta, theta)) + t * slope
-            accepted = (change <= _ARMIJO * t * slope) & jnp.all(jnp.isfinite(theta))
+            # A theta near the end of the range makes the change a difference of overflows, of either sign.
+            accepted = (change <= _ARMIJO * t * slope) & jnp.isfinite(change)
             return theta, gradient, accepted
 
         def halve(carry):

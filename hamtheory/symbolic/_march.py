@@ -76,7 +76,8 @@ class _State(NamedTuple):
     mirror: jax.Array  # the integral of f
     potential: jax.Array  # the integral of (y - s) f
     moment: jax.Array  # the integral of s f
-    size: jax.Array  # the integral of |f|, or of |s f|: what errors are measured by
+    size: jax.Array  # the integral of |f|, by which errors in the first two are measured
+    reach: jax.Array  # the integral of s |f|, by which those in the third are
     step: jax.Array  # the next panel is [y, y + step y]
     active: jax.Array
 
@@ -85,29 +86,32 @@ def _begin(f, metric, y, fits):
     """The state after a first panel [0, y], y having been divided by 16 until that is resolved and its mass `fits`."""
 
     def shrink(state):
-        y, active, count = state
+        y, active, _, count = state
         panel, resolved = _first_panel(f, metric, y)
         active = active & ~(resolved & fits(y * panel.mass))
-        return jnp.where(active, y / 16, y), active, count + 1
+        return jnp.where(active, y / 16, y), active, panel, count + 1
 
-    y, _, _ = jax.lax.while_loop(lambda s: jnp.any(s[1]) & (s[2] < 1000), shrink, (y, y > 0, 0))
-    panel, _ = _first_panel(f, metric, y)
-    mass, lean = y * panel.mass, y * panel.lean
-    return _State(y, mass, y * (mass - lean), y * lean, y * panel.size, jnp.ones_like(y), y > 0)
+    # An element's panel is the one of its last y, for y = 0 too: the loop runs at least once.
+    start = (y, y > 0, _Panel(*[jnp.zeros_like(y)] * 4), 0)
+    going = lambda s: (s[3] == 0) | (jnp.any(s[1]) & (s[3] < 1000))  # noqa: E731
+    y, _, panel, _ = jax.lax.while_loop(going, shrink, start)
+    mass, lean, size = y * panel.mass, y * panel.lean, y * panel.size
+    return _State(y, mass, y * (mass - lean), y * lean, size, y * size, jnp.ones_like(y), y > 0)
 
 
-def _advance(f, state, width, lever):
+def _advance(f, state, width):
     """The state after the panel of that width, whether it is resolved, and whether easily so."""
     panel = _panel(f(_points(state.y, width, _U)), _RULE)
-    error, size = width * panel.error * lever, state.size + width * panel.size * lever
+    far, error, size = state.y + width, width * panel.error, width * panel.size
     ahead = state._replace(
-        y=state.y + width,
+        y=far,
         mirror=state.mirror + width * panel.mass,
         potential=state.potential + width * (state.mirror + width * (panel.mass - panel.lean)),
         moment=state.moment + width * (state.y * panel.mass + width * panel.lean),
-        size=size,
+        size=state.size + size,
+        reach=state.reach + far * size,
     )
-    allowed = _tolerance(size) * size
+    allowed = _tolerance(far) * jnp.minimum(ahead.size, ahead.reach / far)
     # A step of 1e-6 is taken as it is: there the integrand has a kink, or its own rounding is what is seen.
     return ahead, (error <= allowed) | (state.step <= 1e-6), error <= 1e-3 * allowed
 
@@ -123,8 +127,16 @@ def _loop(advance, state):
     return jax.lax.while_loop(going, lambda s: (advance(s[0]), s[1] + 1), (state, 0))[0]
 
 
-def integrate(f, metric, x, kind, radius):
-    """`∫₀ˣ f`, `∫₀ˣ (x − s) f` or `∫₀ˣ s f` as `kind` is "mirror", "potential" or "moment", for x >= 0.
+class Integrals(NamedTuple):
+    """`∫₀ˣ f`, `∫₀ˣ (x − s) f` and `∫₀ˣ s f`."""
+
+    mirror: jax.Array
+    potential: jax.Array
+    moment: jax.Array
+
+
+def integrate(f, metric, x, radius) -> Integrals:
+    """The integrals of f from 0 to x >= 0.
 
     `f` and `metric` map arrays with one axis more than `x`, which is the last one, to arrays of the same shape;
     `radius` is what `find_radius` says. NaN where x is not finite, or where f could not be resolved.
@@ -132,19 +144,18 @@ def integrate(f, metric, x, kind, radius):
     finite = jnp.isfinite(x)
     x = jnp.where(finite, x, 0)
     state = _begin(f, metric, jnp.minimum(x, radius), lambda mass: True)
-    if kind == "moment":
-        state = state._replace(size=state.y * state.size)
 
     def advance(state):
         last = state.step * state.y >= x - state.y
         width = jnp.where(last, x - state.y, state.step * state.y)
-        ahead, good, easy = _advance(f, state, width, state.y + width if kind == "moment" else 1.0)
+        ahead, good, easy = _advance(f, state, width)
         good = state.active & good
         ahead = ahead._replace(y=jnp.where(last, x, ahead.y), active=~last)
         return _accept(state, ahead, good, state.active & ~good, easy)
 
     state = _loop(advance, state._replace(active=state.y < x))
-    return jnp.where(finite & ~state.active, getattr(state, kind), jnp.nan)
+    good = finite & ~state.active
+    return Integrals(*(jnp.where(good, value, jnp.nan) for value in (state.mirror, state.potential, state.moment)))
 
 
 def invert(f, metric, mu, radius):
@@ -162,7 +173,7 @@ def invert(f, metric, mu, radius):
         return jnp.minimum(state.step * state.y, largest - state.y)
 
     def advance(state):
-        ahead, good, easy = _advance(f, state, width(state), 1.0)
+        ahead, good, easy = _advance(f, state, width(state))
         good = state.active & good
         passed = good & (ahead.mirror > mu)
         merged = _accept(state, ahead, good & ~passed, state.active & ~good, easy)

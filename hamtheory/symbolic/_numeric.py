@@ -119,52 +119,81 @@ def bound(forms: Forms, parameters: Parameters, dtype):
     here, further = (_density(forms, (), s, spread) for s in (x, 2 * x))
     power = jnp.where(here > 0, jnp.log2(here / further), jnp.inf)
     tail = jnp.where(here > 0, x * here / jnp.where(power > 1.02, power - 1, 1), 0)
-    total = _integral(forms, "mirror", (), x, parameters) + jnp.where(power > 1.02, tail, jnp.inf)
-    return jnp.where(trusted, closed, total)
+    total = _integral(forms, "mirror", (), x, parameters) + tail
+    return jnp.where(trusted, closed, jnp.where(power > 1.02, total, jnp.inf))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _integral_value(forms, kind, by, theta, parameters):
     x = jnp.abs(theta)
-    closed = _derivative(getattr(forms, kind), tuple(positive(name) for name in by))
-    accepted, value = jnp.full(x.shape, False), jnp.zeros_like(x)
-    if closed is not None and can_evaluate(closed):
-        value, error = evaluate_with_bound(closed, _values(forms, x, parameters.spread))
-        value = value + jnp.zeros_like(x)
-        density = jnp.abs(x * _density(forms, by, x, parameters.spread) / value)
-        condition = {"mirror": density, "moment": x * density, "potential": jnp.sqrt(x * density)}[kind]
-        accepted = _accepted(value, error, condition, parameters.spread)
-    rest = jnp.where(accepted, 0, x)
-    quadrature = integrate(*_integrand(forms, by, parameters), rest, kind, _radius(forms, rest, parameters))
-    value = jnp.where(accepted, value, quadrature)
+    value, accepted = _closed_integral(forms, kind, by, x, parameters)
+    numeric = _quadrature(forms, by, jnp.where(accepted, 0, x), parameters)
+    value = jnp.where(accepted, value, getattr(numeric, kind))
     return jnp.where(theta < 0, -value, value) if kind == "mirror" else value
 
 
-@functools.partial(jax.jit, static_argnums=(0,))
 def _inverse_value(forms, mu, parameters):
     y = jnp.abs(mu)
-    outside = y >= (bound(forms, parameters, y.dtype) if forms.bound not in (None, sympy.oo) else jnp.inf)
-    accepted, theta = jnp.full(y.shape, False), jnp.zeros_like(y)
-    if forms.inverse is not None and can_evaluate(forms.inverse):
-        theta, error = evaluate_with_bound(forms.inverse, _values(forms, y, parameters.spread))
-        condition = jnp.abs(y * metric(forms, theta, parameters.spread) / theta)
-        accepted = _accepted(theta, error, condition, parameters.spread)
-    rest = jnp.where(accepted | outside, 0, y)
-    marched = invert(*_integrand(forms, (), parameters), rest, _radius(forms, rest, parameters))
-    theta = jnp.where(outside, jnp.nan, jnp.where(accepted, theta, marched))
+    theta, accepted, outside = _closed_inverse(forms, y, parameters)
+    numeric = _inversion(forms, jnp.where(accepted | outside, 0, y), parameters)
+    theta = jnp.where(outside, jnp.nan, jnp.where(accepted, theta, numeric))
     return jnp.where(mu < 0, -theta, theta)
 
 
-@functools.partial(jax.jit, static_argnums=(0,))
 def _conjugate_value(forms, mu, parameters):
     theta = _inverse_value(forms, mu, parameters)
-    accepted, value = jnp.full(mu.shape, False), jnp.zeros_like(mu)
-    if forms.conjugate is not None and can_evaluate(forms.conjugate):
-        value, error = evaluate_with_bound(forms.conjugate, _values(forms, jnp.abs(mu), parameters.spread))
-        accepted = _accepted(value, error, jnp.abs(mu * theta / value), parameters.spread)
     outside = jnp.isnan(theta)
+    value, accepted = _closed_conjugate(forms, mu, theta, parameters)
     moment = _integral_value(forms, "moment", (), jnp.where(accepted | outside, 0, theta), parameters)
     return jnp.where(outside, jnp.nan, jnp.where(accepted, value, moment))
+
+
+# Compiled apart from each other, so that calls outside of any jit share the two long ones, which are the numeric ones.
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _quadrature(forms, by, x, parameters):
+    return integrate(*_integrand(forms, by, parameters), x, _radius(forms, x, parameters))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _inversion(forms, mu, parameters):
+    return invert(*_integrand(forms, (), parameters), mu, _radius(forms, mu, parameters))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _closed_integral(forms, kind, by, x, parameters):
+    """The closed form and where it is accepted."""
+    form = _derivative(getattr(forms, kind), tuple(positive(name) for name in by))
+
+    def condition(value):
+        density = jnp.abs(x * _density(forms, by, x, parameters.spread) / value)
+        return {"mirror": density, "moment": x * density, "potential": jnp.sqrt(x * density)}[kind]
+
+    return _closed(forms, form, x, parameters, condition)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _closed_inverse(forms, y, parameters):
+    """The closed form, where it is accepted, and where y is known to be out of range."""
+    outside = y >= (bound(forms, parameters, y.dtype) if forms.bound not in (None, sympy.oo) else jnp.inf)
+    condition = lambda theta: jnp.abs(y * metric(forms, theta, parameters.spread) / theta)  # noqa: E731
+    return *_closed(forms, forms.inverse, y, parameters, condition), outside
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _closed_conjugate(forms, mu, theta, parameters):
+    """The closed form and where it is accepted."""
+    return _closed(forms, forms.conjugate, jnp.abs(mu), parameters, lambda value: jnp.abs(mu * theta / value))
+
+
+def _closed(forms, form, x, parameters, condition):
+    """A form's value at x, and whether that is as good as its arguments; derived for positive parameters only."""
+    if form is None or not can_evaluate(form):
+        return jnp.zeros_like(x), jnp.zeros_like(x, bool)
+    value, error = evaluate_with_bound(form, _values(forms, x, parameters.spread))
+    value = value + jnp.zeros_like(x)
+    limit = _ACCEPTED * float(jnp.finfo(x.dtype).eps) * (1 + condition(value)) * jnp.abs(value)
+    return value, jnp.isfinite(value) & (error <= limit) & _all_positive(parameters.spread)
 
 
 def _integrand(forms, by, parameters):
@@ -180,12 +209,6 @@ def _radius(forms, x, parameters):
     _, scan = _integrand(forms, (), Parameters(tuple(compact), ()))
     radius = jax.lax.cond(jnp.any(x > 0), lambda: find_radius(scan, zero), lambda: zero)
     return jnp.broadcast_to(radius, x.shape)
-
-
-def _accepted(value, error, condition, parameters):
-    """Where a closed form is as good as its arguments, and was derived for such parameters: positive ones."""
-    limit = _ACCEPTED * float(jnp.finfo(value.dtype).eps) * (1 + condition) * jnp.abs(value)
-    return jnp.isfinite(value) & (error <= limit) & _all_positive(parameters)
 
 
 def _all_positive(parameters):

@@ -164,3 +164,9 @@ def test_float32_with_a_tolerance_that_it_can_reach():
     limit = ht.solve_limit(problem, ht.HAM(30.0), tol=1e-5)
     assert limit.theta.dtype == jnp.float32
     np.testing.assert_allclose(limit.theta, ht.solve_limit(PROBLEM, ht.HAM(30.0)).theta, atol=1e-4)
+
+
+def test_a_trial_step_at_the_end_of_the_range_is_shortened():
+    # Here the first Newton step leads to |θ| = 6e305, where the potential overflows and its slope does not.
+    limit = ht.solve_limit(ht.sparse_regression(40, 100, 5, seed=18), ht.Hypentropy(log_gamma=-7.368272297580947))
+    assert limit.residual < 1e-12
