@@ -11,8 +11,9 @@ from . import store
 
 def geometries(alphas: tuple[float, ...], gammas: tuple[float, ...]) -> dict[str, ht.geometry.AbstractGeometry]:
     """Gradient descent, HAM for each alpha and m*w for each gamma, by label."""
-    ham = {f"HAM {alpha:g}": ht.HAM(alpha=alpha) for alpha in alphas}
-    return {"GD": ht.Euclidean()} | ham | {f"m*w {gamma:g}": ht.Hypentropy(gamma=gamma) for gamma in gammas}
+    flows: dict[str, ht.geometry.AbstractGeometry] = {"GD": ht.Euclidean()}
+    flows |= {f"HAM {alpha:g}": ht.HAM(alpha=alpha) for alpha in alphas}
+    return flows | {f"m*w {gamma:g}": ht.Hypentropy(gamma=gamma) for gamma in gammas}
 
 
 def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:

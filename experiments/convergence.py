@@ -95,12 +95,13 @@ def run(config: Config) -> xr.Dataset:
     )
     of = {name: np.array([[lane[2][name] for lane in row] for row in lanes]) for name in lanes[0][0][2]}
     dims, path = ("instance", "flow"), ("instance", "flow", "point")
-    bound = np.exp(-of["bound_rate"][..., None] * ts)
+    axis = np.geomspace(1e-3, 1e5, 321)
+    bound = np.exp(-of["bound_rate"][..., None] * axis)
     return xr.Dataset(
         {
             "time": store.variable(path, ts, "time of the flow (the last one is repeated)"),
             "loss": store.variable(path, loss, "loss over its start"),
-            "bound": store.variable(path, bound, "bound on the loss over its start"),
+            "bound": store.variable((*dims, "bound_time"), bound, "bound on the loss over its start"),
             "bound_rate": store.variable(dims, of["bound_rate"], "rate of the bound on the loss", "1/time"),
             "closest": store.variable(dims, of["closest"], "largest loss over its bound, at any time"),
             "predicted_rate": store.variable(dims, of["predicted_rate"], "asymptotic rate of the loss", "1/time"),
@@ -112,5 +113,9 @@ def run(config: Config) -> xr.Dataset:
             "relative_gap": store.variable(dims, of["relative_gap"], "duality gap over divergence at the end"),
             "status": store.status(dims, of["status"].astype(int)),
         },
-        coords={"instance": config.seed + np.arange(config.instances), **flow_coordinates(list(flows))},
+        coords={
+            "instance": config.seed + np.arange(config.instances),
+            "bound_time": store.variable("bound_time", axis, "time of the bound"),
+            **flow_coordinates(list(flows)),
+        },
     )

@@ -55,6 +55,7 @@ def run(config: Config) -> xr.Dataset:
             "balanced": store.variable("theta", 2 * jnp.abs(theta), "inverse metric of m*w as gamma vanishes"),
             "balanced_decades": store.variable("magnitude", 2 * magnitude, "inverse metric of m*w as gamma vanishes"),
             "crossing_time": store.variable("geometry", crossing, "time from -start to start under a unit force"),
+            "start": store.variable((), config.start, "where the crossing starts, on the negative side"),
             "status": store.status(("geometry",), np.where(sound, 0, ht.NAMES.index("nonfinite"))),
         },
         coords={

@@ -26,7 +26,7 @@ class Config:
     alpha: float = 10.0
     gamma: float = 1e-3
     custom: str = ""  # any even, positive inverse metric of theta, as text
-    starts: tuple[tuple[float, float], ...] = ((0.0, 0.0), (-1.4, -0.5), (0.9, -0.4), (-1.0, 2.2))
+    starts: tuple[tuple[float, float], ...] = ((0.0, 0.0), (-1.4, -0.5), (0.7, -0.3), (-1.0, 2.2))
     angles: int = 721
     marks: tuple[float, int] = (0.05, 40)  # the time between two marks on a path, and how many there are
     tol: float = 1e-6  # of the agreement of flow, limit and level set

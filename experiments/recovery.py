@@ -67,6 +67,7 @@ def run(config: Config) -> xr.Dataset:
         draw = np.random.default_rng([config.seed + i, 1]).standard_normal(config.d) / config.n**0.25
 
         def to_truth(theta, problem=problem):
+            assert problem.theta_star is not None
             return ht.metrics.distance(theta, problem.theta_star)
 
         def prediction(theta, split=split):

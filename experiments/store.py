@@ -49,7 +49,7 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
         "fingerprint": mark,
         "config": json.dumps(dataclasses.asdict(config)),
         "seed": getattr(config, "seed", -1),
-        "dtype": "float64" if jax.config.jax_enable_x64 else "float32",
+        "dtype": jax.numpy.zeros(()).dtype.name,
         "device": f"{jax.devices()[0].device_kind} ({platform.machine()})",
         "versions": json.dumps({p: importlib.metadata.version(p) for p in ("jax", "diffrax", "numpy", "scipy")}),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -17,7 +17,7 @@ _PAGE = """<!doctype html>
 <title>hamtheory: figures</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
-nav a {{ display: inline-block; margin-right: 1.2rem; }}
+nav a {{ display: block; }}
 a {{ color: #0072b2; text-decoration: none; }} a:hover {{ text-decoration: underline; }}
 figure {{ margin: 2.5rem 0; border-top: 1px solid #ddd; padding-top: 1rem; }}
 img {{ width: 100%; height: auto; }}
@@ -42,8 +42,9 @@ _FIGURE = """<figure id="{name}"><h2>{number}. {title}</h2>
 
 
 def _pairs(text: str) -> str:
-    """A JSON object as `key = value, …`."""
-    return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in json.loads(text).items())
+    """A JSON object as `key = value, …`, but for the seed, which is said elsewhere."""
+    pairs = {key: value for key, value in json.loads(text).items() if key != "seed"}
+    return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in pairs.items())
 
 
 def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str, str]:

@@ -11,10 +11,11 @@ NUMBER = "F1"
 TITLE = "Who can move at zero"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.2 and Figure 1"
 CAPTION = (
-    "The inverse metric is the speed of a parameter per unit of force. (a) That of m⊙w falls to 2γ at zero, and to 0 "
-    "for a balanced initialisation (dashed: 2|θ|); HAM's is never below gradient descent's 1. (b) The same over "
-    "decades of |θ|: HAM has the slope of m⊙w for large parameters and gradient descent's plateau for small ones. "
-    "(c) What it means for a change of sign: the time from −2.5 to 2.5 under a unit force, R′(2.5) − R′(−2.5)."
+    "The inverse metric is the speed of a parameter per unit of force. (a) That of m⊙w falls to 2γ at zero, and "
+    "to 0 for a balanced initialisation (dashed: 2|θ|); HAM's is never below gradient descent's 1. (b) The same "
+    "over decades of |θ|: HAM has the slope of m⊙w for large parameters and gradient descent's plateau for small "
+    "ones. (c) What it means for a change of sign: the time in which a unit force moves a parameter from −s to s, "
+    "which is R′(s) − R′(−s)."
 )
 SYMBOLS = {"HAM": "α", "m*w": "γ"}
 
@@ -51,13 +52,13 @@ def draw(dataset: xr.Dataset) -> Figure:
     decades.set(xscale="log", yscale="log", xlabel="$|\\theta|$", ylabel="inverse metric  $g^{-1}(\\theta)$")
     decades.set(xlim=(dataset["magnitude"][0], dataset["magnitude"][-1]), ylim=(1e-3, 3e3))
 
-    rows = np.arange(len(lanes))[::-1]
+    rows, start = np.arange(len(lanes))[::-1], float(dataset["start"])
     for row, (_, _, colour), time in zip(rows, lanes, dataset["crossing_time"].values, strict=True):
         times.plot([0, time], [row, row], color=colour, linewidth=1)
         times.plot([time], [row], "o", color=colour, markersize=4)
         times.text(time + 0.6, row, f"{time:.3g}", va="center", fontsize=6.5)
     times.set(
-        xlabel="time from −2.5 to 2.5",
+        xlabel=f"time from −{start:g} to {start:g}",
         xlim=(0, 1.2 * float(dataset["crossing_time"].max())),
         ylim=(-0.7, len(lanes) - 0.3),
     )

@@ -15,8 +15,9 @@ CAPTION = (
     "interpolators (grey) where a level set of the divergence D(θ, θ₀) from its start (shaded) first touches: the "
     "limit, found by Newton's method without integrating. Gradient descent goes straight. With m⊙w a parameter "
     "slows down where it would have to change its sign, and the path hugs the axes: from the lower right it ends "
-    "before the sign has changed. HAM is never slower than gradient descent, at zero too, and still ends near an "
-    "axis. (With γ near 1/α the path of m⊙w is close to HAM's: then it is the time that differs.)"
+    "before the sign of θ₂ has changed. HAM is never slower than gradient descent, at zero too: it changes that "
+    "sign, and still ends near an axis. (With γ near 1/α the path of m⊙w is close to HAM's: then it is the time "
+    "that differs.)"
 )
 WINDOW = ((-1.9, 2.75), (-1.75, 2.75))
 

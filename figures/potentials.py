@@ -10,9 +10,10 @@ NUMBER = "F2"
 TITLE = "Potentials from L2 to L1"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.6; Woodworth et al. [woodworth2020kernel], Theorem 1"
 CAPTION = (
-    "(a, c) The potentials R(θ)/R(1) of HAM and of m⊙w lie between θ² and |θ| (dashed), and move from the first to the "
-    "second as α grows or γ shrinks. (b, d) Their unit balls R(x) + R(y) ≤ R(1) deform from the circle to the diamond, "
-    "whose corners are what makes a limit sparse. The last step takes long: the distance to L1 falls like 1/ln α."
+    "(a, c) The potentials R(θ)/R(1) of HAM and of m⊙w lie between θ² and |θ| (dashed), and move from the first "
+    "to the second as α grows or γ shrinks. (b, d) Their unit balls R(x) + R(y) ≤ R(1) deform from the circle to "
+    "the diamond, whose corners are what makes a limit sparse. The last step takes long: on the diagonal the "
+    "distance to the diamond falls like ln 2 / ln α."
 )
 SYMBOLS = {"HAM": "\\alpha", "m*w": "\\gamma"}
 

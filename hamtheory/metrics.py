@@ -60,6 +60,7 @@ def certify(
     which is how it is evaluated: nothing cancels. For `θ = θ(ν)` only the second term remains. For an inconsistent y,
     the least-squares set takes the place of the interpolators.
     """
+    theta, theta0 = jnp.asarray(theta), jnp.asarray(theta0)
     space = problem.row_space
     mirrored = geo.inverse_mirror_map(geo.mirror_map(theta0) + coordinates @ space.basis)
     gap = bregman_divergence(geo, theta, mirrored) + coordinates @ (space.project(theta) - space.target)
@@ -99,6 +100,7 @@ def relative_stationarity(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, weight_decay: Number
 ) -> Float[Array, ""]:
     """The largest violation of the optimality condition of the limit under weight decay, over the largest |∇f(0)|."""
+    theta = jnp.asarray(theta)
     violation = geo.stationarity(theta, problem.gradient(theta), weight_decay)
     scale = jnp.max(jnp.abs(problem.gradient(jnp.zeros_like(theta))))
     return jnp.max(jnp.abs(violation)) / jnp.where(scale > 0, scale, 1)
@@ -106,17 +108,18 @@ def relative_stationarity(
 
 def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
     """`norm / least − 1`: how far a norm is above the least possible one."""
-    return norm / least - 1
+    return jnp.asarray(norm) / jnp.asarray(least) - 1
 
 
 def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
     """`‖θ − reference‖₂`."""
+    theta, reference = jnp.asarray(theta), jnp.asarray(reference)
     return jnp.linalg.norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
 
 
 def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Array, ""]:
     """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect."""
-    sizes = jnp.sort(jnp.abs(theta))[::-1]
+    sizes = jnp.sort(jnp.abs(jnp.asarray(theta)))[::-1]
     return jnp.where(sizes[0] > 0, jnp.sum(jnp.cumsum(sizes) < share * jnp.sum(sizes)) + 1, 0)
 
 

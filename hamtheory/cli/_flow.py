@@ -25,7 +25,7 @@ It has converged when its residual and its duality gap are within tolerance.
 examples:
   hamtheory flow sparse:40,100,5 --alpha 1e4 --out flow.zarr
   hamtheory flow data.npz --geometry gd --theta0 normal:0.1 --seed 7 --ts 0,1,10
-  hamtheory flow fermentation-band --geometry mw --weight-decay 1e-2 --tol 1e-6
+  hamtheory flow sparse:40,100,5 --geometry mw --weight-decay 1e-3 --ts 0,1,10,100
 
 Exit code 1: not converged within the budget; the trajectory so far is reported
 and written all the same. Exit code 2: bad input."""

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import sys
 import time
 
 import jax
@@ -50,7 +51,7 @@ class ProgressBar:
             desc="flow",
             unit=unit,
             bar_format=_FORMAT.replace("DIGITS", digits),
-            mininterval=0.25,
+            mininterval=0.25 if sys.stderr.isatty() else 10.0,  # a log keeps every line
             miniters=0,  # or it would wait for steps as large as the largest so far
             smoothing=0,
             dynamic_ncols=True,

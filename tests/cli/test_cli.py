@@ -22,7 +22,7 @@ from hamtheory.cli._geometry import GeometryOptions
 ROOT = Path(__file__).parents[2]
 X = np.array([[1.0, 2.0, 0.5, -1.0], [0.0, 1.0, -1.0, 2.0]])
 Y = np.array([1.0, -2.0])
-DECAYING = ["--geometry", "gd", "--weight-decay", "0.1", "--max-steps", "200"]
+DECAYING = ["--geometry", "gd", "--weight-decay", "0.1", "--max-steps", "60"]
 TOL = 1e-8  # the default tolerance of flows; that of limits is smaller
 
 
@@ -294,7 +294,7 @@ def test_failure_is_reported_and_written(capsys, data, tmp_path):
     assert table_rows(captured.out)["result"].startswith("max steps")
     stored = np.load(path)
     summary = json.loads(str(stored["summary"]))
-    assert summary["result"] == "max_steps" and summary["steps"] == 200
+    assert summary["result"] == "max_steps" and summary["steps"] == 60
     assert 1 < stored["ts"][-1] == summary["time"] < 1e5
     assert np.all(np.isfinite(stored["thetas"])) and stored["loss"][-1] < stored["loss"][0]
 

@@ -21,7 +21,7 @@ def instance(shape, seed):
 
 
 def independent(problem, name, geo, theta0):
-    """SciPy's BDF on the flow in θ, from nothing but its right-hand side in NumPy, for 30 of its slowest time constants."""
+    """SciPy's LSODA on the flow in θ, from its right-hand side in NumPy, for 30 of its slowest time constants."""
     X, y = np.asarray(problem.X), np.asarray(problem.y)
     p = float(getattr(geo, "parameter", 0.0))
     metric = {

@@ -20,7 +20,9 @@ def slope(solver, trajectory):
     """The order that is observed when the step is halved twice, from the differences to a tight reference."""
     exact = trajectory(solver="dopri8", rtol=1e-13, atol=1e-15)
     counts = STEPS[solver] * np.array([1, 2, 4])
-    errors = [float(np.abs(trajectory(solver=solver, dt=END[0] / c, rtol=1e-12, atol=1e-12) - exact).max()) for c in counts]
+    errors = [
+        float(np.abs(trajectory(solver=solver, dt=END[0] / c, rtol=1e-12, atol=1e-12) - exact).max()) for c in counts
+    ]
     return -np.polyfit(np.log(counts), np.log(errors), 1)[0]
 
 

@@ -18,7 +18,9 @@ def exact_divergence(exact, theta, theta0):
         return float(exact.potential(abs(a)) - exact.potential(abs(b)) - slope * (a - b))
 
 
-@pytest.mark.parametrize(("geo", "exact"), [(ht.HAM(50.0), ExactHAM(50.0)), (ht.Hypentropy(1e-3), ExactHypentropy(1e-3))])
+@pytest.mark.parametrize(
+    ("geo", "exact"), [(ht.HAM(50.0), ExactHAM(50.0)), (ht.Hypentropy(1e-3), ExactHypentropy(1e-3))]
+)
 @settings(max_examples=150, deadline=None)
 @given(
     theta0=st.floats(-6, 3).flatmap(lambda e: st.sampled_from([10**e, -(10**e)])),
