@@ -55,7 +55,7 @@ figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out
 	@echo "The figures are in figures/out/index.html"
 
 test: $(STAMP) ## run the tests
-	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS)
+	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10
 
 bench: $(STAMP) ## measure the speed of the solvers
 	@$(PY) -m experiments.benchmarks

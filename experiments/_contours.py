@@ -1,11 +1,17 @@
-"""Level sets of functions that increase along every ray, shared by the experiments."""
+"""Grids, and level sets of functions that increase along every ray, shared by the experiments."""
 
 from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+
+def grid(reach: float, count: int) -> Float[Array, " count"]:
+    """Evenly spaced numbers from −reach to reach, exactly symmetric; 0 is one of them if `count` is odd."""
+    return reach * jnp.asarray(np.linspace(-1, 1, count) - np.linspace(1, -1, count)) / 2
 
 
 def circle(count: int) -> Float[Array, " count"]:

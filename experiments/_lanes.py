@@ -26,13 +26,17 @@ def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:
     }
 
 
+def without_truth(problem: ht.LinearRegression) -> ht.LinearRegression:
+    """The problem as flows and limits see it; so those with and without a ground truth share their compilations."""
+    return eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
+
+
 def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):
     """The flow until converged to `tol`, saved evenly in log t; its limit by Newton's method; the status of the lane.
 
     The status is that of the flow or, if that converged, that of the limit.
     """
-    # Without the ground truth, which neither needs, problems with and without one share their compilations.
-    problem = eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
+    problem = without_truth(problem)
     flow = ht.solve_flow(problem, geo, theta0, coordinates=coordinates, solver="tsit5", tol=tol, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
     return flow, limit, int(ht.codes(flow.result)) or int(ht.codes(limit.result))

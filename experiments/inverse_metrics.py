@@ -9,6 +9,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
+from ._contours import grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ def geometries(config: Config) -> dict[tuple[str, float], ht.geometry.AbstractGe
 def run(config: Config) -> xr.Dataset:
     """g⁻¹(θ) on [−reach, reach] and over decades of |θ|, and the time to cross zero under a unit force."""
     lanes = geometries(config)
-    theta = jnp.linspace(-config.reach, config.reach, config.points)
+    theta = grid(config.reach, config.points)
     magnitude = jnp.geomspace(config.smallest, config.largest, config.points)
     ends = jnp.array([-config.start, config.start])
     metric = np.stack([geo.inverse_metric(theta) for geo in lanes.values()])

@@ -47,8 +47,14 @@ def geometries(config: Config) -> dict[str, tuple[ht.geometry.AbstractGeometry, 
     if config.custom:
         import hamtheory.symbolic  # SymPy takes a second to import
 
-        lanes["other"] = (hamtheory.symbolic.geometry(config.custom), config.custom.replace("theta", "θ"))
+        lanes["other"] = (hamtheory.symbolic.geometry(config.custom), _in_words(config.custom))
     return lanes
+
+
+def _in_words(expression: str) -> str:
+    for python, symbol in (("theta", "θ"), ("**2", "²"), ("**", "^"), ("*", " ")):
+        expression = expression.replace(python, symbol)
+    return expression
 
 
 def _divergence(geo, theta0, step):
@@ -78,7 +84,7 @@ def _lane(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) 
         "time": np.asarray(flow.ts),
         "marks": _at(problem, geo, flow, times),
         "limit": np.asarray(limit.theta),
-        "level_set": np.asarray(theta0 + radii[:, None] * directions(angles)),
+        "level_set": np.asarray(theta0[None, :] + radii[:, None] * directions(angles)),
         "gap": np.asarray(gap),
         "tangency": np.asarray(tangency),
         "deviation": np.asarray(deviation),

@@ -11,7 +11,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._contours import circle, directions, level_radii
+from ._contours import circle, directions, grid, level_radii
 
 FAMILIES = {"HAM": lambda log: ht.HAM(log_alpha=log), "m*w": lambda log: ht.Hypentropy(log_gamma=log)}
 
@@ -41,7 +41,7 @@ def _unit_ball(geo, angles):
 
 def run(config: Config) -> xr.Dataset:
     """R(θ)/R(1), and the unit balls {R(x) + R(y) ≤ R(1)}, from L2 to L1."""
-    theta = jnp.linspace(-config.reach, config.reach, config.points)
+    theta = grid(config.reach, config.points)
     angles = circle(config.angles)
     logs = np.log(10.0) * np.asarray(config.decades)
     potential, balls, deviation = [], [], []

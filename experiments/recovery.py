@@ -37,7 +37,7 @@ class Config:
 
     @classmethod
     def smoke(cls) -> "Config":
-        # The synthetic problems have the shape of the spectra, so that one compilation serves both.
+        # The synthetic problems have the shape of the spectra: one compilation serves both, and coordinates.
         return cls(n=16, d=446, k=2, instances=2, alphas=(1.0, 100.0), gammas=(1e-2,), points=37)
 
 

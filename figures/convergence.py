@@ -25,13 +25,15 @@ CAPTION = (
 
 def differences(dataset: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     """Relative differences to the asymptotic rate: of the fit to the loss, and to the loss in the slowest mode."""
-    return tuple(abs(dataset[name] / dataset["predicted_rate"] - 1) for name in ("loss_rate", "mode_rate"))
+    loss, mode = (abs(dataset[name] / dataset["predicted_rate"] - 1) for name in ("loss_rate", "mode_rate"))
+    return loss, mode
 
 
-def _power(value: float) -> str:
+def _power(value: xr.DataArray) -> str:
     """A small number, rounded up to one digit: 7·10⁻⁴."""
-    exponent = np.floor(np.log10(value))
-    return f"${np.ceil(value / 10**exponent):.0f}\\cdot 10^{{{exponent:.0f}}}$"
+    number = float(value)
+    exponent = np.floor(np.log10(number))
+    return f"${np.ceil(number / 10**exponent):.0f}\\cdot 10^{{{exponent:.0f}}}$"
 
 
 def draw(dataset: xr.Dataset) -> Figure:
@@ -63,8 +65,8 @@ def draw(dataset: xr.Dataset) -> Figure:
     axes[2].set(xscale="log", yscale="log", ylim=(3e-9, 3))
     axes[2].set(xlabel="share of the other modes", ylabel="relative difference of the rates")
     summary = (
-        f"settled tails: ≤ {_power(of_loss.values[settled].max())} ({settled.sum()} of {settled.size})\n"
-        f"slowest mode: ≤ {_power(of_mode.values.max())} (all {settled.size})"
+        f"settled tails: ≤ {_power(of_loss.where(settled).max())} ({settled.sum()} of {settled.size})\n"
+        f"slowest mode: ≤ {_power(of_mode.max())} (all {settled.size})"
     )
     axes[2].text(0.03, 0.99, summary, transform=axes[2].transAxes, va="top", fontsize=6.5)
     for ax, letter in zip(axes, "abc", strict=True):

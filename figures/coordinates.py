@@ -15,9 +15,9 @@ CAPTION = (
     "Distance of the end of Euler's method from the limit of the flow, found by Newton's method, against the step size "
     "in units of the largest stable one, 2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n). In dual coordinates (filled) the limit does "
     "not depend on the step. In primal coordinates (open) the end is an interpolator too, but another one, at a "
-    "distance of first order in the step, and its duality gap says so: no such run is certified as the limit. Lines: random "
-    "problems (n = 40, d = 100, five spikes of ±1), from zero, with all runs that came to rest; the others, with steps "
-    "beyond the largest stable one, are counted in the panels."
+    "distance of first order in the step, and its duality gap says so: no such run is certified as the limit. Lines: "
+    "random problems (n = 40, d = 100, five spikes of ±1), from zero, with all runs that came to rest; the others, "
+    "with steps beyond the largest stable one, are counted in the panels."
 )
 
 

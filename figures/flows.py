@@ -14,7 +14,7 @@ def _number(value: float) -> str:
     return f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) and exponent < -1 else f"{value:g}"
 
 
-def flow_styles(dataset: xr.Dataset) -> dict[str, tuple[tuple[float, ...] | str, str]]:
+def flow_styles(dataset: xr.Dataset) -> dict[str, tuple[tuple[float, float, float], str]]:
     """Colour and label of every flow: shades of one colour for the parameters of a family, the L1 end the darkest."""
     family, parameter = dataset["family"].values, dataset["parameter"].values
     symbols, styles = {"HAM": "α", "m*w": "γ"}, {}
@@ -22,7 +22,7 @@ def flow_styles(dataset: xr.Dataset) -> dict[str, tuple[tuple[float, ...] | str,
         members = np.flatnonzero(family == name)
         members = members[np.argsort(-parameter[members] if name == "m*w" else parameter[members])]
         for member, colour in zip(members, shades(name, len(members)), strict=True):
-            symbol = f", {symbols[name]} = {_number(parameter[member])}" if name in symbols else ""
+            symbol = f", {symbols[name]} = {_number(float(parameter[member]))}" if name in symbols else ""
             styles[str(dataset["flow"].values[member])] = (colour, LABELS[name] + symbol)
     return styles
 

@@ -69,8 +69,8 @@ def write_index(out: Path, *, smoke: bool) -> Path:
     """Write `index.html` beside the figures that are in `out`; returns its path."""
     links, figures = [], []
     for name in NAMES:
-        if not (out / f"{name}.png").exists():
-            continue
+        if not ((out / f"{name}.png").exists() and store.path(name, smoke=smoke).exists()):
+            continue  # not drawn yet, or without the data that it was drawn from
         module = importlib.import_module(f".{name}", __package__)
         number, title = escape(module.NUMBER), escape(module.TITLE)
         facts = _facts(name, module.SOURCE, store.load(name, smoke=smoke), smoke=smoke)

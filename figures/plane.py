@@ -19,7 +19,16 @@ CAPTION = (
     "sign, and still ends near an axis. (With γ near 1/α the path of m⊙w is close to HAM's: then it is the time "
     "that differs.)"
 )
-WINDOW = ((-1.9, 2.75), (-1.75, 2.75))
+MARGIN = 0.55
+
+
+def window(dataset: xr.Dataset) -> tuple[tuple[float, float], tuple[float, float]]:
+    """A square that shows all starts and limits."""
+    points = np.concatenate([dataset["theta0"].values, dataset["limit"].values.reshape(-1, 2)])
+    low, high = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
+    middle, half = (low + high) / 2, np.max(high - low) / 2
+    (left, bottom), (right, top) = (middle - half).tolist(), (middle + half).tolist()
+    return (left, right), (bottom, top)
 
 
 def draw(dataset: xr.Dataset) -> Figure:
@@ -30,7 +39,8 @@ def draw(dataset: xr.Dataset) -> Figure:
     names = dataset["geometry"].values.tolist()
     figure, axes = plt.subplots(1, len(names), figsize=(2.25 * len(names), 2.7), sharex=True, sharey=True)
     (a, b), target = dataset["row"].values, float(dataset["target"])
-    x = np.array(WINDOW[0])
+    xlim, ylim = window(dataset)
+    x = np.array(xlim)
     for ax, name, letter in zip(axes, names, "abcd", strict=False):
         lane, colour = dataset.sel(geometry=name), COLOURS[name]
         ax.axhline(0, color="0.8", linewidth=0.6, zorder=0)
@@ -45,8 +55,8 @@ def draw(dataset: xr.Dataset) -> Figure:
             ax.plot(*one["marks"].transpose("axis", ...).values, "o", color=colour, markersize=2.2)
             ax.plot(*one["theta0"].values, "o", color=colour, markerfacecolor="white", markersize=5, zorder=4)
             ax.plot(*one["limit"].values, "o", color=colour, markersize=5)
-        ax.set(xlim=WINDOW[0], ylim=WINDOW[1], aspect="equal", xlabel="$\\theta_1$")
-        ax.set(xticks=(-1, 0, 1, 2), yticks=(-1, 0, 1, 2))
+        ax.set(xlim=xlim, ylim=ylim, aspect="equal", xlabel="$\\theta_1$")
+        ax.locator_params(nbins=5, integer=True)
         ax.set_title(f"{LABELS[name]}\n$g^{{-1}}(\\theta)$ = {lane['inverse_metric'].item()}")
         panel_label(ax, letter, lines=2)
     axes[0].set_ylabel("$\\theta_2$")

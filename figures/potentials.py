@@ -29,7 +29,8 @@ def draw(dataset: xr.Dataset) -> Figure:
     dataset = certified(dataset)
     figure = plt.figure(figsize=(6.75, 2.5))
     theta, decades = dataset["theta"], dataset["decade"].values.tolist()
-    halves = figure.subfigures(1, 2)
+    grid = figure.add_gridspec(1, 2)
+    halves = [figure.add_subfigure(grid[0, column]) for column in range(2)]
     for half, family, letters in zip(halves, dataset["family"].values.tolist(), ("ab", "cd"), strict=True):
         potential, ball = half.subplots(1, 2)
         lane = dataset.sel(family=family)

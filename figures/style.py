@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
 matplotlib.use("Agg")  # before pyplot: the figures are files, on machines without a screen too
 
@@ -21,7 +21,7 @@ def panel_label(ax, letter: str, *, lines: int = 1) -> None:
     ax.set_title(f"({letter})" + "\n" * (lines - 1), loc="left", fontweight="bold")
 
 
-def shades(name: str, count: int) -> list[tuple[float, ...]]:
+def shades(name: str, count: int) -> list[str]:
     """`count` colours of one geometry for its parameters: from light to its own."""
     colour = np.array(to_rgb(COLOURS[name]))
-    return [tuple(1 - share * (1 - colour)) for share in np.linspace(0.4 if count > 1 else 1, 1, count)]
+    return [to_hex(1 - share * (1 - colour)) for share in np.linspace(0.4 if count > 1 else 1, 1, count)]

@@ -21,7 +21,7 @@ def check_target(path: Path | None) -> None:
     """Refuse, before any work, a place that could not be written to afterwards."""
     if path is None:
         return
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix not in SUFFIXES:
         raise ValueError(f"--out must end in {', '.join(SUFFIXES)}; got {str(path)!r}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"--out: there is no folder {str(path.parent)!r}")
@@ -29,11 +29,13 @@ def check_target(path: Path | None) -> None:
         raise PermissionError(f"--out: the folder {str(path.parent)!r} cannot be written to")
     if path.is_dir() and not _is_store(path):
         raise FileExistsError(f"--out: {str(path)!r} is a folder, and no Zarr store to be replaced")
+    if path.is_file() and path.suffix == ".zarr":
+        raise FileExistsError(f"--out: {str(path)!r} is a file; a Zarr store is a folder")
 
 
 def write(path: Path, summary: dict[str, Any], arrays: Arrays, columns: np.ndarray | None) -> None:
     """Write a result in the format of the suffix; the summary as JSON, as the array or the attribute `summary`."""
-    suffix = path.suffix.lower()
+    suffix = path.suffix
     text = to_json(summary)
     if suffix == ".json":
         path.write_text(text + "\n", encoding="utf-8")
@@ -84,4 +86,4 @@ def _version(package: str) -> str:
 
 
 def _is_store(path: Path) -> bool:
-    return path.suffix.lower() == ".zarr" and (not any(path.iterdir()) or (path / "zarr.json").exists())
+    return path.suffix == ".zarr" and (not any(path.iterdir()) or (path / "zarr.json").exists())

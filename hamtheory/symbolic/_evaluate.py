@@ -42,7 +42,7 @@ def can_evaluate(expression: sympy.Expr) -> bool:
 
 def evaluate(expression: sympy.Expr, values: dict[sympy.Symbol, jax.Array]) -> jax.Array:
     """The expression at `values`: arrays of one dtype, broadcast against each other."""
-    return _walk(_stable(expression), values, None, {})[0]
+    return jnp.asarray(_walk(_stable(expression), values, None, {})[0])  # a constant is a Python number until here
 
 
 def evaluate_with_bound(expression, values) -> tuple[jax.Array, jax.Array]:

@@ -13,7 +13,7 @@ import sympy
 
 from ._evaluate import can_evaluate, evaluate, evaluate_with_bound
 from ._forms import Forms, X, Y, positive
-from ._march import find_radius, integrate, invert
+from ._march import find_radius, march
 
 _ACCEPTED = 128  # units of rounding, times the condition number, that a closed form may lose
 
@@ -126,7 +126,8 @@ def bound(forms: Forms, parameters: Parameters, dtype):
 def _integral_value(forms, kind, by, theta, parameters):
     x = jnp.abs(theta)
     value, accepted = _closed_integral(forms, kind, by, x, parameters)
-    numeric = _quadrature(forms, by, jnp.where(accepted, 0, x), parameters)
+    rest = jnp.where(accepted, 0, x)
+    numeric = _march(forms, by, rest, jnp.full_like(rest, jnp.inf), parameters)
     value = jnp.where(accepted, value, getattr(numeric, kind))
     return jnp.where(theta < 0, -value, value) if kind == "mirror" else value
 
@@ -134,8 +135,9 @@ def _integral_value(forms, kind, by, theta, parameters):
 def _inverse_value(forms, mu, parameters):
     y = jnp.abs(mu)
     theta, accepted, outside = _closed_inverse(forms, y, parameters)
-    numeric = _inversion(forms, jnp.where(accepted | outside, 0, y), parameters)
-    theta = jnp.where(outside, jnp.nan, jnp.where(accepted, theta, numeric))
+    rest = jnp.where(accepted | outside, 0, y)
+    numeric = _march(forms, (), jnp.full_like(rest, jnp.inf), rest, parameters)
+    theta = jnp.where(outside, jnp.nan, jnp.where(accepted, theta, numeric.x))
     return jnp.where(mu < 0, -theta, theta)
 
 
@@ -147,17 +149,23 @@ def _conjugate_value(forms, mu, parameters):
     return jnp.where(outside, jnp.nan, jnp.where(accepted, value, moment))
 
 
-# Compiled apart from each other, so that calls outside of any jit share the two long ones, which are the numeric ones.
+# Compiled apart from each other, so that calls outside of any jit share the one that takes long, which is the march.
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _quadrature(forms, by, x, parameters):
-    return integrate(*_integrand(forms, by, parameters), x, _radius(forms, x, parameters))
+def _march(forms, by, x, mu, parameters):
+    """See `march`, for the integrand `1 / g⁻¹` differentiated by the parameters `by`."""
+    compact = jnp.broadcast_arrays(*parameters.compact) if parameters.compact else ()
+    zero = jnp.zeros_like(compact[0]) if compact else jnp.zeros((), x.dtype)
+    needed = jnp.any((x > 0) & (mu > 0))
+    scan = lambda: find_radius(lambda s: metric(forms, s, _expanded(compact)), zero)  # noqa: E731
+    radius = jax.lax.cond(needed, scan, lambda: zero)
+    spread = _expanded(parameters.spread)
+    return march(lambda s: _density(forms, by, s, spread), x, mu, jnp.broadcast_to(radius, x.shape))
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _inversion(forms, mu, parameters):
-    return invert(*_integrand(forms, (), parameters), mu, _radius(forms, mu, parameters))
+def _expanded(values):
+    return [value[..., None] for value in values]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -194,21 +202,6 @@ def _closed(forms, form, x, parameters, condition):
     value = value + jnp.zeros_like(x)
     limit = _ACCEPTED * float(jnp.finfo(x.dtype).eps) * (1 + condition(value)) * jnp.abs(value)
     return value, jnp.isfinite(value) & (error <= limit) & _all_positive(parameters.spread)
-
-
-def _integrand(forms, by, parameters):
-    """`1 / g⁻¹`, differentiated by `by`, and `g⁻¹`, as functions of arrays with one more axis than the parameters."""
-    expanded = [value[..., None] for value in parameters.spread]
-    return lambda s: _density(forms, by, s, expanded), lambda s: metric(forms, s, expanded)
-
-
-def _radius(forms, x, parameters):
-    """See `find_radius`; not computed where no x needs it."""
-    compact = jnp.broadcast_arrays(*parameters.compact) if parameters.compact else ()
-    zero = jnp.zeros_like(compact[0]) if compact else jnp.zeros((), x.dtype)
-    _, scan = _integrand(forms, (), Parameters(tuple(compact), ()))
-    radius = jax.lax.cond(jnp.any(x > 0), lambda: find_radius(scan, zero), lambda: zero)
-    return jnp.broadcast_to(radius, x.shape)
 
 
 def _all_positive(parameters):

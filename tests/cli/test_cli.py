@@ -269,8 +269,9 @@ def test_random_start_follows_the_seed_and_is_no_row_of_X(capsys, tmp_path):
 def test_float32_and_that_the_precision_is_put_back(tmp_path, data):
     code = (
         "import jax, sys; from hamtheory.cli import main\n"
-        f"run = lambda name, *more: main([name, {data!r}, *more, '--x32', '--out', f'{tmp_path}/{{name}}.npz'])\n"
-        "codes = [run('flow', '--ts', 'steps'), run('limit')]\n"
+        f"words = [{data!r}, '--geometry', 'gd', '--x32', '--out']\n"
+        f"codes = [main(['flow', *words, {str(tmp_path / 'flow.npz')!r}, '--ts', 'steps'])]\n"
+        f"codes += [main(['limit', *words, {str(tmp_path / 'limit.npz')!r}])]\n"
         "sys.exit(codes != [0, 0] or bool(jax.config.jax_enable_x64))"
     )
     done = subprocess.run(
