@@ -14,7 +14,7 @@ def _number(value: float) -> str:
     return f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) and exponent < -1 else f"{value:g}"
 
 
-def flow_styles(dataset: xr.Dataset) -> dict[str, tuple[tuple[float, float, float], str]]:
+def flow_styles(dataset: xr.Dataset) -> dict[str, tuple[str, str]]:
     """Colour and label of every flow: shades of one colour for the parameters of a family, the L1 end the darkest."""
     family, parameter = dataset["family"].values, dataset["parameter"].values
     symbols, styles = {"HAM": "α", "m*w": "γ"}, {}
