@@ -176,5 +176,6 @@ def _outcome(flow, plan, solution, final, violation):
         Result.where(in_time, Result.reached_end, Result.where(out_of_steps, Result.max_steps, Result.stalled)),
     )
     converged = Result.where(flow.problem.is_consistent | ~flow.has_projection(), Result.converged, Result.infeasible)
-    outcome = Result.where(violation <= plan.tol, converged, unfinished)
+    # With given times, a budget that ran out before the last of them is a failure, however good the end is.
+    outcome = Result.where((violation <= plan.tol) & ~out_of_steps, converged, unfinished)
     return Result.where(_is_finite((final, flow.theta(final))), outcome, Result.nonfinite)

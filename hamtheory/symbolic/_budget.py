@@ -3,7 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, no_type_check
 
 from sympy.core.cache import clear_cache
 
@@ -23,6 +23,7 @@ def within_budget(search: Callable[[], T], budget: int = BUDGET) -> T | None:
     """
     left = budget
 
+    @no_type_check  # checked in the tests, it would be called, and counted, forty times as often
     def count(frame, event, argument):
         nonlocal left
         left -= 1

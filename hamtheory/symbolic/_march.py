@@ -48,8 +48,7 @@ class _State(NamedTuple):
     size: jax.Array  # the integral of |f|, by which errors in the first two are measured
     reach: jax.Array  # the integral of s |f|, by which those in the third are
     slope: jax.Array  # f(y)
-    step: jax.Array  # the next panel is at most step times y long, the first one step times the radius,
-    cap: jax.Array  # and no longer than this, after a panel that went too far
+    cap: jax.Array  # the next panel is at most this long
     active: jax.Array
 
 
@@ -78,9 +77,7 @@ def march(f, x, mu, radius) -> Reached:
     def advance(state):
         first = state.y == 0
         room, missing = end - state.y, mu - state.mirror
-        width = jnp.minimum(
-            state.step * jnp.where(first, radius, state.y), jnp.minimum(state.cap, missing / state.slope)
-        )
+        width = jnp.where(sought, jnp.minimum(state.cap, missing / state.slope), state.cap)
         last, width = width >= room, jnp.minimum(width, room)
         far = jnp.where(last, end, state.y + width)
 
@@ -101,25 +98,24 @@ def march(f, x, mu, radius) -> Reached:
             reach=state.reach + far * size,
             slope=values[..., -1],
         )
-        # A step of 1e-6 is taken as it is: there the integrand has a kink, or its own rounding is what is seen.
+        # A short enough panel is taken as it is: there f has a kink, or its own rounding is what is seen.
         allowed = tolerance * jnp.minimum(ahead.size, ahead.reach / far)
-        resolved = state.active & ((error <= allowed) | (state.step <= 1e-6))
+        resolved = state.active & ((error <= allowed) | (width < 1e-6 * state.y))
         over = resolved & (mass - missing > 2 * eps * mu)
         moved = resolved & ~over
-        grown = jnp.where(first, 1, jnp.where(error <= 1e-3 * allowed, jnp.minimum(2 * state.step, 1), state.step))
-        merged = [jnp.where(moved, new, old) for new, old in zip(ahead, state, strict=True)]
+        longer = jnp.where(first, far, jnp.where(error <= 1e-3 * allowed, jnp.minimum(2 * state.cap, far), state.cap))
+        shorter = jnp.where(over, width * jnp.maximum(missing / mass, 0.25), width / 2)
         rest = (missing - mass) / ahead.slope  # by Newton's method, f hardly changing over so short a way
         arrived = moved & sought & (rest <= 2 * eps * far)
-        return _State(*merged)._replace(
-            y=jnp.where(arrived, far + rest, merged[0]),
-            step=jnp.where(moved, grown, jnp.where(resolved, state.step, state.step / 2)),
-            cap=jnp.where(moved, jnp.inf, jnp.where(over, width * jnp.maximum(missing / mass, 0.25), state.cap)),
+        merged = _State(*(jnp.where(moved, new, old) for new, old in zip(ahead, state, strict=True)))
+        return merged._replace(
+            y=jnp.where(arrived, far + rest, merged.y),
+            cap=jnp.where(moved, longer, jnp.where(state.active, shorter, state.cap)),
             active=state.active & ~(moved & last) & ~arrived,
         )
 
-    zero, one = jnp.zeros_like(x), jnp.ones_like(x)
-    active = (end > 0) & (mu > 0)
-    start = _State(*[zero] * 6, f(zero[..., None])[..., 0], one, jnp.inf * one, active)
+    zero = jnp.zeros_like(x)
+    start = _State(*[zero] * 6, f(zero[..., None])[..., 0], radius, (end > 0) & (mu > 0))
     going = lambda s: jnp.any(s[0].active) & (s[1] < _LARGEST_STEPS)  # noqa: E731
     state = jax.lax.while_loop(going, lambda s: (advance(s[0]), s[1] + 1), (start, 0))[0]
     good = valid & ~state.active & ((state.y < largest) | (end == x))

@@ -20,19 +20,15 @@ def find_forms(inverse_metric: sympy.Expr) -> tuple[Forms, tuple[str, ...]]:
     integral = lambda kind: functools.partial(trial.integral, kind)  # noqa: E731
 
     mirror = _first(_integrations(1 / g), integral("mirror"))
-    moment = _first(_integrations(X / g), integral("moment"))
-    potential = inverse = conjugate = None
-    if mirror is not None and moment is not None:
-        potential = _first([lambda: X * mirror - moment], integral("potential"))
-    elif mirror is not None:
-        potential = _first(_integrations(mirror), integral("potential"))
-        moment = potential and _first([lambda: X * mirror - potential], integral("moment"))
+    moment = potential = inverse = conjugate = None
     if mirror is not None:
+        moment = _first(_integrations(X / g), integral("moment"))
         inverts = functools.partial(trial.inverse, mirror)
         inverse = _first([lambda: _peel(mirror, Y)], inverts)
         if inverse is None:
-            solutions = within_budget(lambda: sympy.solve(mirror - Y, X)) or []
-            inverse = _first([lambda form=form: form for form in solutions], inverts)
+            inverse = _first([lambda form=form: form for form in _solutions(mirror)], inverts)
+    if moment is not None:
+        potential = _first([lambda: X * mirror - moment], integral("potential"))
     if inverse is not None and moment is not None:
         substituted = moment.subs(X, inverse)
         ways = [lambda: _shortened(substituted), lambda: substituted]
@@ -135,6 +131,13 @@ def _peel(expression, value):
             value = expression.inverse()(value)
         expression = part
     return value
+
+
+def _solutions(mirror):
+    """What SymPy solves `mirror = Y` by, where that has a prospect: one function of X, or none."""
+    if sum(function.has(X) for function in mirror.atoms(sympy.Function)) > 1:
+        return []
+    return within_budget(lambda: sympy.solve(mirror - Y, X)) or []
 
 
 def _suprema(g, mirror):
