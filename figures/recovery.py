@@ -3,6 +3,7 @@
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from .certified import certified
 from .flows import flow_legend, flow_styles
@@ -43,10 +44,12 @@ def draw(dataset: xr.Dataset) -> Figure:
             ax.plot(window[1], end, "o", color=colour, markersize=3.5, clip_on=False, zorder=3)
         ax.set(xscale="log", title=title, xlabel="time $t$", xlim=window)
         panel_label(ax, letter)
-    axes[0].set(ylim=(0, 5.2), ylabel="distance to the truth  $\\|\\theta_t - \\theta^*\\|_2$")
-    axes[1].set(ylim=(0, 5.2), yticklabels=[])
+    top = 1.1 * float(distance.quantile(0.75, dim="instance").max())
+    axes[0].set(ylim=(0, top), ylabel="distance to the truth  $\\|\\theta_t - \\theta^*\\|_2$")
+    axes[1].set(ylim=(0, top), yticklabels=[])
     axes[2].axhline(float(dataset["mean_rmse"].median()), **THEORY)
-    axes[2].set(yscale="log", ylim=(0.7, 20), ylabel="root mean square error (g/L)", yticks=(1, 2, 5, 10, 20))
+    axes[2].set(yscale="log", ylabel="root mean square error (g/L)")
+    axes[2].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[2].yaxis.set_major_formatter("{x:g}")
     axes[2].yaxis.set_minor_formatter("")
     mean = {"mean of the training rows": Line2D([], [], **THEORY)}
