@@ -108,7 +108,11 @@ def march(f, x, mu, radius) -> Reached:
         rest = (missing - mass) / ahead.slope  # by Newton's method, f hardly changing over so short a way
         arrived = moved & sought & (rest <= 2 * eps * far)
         merged = _State(*(jnp.where(moved, new, old) for new, old in zip(ahead, state, strict=True)))
+        # Of an f that is a power of s at zero, no first panel is resolved by its own measure.
+        failed = state.active & ~resolved & first & ~sought
         return merged._replace(
+            size=jnp.where(failed, jnp.maximum(state.size, size), merged.size),
+            reach=jnp.where(failed, jnp.maximum(state.reach, far * size), merged.reach),
             y=jnp.where(arrived, far + rest, merged.y),
             cap=jnp.where(moved, longer, jnp.where(state.active, shorter, state.cap)),
             active=state.active & ~(moved & last) & ~arrived,
