@@ -97,3 +97,12 @@ def tolerance(value, name: str, dtype, reach: float) -> float:
         )
         raise ValueError(f"{name}={value:g} is below what {jnp.dtype(dtype).name} can reach ({floor:.1e}); {advice}")
     return value
+
+
+def strength(value, name: str, dtype) -> tuple[jax.Array, bool]:
+    """`value` as a finite scalar array that is at least 0, and whether it can be positive: not if it is a concrete 0.
+
+    Looked at before it becomes an array, since under `jit` every new array is traced.
+    """
+    possible = is_traced(value) or float(value) != 0
+    return nonnegative_number(value, name).astype(dtype), possible

@@ -1,5 +1,7 @@
 """Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at every call."""
 
+from pathlib import Path
+
 import jax
 import jaxtyping
 import pytest
@@ -7,6 +9,9 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Compiling takes most of the time: processes and runs share what they compiled.
+jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 # An int is a float where a float is asked for, as it is to type checkers.
 jaxtyping.install_import_hook("hamtheory", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 

@@ -95,13 +95,17 @@ def _row(name: str, text: str) -> str:
 
 
 def _gap(summary) -> str:
+    gap = f"{summary['duality_gap']:.2e}, relative {summary['relative_duality_gap']:.2e}"
     if summary.get("weight_decay"):
-        return f"none with weight decay; violation of the optimality condition {summary['violation']:.2e}"
-    return f"{summary['duality_gap']:.2e}, relative {summary['relative_duality_gap']:.2e}"
+        known = "none with weight decay" if np.isnan(summary["duality_gap"]) else gap
+        return f"{known}; violation of the optimality condition {summary['violation']:.2e}"
+    return gap
 
 
 def _steps(summary) -> str:
     if "evaluations" in summary:
+        if summary.get("weight_decay"):
+            return f"{summary['steps']} of the interior-point method"
         return f"{summary['steps']} of Newton's method, {summary['evaluations']} evaluations of the dual gradient"
     return f"{summary['steps']}, of which {summary['rejected']} were rejected"
 

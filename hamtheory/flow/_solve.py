@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from .._result import Result, throw_unless
 from .._types import Number, Times, Vector
-from .._validate import count, finite, is_traced, nonnegative_number, positive, real_array, start, tolerance
+from .._validate import count, finite, is_traced, nonnegative_number, positive, real_array, start, strength, tolerance
 from ..geometry import AbstractGeometry
 from ..limit import solve_limit
 from ..problem import LinearRegression
@@ -79,14 +79,15 @@ def solve_flow(
     ```
     """
     theta0 = start(theta0, problem.d, problem.dtype)
-    weight_decay = nonnegative_number(weight_decay, "weight_decay").astype(problem.dtype)
-    decays = is_traced(weight_decay) or float(weight_decay) > 0
+    beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
+    if decays and not is_traced(beta):
+        geo.decayed(0.0, float(beta))  # a geometry that knows no weight decay says so here
     if coordinates not in (None, "primal", "dual"):
         raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
     if coordinates == "dual" and decays:
         raise ValueError("coordinates='dual' needs weight_decay=0: weight decay leaves the row space; use 'primal'")
     if coordinates == "primal" or decays:
-        flow = PrimalFlow(problem, geo, theta0, weight_decay)
+        flow = PrimalFlow(problem, geo, theta0, beta)
     else:
         flow = DualFlow(problem, geo, theta0)
     if solver is None:

@@ -1,7 +1,8 @@
 """Geometries: an inverse metric and everything that follows from it."""
 
-from ._base import AbstractGeometry, AbstractStaticGeometry
+from ._base import AbstractExponentialGeometry, AbstractGeometry, AbstractStaticGeometry
 from ._check import check_geometry
+from ._diagonal_network import DiagonalNetwork
 from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
 from ._ham import HAM
@@ -9,8 +10,10 @@ from ._hypentropy import Hypentropy
 
 __all__ = [
     "HAM",
+    "AbstractExponentialGeometry",
     "AbstractGeometry",
     "AbstractStaticGeometry",
+    "DiagonalNetwork",
     "Euclidean",
     "Hypentropy",
     "bregman_divergence",

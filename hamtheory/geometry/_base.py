@@ -65,3 +65,48 @@ class AbstractStaticGeometry(AbstractGeometry):
 
     def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         return gradient + weight_decay * theta / self.inverse_metric(theta)
+
+
+class AbstractExponentialGeometry(AbstractGeometry):
+    """A family between L2 and L1 that is simple in the *exponent* `s`, a multiple of the mirror map.
+
+    `s` is `R′` in units that make `θ ~ ± e^(|s| − ℓ)` for large |s|, with `ℓ = log_sparsity`, so that a vector whose
+    entries span thousands of orders of magnitude has exponents of moderate size, and a parameter far outside the range
+    of floating-point numbers is one more number. In both families `∂θ/∂ℓ = −θ` at constant s. Limits are found in
+    these coordinates, following the path in ℓ from the L2 end.
+    """
+
+    @classmethod
+    @abc.abstractmethod
+    def at_log(cls, log: Parameter) -> "AbstractExponentialGeometry":
+        """The member with this natural logarithm of its parameter, `ln α` or `ln γ`."""
+
+    @property
+    @abc.abstractmethod
+    def log_rescaling(self) -> Scalars:
+        """The logarithm of the factor on R, R′ and R* (and 1/g⁻¹) that keeps them in the range of numbers, mostly 0."""
+
+    @property
+    @abc.abstractmethod
+    def log_sparsity(self) -> Scalars:
+        """`ℓ`: −∞ at the L2 end, ∞ at the L1 end."""
+
+    @abc.abstractmethod
+    def shifted(self, by: Number) -> "AbstractExponentialGeometry":
+        """The member of the family at `ℓ + by`."""
+
+    @abc.abstractmethod
+    def exponent(self, theta: Array) -> Scalars:
+        """`s(θ)`."""
+
+    @abc.abstractmethod
+    def from_exponent(self, s: Array) -> Scalars:
+        """`θ(s)`."""
+
+    @abc.abstractmethod
+    def log_weight(self, s: Array) -> Scalars:
+        """`ln dθ/ds`."""
+
+    @abc.abstractmethod
+    def log_exponent_unit(self, dtype) -> Scalars:
+        """`ln(R′/s)`, of the (rescaled) mirror map; a constant, up to rounding."""

@@ -34,7 +34,8 @@ def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> 
     """The terms of `bregman_divergence`, one a coordinate."""
     theta, theta0 = jnp.broadcast_arrays(floating(theta), floating(theta0))
     step = theta - theta0
-    near = jnp.abs(step) <= jnp.abs(theta0) / 2
-    close = taylor_remainder(lambda s: 1 / geo.inverse_metric(s), theta0, jnp.where(near, step, 0))
+    near = (jnp.abs(step) <= jnp.abs(theta0) / 2) & (theta0 != 0)
+    # At zero the inverse metric may be too small for a number.
+    close = taylor_remainder(lambda s: 1 / geo.inverse_metric(s), jnp.where(near, theta0, 1), jnp.where(near, step, 0))
     far = geo.potential(theta) - geo.potential(theta0) - geo.mirror_map(theta0) * step
     return jnp.where(near, close, far)

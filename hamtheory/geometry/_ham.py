@@ -4,19 +4,23 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Parameter
-from ._base import AbstractStaticGeometry, Scalars
+from .._types import Number, Parameter
+from ._base import AbstractExponentialGeometry, Scalars
 from ._numerics import expm1_over, floating, log1p_over, odd
-from ._parameter import positive_or_log
+from ._parameter import largest_unscaled_log, positive_or_log, split
 from ._quadrature import taylor_remainder
 
 
-class HAM(AbstractStaticGeometry):
+class HAM(AbstractExponentialGeometry):
     """The geometry of Hyperbolic Aware Minimization: `g⁻¹(θ) = 1 + α|θ|`.
 
     `R(θ) = [(1 + α|θ|) ln(1 + α|θ|) − α|θ|] / α²`: θ²/2 as α → 0, and `α R / ln α → |θ|` as α → ∞.
 
-    Arguments: `alpha` > 0, or its natural logarithm `log_alpha`; a scalar, or an array that broadcasts against θ.
+    Arguments: `alpha` > 0, or its natural logarithm `log_alpha` (within ±10⁵); a scalar, or an array that broadcasts
+      against θ.
+    Scaling: beyond α = e²⁸⁴ (e³⁵ in float32) R underflows and g⁻¹ overflows, and every method is that of the flow in
+      another unit of time: R, R′ and R* are multiplied, g⁻¹ is divided by `exp(log_rescaling)`, which makes them those
+      of `g⁻¹ = 1/σ + e²⁸⁴|θ|`, σ = α e⁻²⁸⁴. Limits, gaps relative to the divergence and shapes do not depend on it.
     Source: [jacobs2026ham], Theorem 4.2 (the flow) and Theorem 4.6 (the two ends).
 
     ```python
@@ -43,34 +47,87 @@ class HAM(AbstractStaticGeometry):
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
-        return 1 + self.alpha.astype(theta.dtype) * jnp.abs(theta)
+        alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
+        return jnp.exp(-excess) + alpha * jnp.abs(theta)
 
     def mirror_map(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
-        alpha = self.alpha.astype(theta.dtype)
-        return odd(lambda x: log1p_over(alpha, x), theta)
+        alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
+        return odd(lambda x: log1p_over(alpha, x, excess), theta)
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         mu = floating(mu)
-        alpha = self.alpha.astype(mu.dtype)
-        return odd(lambda x: expm1_over(alpha, x), mu)
+        alpha, excess, _ = split(self.parameter, self.logarithmic, mu.dtype)
+        return odd(lambda x: expm1_over(alpha, x, excess), mu)
 
     def potential(self, theta: Parameter) -> Scalars:
         x = jnp.abs(floating(theta))
-        alpha = self.alpha.astype(x.dtype)
-        near = alpha * x < 1
+        alpha, excess, _ = split(self.parameter, self.logarithmic, x.dtype)
+        near = (alpha * x < 1) & ((excess == 0) | (x == 0))
         small = taylor_remainder(lambda s: 1 / (1 + alpha * s), jnp.zeros_like(x), jnp.where(near, x, 0))
         x = jnp.where(near, 1 / alpha, x)
-        large = x * ((1 + 1 / (alpha * x)) * log1p_over(alpha, x) - 1 / alpha)
+        large = x * ((1 + jnp.exp(-excess) / (alpha * x)) * log1p_over(alpha, x, excess) - 1 / alpha)
         return jnp.where(near, small, large)
 
     def conjugate(self, mu: Parameter) -> Scalars:
         x = jnp.abs(floating(mu))
-        alpha = self.alpha.astype(x.dtype)
+        alpha, excess, _ = split(self.parameter, self.logarithmic, x.dtype)
         near = alpha * x < 1
         small = taylor_remainder(lambda s: jnp.exp(alpha * s), jnp.zeros_like(x), jnp.where(near, x, 0))
         x = jnp.where(near, 1 / alpha, x)
-        return jnp.where(near, small, (expm1_over(alpha, x) - x) / alpha)
+        large = (expm1_over(alpha, x, excess) - x * jnp.exp(-excess)) / alpha
+        return jnp.where(near, small * jnp.exp(-excess), large)
 
     def mirror_bound(self) -> Scalars:
         return jnp.asarray(jnp.inf)
+
+    def decayed(self, t: Number, weight_decay: Number) -> "tuple[HAM, Number]":
+        return self, weight_decay * jnp.exp(-self.log_rescaling)
+
+    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+        # β θ/(1 + α|θ|), whatever the unit of time.
+        metric = self.inverse_metric(theta)
+        ratio = jnp.where(theta == 0, 0, theta / jnp.where(theta == 0, 1, metric))
+        return gradient + weight_decay * jnp.exp(-self.log_rescaling).astype(theta.dtype) * ratio
+
+    @classmethod
+    def at_log(cls, log: Parameter) -> "HAM":
+        return HAM(log_alpha=log)
+
+    @property
+    def log_rescaling(self) -> Scalars:
+        return split(self.parameter, self.logarithmic, self.parameter.dtype)[1]
+
+    @property
+    def log_sparsity(self) -> Scalars:
+        """`ln α`."""
+        return self.log_alpha
+
+    def shifted(self, by: Number) -> "HAM":
+        if self.logarithmic:  # no checks: those of traced values keep XLA from storing what it compiled
+            return eqx.tree_at(lambda geo: geo.parameter, self, self.parameter + by)
+        return HAM(log_alpha=self.log_alpha + by)
+
+    def exponent(self, theta: Array) -> Scalars:
+        """`s = sign(θ) ln(1 + α|θ|)`."""
+        alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
+        return odd(lambda x: alpha * log1p_over(alpha, x, excess), theta)
+
+    def from_exponent(self, s: Array) -> Scalars:
+        """`θ = sign(s) (e^(|s| − ln α) − 1/α)`."""
+        log = self.log_alpha.astype(s.dtype)
+
+        def size(x):
+            near = x < 1
+            far = jnp.exp(jnp.where(near, 1, x) - log) - jnp.exp(-log)
+            return jnp.where(near, jnp.expm1(jnp.where(near, x, 0)) * jnp.exp(-log), far)
+
+        return odd(size, s)
+
+    def log_weight(self, s: Array) -> Scalars:
+        """`ln(|θ| + 1/α) = |s| − ln α`."""
+        return jnp.abs(s) - self.log_alpha.astype(s.dtype)
+
+    def log_exponent_unit(self, dtype) -> Scalars:
+        _, _, log = split(self.parameter, self.logarithmic, dtype)
+        return -jnp.minimum(log, largest_unscaled_log(dtype))

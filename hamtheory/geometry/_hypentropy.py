@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._types import Number, Parameter
-from ._base import AbstractGeometry, Scalars
-from ._numerics import asinh_quotient, floating, sinh_times
-from ._parameter import positive_or_log
+from ._base import AbstractExponentialGeometry, Scalars
+from ._numerics import asinh_quotient, contracted, floating, sinh_times
+from ._parameter import positive_or_log, split
 
 BALANCED = (
     ": gamma = 0 is the balanced flow of m*w, whose inverse metric vanishes at zero, so that it has no mirror "
@@ -15,14 +15,18 @@ BALANCED = (
 )
 
 
-class Hypentropy(AbstractGeometry):
+class Hypentropy(AbstractExponentialGeometry):
     """The geometry of θ = m⊙w (hypentropy): `g⁻¹(θ) = 2√(θ² + γ²)` with `γ = |m₀² − w₀²|/2`.
 
     `R(θ) = ½[θ asinh(θ/γ) − √(θ² + γ²) + γ]`: the squared L2 norm as γ → ∞, the L1 norm as γ → 0, both up to scale.
     With weight decay `β(‖m‖² + ‖w‖²)` it moves: `dθ/dt = −2√(θ² + γ_t²) ⊙ ∇f − 4βθ`, `γ_t = γ e^(−4βt)`, and the
     limit is the lasso with penalty `2β‖θ‖₁`.
 
-    Arguments: `gamma` > 0, or its natural logarithm `log_gamma`; a scalar, or an array that broadcasts against θ.
+    Arguments: `gamma` > 0, or its natural logarithm `log_gamma` (within ±10⁵); a scalar, or an array that broadcasts
+      against θ.
+    Scaling: as γ → 0 nothing has to be scaled, but below e⁻⁷⁰⁸ the inverse metric at θ = 0 is no number of float64 and
+      rounds to 0. Beyond γ = e²⁸⁴ (e³⁵ in float32) the unit of time changes: R, R′ and R* are multiplied, g⁻¹ is
+      divided by `exp(log_rescaling)`, σ = γ e⁻²⁸⁴.
     Source: [woodworth2020kernel], [ghai2020exponentiated]; with weight decay [jacobs2025mask], [jacobs2025mirror].
 
     ```python
@@ -47,26 +51,50 @@ class Hypentropy(AbstractGeometry):
     def log_gamma(self) -> Scalars:
         return self.parameter if self.logarithmic else jnp.log(self.parameter)
 
+    def _split(self, dtype):
+        """γ within the range, the logarithm of the factor that is missing above, and the logarithm of the first."""
+        gamma, excess, log = split(self.parameter, self.logarithmic, dtype)
+        return gamma, excess, log - excess
+
     def inverse_metric(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
-        return 2 * jnp.hypot(theta, self.gamma.astype(theta.dtype))
+        gamma, excess, log = self._split(theta.dtype)
+        exact = jnp.abs(jnp.log(gamma) - log) <= 1e-10
+        return 2 * jnp.hypot(theta * jnp.exp(-excess), jnp.where(exact, gamma, jnp.exp(log)))
 
     def mirror_map(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
-        return asinh_quotient(theta, self.gamma.astype(theta.dtype)) / 2
+        gamma, excess, log = self._split(theta.dtype)
+        far = asinh_quotient(theta, gamma, log) / 2
+        return jnp.where(excess > 0, contracted(jnp.arcsinh, jnp.where(excess > 0, theta / gamma, 1), excess) / 2, far)
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         mu = floating(mu)
-        return sinh_times(self.gamma.astype(mu.dtype), 2 * mu)
+        gamma, excess, log = self._split(mu.dtype)
+        return jnp.where(
+            excess > 0,
+            gamma * contracted(jnp.sinh, jnp.where(excess > 0, 2 * mu, 0), excess),
+            sinh_times(gamma, log, jnp.where(excess > 0, 0, 2 * mu)),
+        )
 
     def potential(self, theta: Parameter) -> Scalars:
         theta = floating(theta)
-        gamma = self.gamma.astype(theta.dtype)
-        return theta / 2 * (asinh_quotient(theta, gamma) - theta / (gamma + jnp.hypot(theta, gamma)))
+        gamma, excess, _ = self._split(theta.dtype)
+        # θ/(γ + √(θ² + γ²)), in the unit of time of the mirror map.
+        most = jnp.sqrt(jnp.finfo(theta.dtype).max)
+        ratio = jnp.clip(theta / gamma * jnp.exp(-excess), -most, most)
+        share = jnp.where(excess > 0, theta / gamma, ratio) / (1 + jnp.hypot(jnp.ones_like(ratio), ratio))
+        return theta / 2 * (2 * self.mirror_map(theta) - share)
 
     def conjugate(self, mu: Parameter) -> Scalars:
         mu = floating(mu)
-        return jnp.square(sinh_times(jnp.sqrt(self.gamma.astype(mu.dtype)), mu))
+        gamma, excess, log = self._split(mu.dtype)
+        root = jnp.where(
+            excess > 0,
+            jnp.sqrt(gamma) * contracted(jnp.sinh, jnp.where(excess > 0, mu, 0), excess),
+            sinh_times(jnp.sqrt(gamma), log / 2, jnp.where(excess > 0, 0, mu)),
+        )
+        return jnp.square(root)
 
     def mirror_bound(self) -> Scalars:
         return jnp.asarray(jnp.inf)
@@ -80,3 +108,40 @@ class Hypentropy(AbstractGeometry):
         # The prox residual of the lasso f + 2 beta |theta|_1, in units of theta for a unit step.
         step = theta - gradient
         return theta - jnp.sign(step) * jnp.maximum(jnp.abs(step) - 2 * weight_decay, 0)
+
+    @classmethod
+    def at_log(cls, log: Parameter) -> "Hypentropy":
+        return Hypentropy(log_gamma=log)
+
+    @property
+    def log_rescaling(self) -> Scalars:
+        return split(self.parameter, self.logarithmic, self.parameter.dtype)[1]
+
+    @property
+    def log_sparsity(self) -> Scalars:
+        """`ln(2/γ)`: where HAM with this `ln α` has the same potential up to scale, to the next order of the L1 end."""
+        return jnp.log(2.0).astype(self.parameter.dtype) - self.log_gamma
+
+    def shifted(self, by: Number) -> "Hypentropy":
+        if self.logarithmic:  # no checks: those of traced values keep XLA from storing what it compiled
+            return eqx.tree_at(lambda geo: geo.parameter, self, self.parameter - by)
+        return Hypentropy(log_gamma=self.log_gamma - by)
+
+    def exponent(self, theta: Array) -> Scalars:
+        """`s = asinh(θ/γ)`."""
+        gamma, _, log = self._split(theta.dtype)
+        return asinh_quotient(theta, gamma, log)
+
+    def from_exponent(self, s: Array) -> Scalars:
+        """`θ = γ sinh(s)`."""
+        gamma, _, log = self._split(s.dtype)
+        return sinh_times(gamma, log, s)
+
+    def log_weight(self, s: Array) -> Scalars:
+        """`ln √(θ² + γ²) = ln γ + ln cosh(s)`."""
+        size = jnp.abs(s)
+        return size + jnp.log1p(jnp.exp(-2 * size)) + (self.log_gamma.astype(s.dtype) - jnp.log(2.0).astype(s.dtype))
+
+    def log_exponent_unit(self, dtype) -> Scalars:
+        _, excess, _ = split(self.parameter, self.logarithmic, dtype)
+        return excess - jnp.log(2.0).astype(dtype)

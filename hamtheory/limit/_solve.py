@@ -8,11 +8,13 @@ from jaxtyping import Array, Float
 
 from .._result import Result, throw_unless
 from .._types import Number, Vector
-from .._validate import count, is_traced, start, tolerance
-from ..geometry import AbstractGeometry
-from ..metrics import certify, relative_residual
+from .._validate import count, is_traced, start, strength, tolerance
+from ..geometry import AbstractExponentialGeometry, AbstractGeometry
+from ..metrics import certify, relative_residual, relative_stationarity
 from ..problem import LinearRegression
 from ._newton import newton
+from ._path import follow, start_of_path
+from ._regularized import Penalty, cold, penalty_of, primal_minus_dual, regularised, reported
 
 ROUNDING_REACH = 16  # a tolerance below this many units of rounding cannot be promised
 
@@ -24,6 +26,8 @@ class LimitResult(eqx.Module):
     `duality_gap`: primal minus dual value, `νᵀ(Xθ − y)`. `result`: a member of `hamtheory.Result`.
     `stats`: `steps` (Newton steps), `evaluations` (of the dual gradient), `relative_gap` (the gap divided by
     `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X).
+    With weight decay: `dual` is `ν = (y − Xθ)/n`, `duality_gap` that of `min f + P`, `relative_gap` is over its value,
+    and `stats["stationarity"]` the relative violation of the optimality condition.
     """
 
     theta: Float[Array, " d"]
@@ -41,7 +45,7 @@ def solve_limit(
     *,
     weight_decay: Number = 0.0,
     tol: float = 1e-10,
-    max_steps: int = 500,
+    max_steps: int = 2000,
     throw: bool = True,
 ) -> LimitResult:
     """Where the flow of `geo` from θ₀ converges: the Bregman projection of θ₀ on the interpolators.
@@ -53,9 +57,12 @@ def solve_limit(
       `problem`, `geo`: any regression and any geometry. `theta0`: the start, (d,); zeros if left out.
       `tol`: the largest relative residual and relative duality gap of a converged limit.
       `max_steps`: the budget of Newton steps. `throw`: raise on anything but convergence (otherwise, see `.result`).
-      `weight_decay`: must be 0 here; integrate `solve_flow(..., weight_decay=β)` for the regularised limits.
-    Returns: a `LimitResult`, in the dtype of the problem. If `Xθ = y` has no solution, `result` is `infeasible` and
-      `theta` is the projection on the least-squares set, which is where the flow goes.
+      `weight_decay`: the paper's β ≥ 0. If β > 0 the limit is `argmin f + P` instead, whatever θ₀: ridge,
+        `P = ½β‖θ‖²`, for `Euclidean`; the lasso, `P = 2β‖θ‖₁`, for `Hypentropy`, whatever γ; and
+        `P = βΣ(α|θ| − ln(1 + α|θ|))/α²` for `HAM`, ridge as α → 0 and the lasso with `β/α` as α → ∞. `tol` is then that
+        of the relative violation of `∇f + ∇P = 0`.
+    Returns: a `LimitResult`, in the dtype of the problem. If `Xθ = y` has no solution and β = 0, `result` is
+      `infeasible` and `theta` is the projection on the least-squares set, which is where the flow goes.
     Errors: `ValueError` for bad arguments, or a `tol` out of the dtype's reach; `RuntimeError` on failure, if `throw`.
 
     Can be compiled and vmapped over problems, geometries and starting points; it compiles once a shape.
@@ -74,28 +81,78 @@ def solve_limit(
     ```
     """
     theta0 = start(theta0, problem.d, problem.dtype)
-    tol = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH)
-    max_steps = count(max_steps, "max_steps")
-    if is_traced(weight_decay) or weight_decay != 0:
-        raise ValueError(
-            f"weight_decay must be 0 in solve_limit; got {weight_decay}: the limits of flows with weight decay are "
-            "reached by solve_flow(problem, geo, theta0, weight_decay=...)"
-        )
-    limit = _solve(problem, geo, theta0, jnp.asarray(tol, problem.dtype), jnp.asarray(max_steps))
+    within = jnp.asarray(tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), problem.dtype)
+    budget = jnp.asarray(count(max_steps, "max_steps"))
+    weight_decay, decays = strength(weight_decay, "weight_decay", problem.dtype)
+    if decays:
+        penalty = known_penalty(geo, weight_decay, problem.dtype)
+        limit = _solve_regularised(problem, geo, penalty, weight_decay, within, budget)
+    else:
+        limit = _solve(problem, geo, theta0, within, budget)
     if not throw:
         return limit
-    detail = "" if is_traced(limit) else f"relative residual {limit.residual:.2e}, distance of y {problem.distance:.2e}"
+    detail = ""
+    if not is_traced(limit):
+        detail = f"relative residual {float(limit.residual):.2e}, distance of y {float(problem.distance):.2e}"
     return throw_unless(limit.result, (Result.converged,), limit, "solve_limit", detail)
+
+
+def known_penalty(geo: AbstractGeometry, weight_decay, dtype) -> Penalty:
+    """The penalty of a geometry under weight decay, or an error that says where else to go."""
+    penalty = penalty_of(geo, weight_decay, dtype)
+    if penalty is None:
+        if not is_traced(weight_decay):
+            geo.decayed(0.0, float(weight_decay))  # a geometry that knows no weight decay at all says why
+        raise ValueError(
+            f"weight_decay must be 0 for {type(geo).__name__} in solve_limit: what its limits minimise is known for "
+            "Euclidean, Hypentropy and HAM with a scalar parameter; integrate solve_flow(..., weight_decay=...)"
+        )
+    return penalty
+
+
+@eqx.filter_jit
+def _solve_regularised(problem, geo, penalty, weight_decay, tol, max_steps) -> LimitResult:
+    penalty = penalty.bounded(problem)
+    point = regularised(problem, geo, penalty, weight_decay, cold(problem), tol, max_steps)
+    return regularised_limit(problem, geo, penalty, weight_decay, point)
+
+
+def regularised_limit(problem, geo, penalty, weight_decay, point) -> LimitResult:
+    """The result of the interior-point method, with its certificates."""
+    theta = reported(problem, point, penalty.barrier)
+    dual, gap, relative = primal_minus_dual(problem, penalty, theta, point)
+    finite = jnp.all(jnp.isfinite(theta))
+    return LimitResult(
+        theta=theta,
+        dual=dual,
+        residual=relative_residual(problem, theta),
+        duality_gap=gap,
+        result=Result.where(point.done, Result.converged, Result.where(finite, Result.max_steps, Result.nonfinite)),
+        stats={
+            "steps": point.steps,
+            "evaluations": point.steps,
+            "relative_gap": relative,
+            "stationarity": relative_stationarity(problem, geo, theta, weight_decay),
+            "rank": problem.rank,
+            "distance": problem.distance,
+        },
+    )
 
 
 @eqx.filter_jit
 def _solve(problem, geo, theta0, tol, max_steps) -> LimitResult:
-    state, result = newton(problem, geo, theta0, tol, max_steps)
-    certificate = certify(problem, geo, state.theta, theta0, state.coordinates)
+    if isinstance(geo, AbstractExponentialGeometry) and geo.log_sparsity.ndim == 0:
+        start = start_of_path(problem, geo, theta0)
+        state, point, result = follow(problem, geo, theta0, start, tol, max_steps)
+        theta, coordinates, certificate = point.theta, point.coordinates, point.certificate
+    else:
+        state, result = newton(problem, geo, theta0, tol, max_steps)
+        theta, coordinates = state.theta, state.coordinates
+        certificate = certify(problem, geo, theta, theta0, coordinates)
     return LimitResult(
-        theta=state.theta,
-        dual=problem.row_space.dual(state.coordinates),
-        residual=relative_residual(problem, state.theta),
+        theta=theta,
+        dual=problem.row_space.dual(coordinates),
+        residual=relative_residual(problem, theta),
         duality_gap=certificate.duality_gap,
         result=Result.where((result == Result.converged) & ~problem.is_consistent, Result.infeasible, result),
         stats={

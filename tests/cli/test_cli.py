@@ -343,7 +343,7 @@ def test_infeasible_limits_fail_and_flows_go_to_the_least_squares_set(capsys, tm
         (["limit", "sparse:2,4,1", "--theta0", "ones"], "zeros, normal:SCALE or a .npy"),
         (["limit", "sparse:2,4,1", "--theta0", "normal:x"], "needs a number"),
         (["limit", "sparse:2,4,1", "--theta0", "nowhere.npy"], "no file 'nowhere.npy'"),
-        (["limit", "sparse:2,4,1", "--weight-decay", "0.1"], "`hamtheory flow`"),
+        (["limit", "sparse:2,4,1", "--weight-decay", "0.1", "--inverse-metric", "1 + theta**2"], "solve_flow"),
         (["limit", "sparse:2,4,1", "--tol", "1e-30"], "below what float64 can reach"),
         (["flow", "sparse:2,4,1", "--ts", "0,one"], "increasing times such as"),
         (["flow", "sparse:2,4,1", "--ts", "2,1"], "ts must be increasing"),

@@ -1,0 +1,309 @@
+"""Following the limit from the L2 to the L1 end of a family of geometries.
+
+For an exponential geometry the limit is `θ = θ(s)`, `s = s(θ₀) + Qᵀη`, with η the root of `Qθ − b`: r numbers. In the
+exponent s everything is of moderate size. Newton's method on η converges from where no entry of θ is wrong by more
+than a factor of about e; farther away it needs a path. Along ℓ (`log_sparsity`, moved by `shift` from where the
+problem is nearly Euclidean up to 0) the tangent is known, `Q W (s₀′ + Qᵀη′) = Qθ` with `W = diag(dθ/ds)`, and one
+Cholesky factorisation of `H = Q W Qᵀ` serves the Newton step and the tangent: each step of the loop moves η by
+`p + Δ η′` and ℓ by Δ. Once the support is found the path is straight, and Δ grows geometrically.
+
+W spans `e^(−ℓ)` to 1, far beyond what a factorisation bears. But an entry whose weight is below `√ε` of the largest
+does not bend the path, and one below ε is invisible in `Qθ`. So in H such weights are raised to a floor, and what H
+then does not determine is set by `η/ℓ`, which keeps the ratio s/ℓ of every entry: those entries shrink on. The exact
+θ, and the exact weights on the right-hand side, are always used; only the direction of a step is approximate.
+
+What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower, no batches on a GPU); a
+step control by the residual (blind to relative errors of small entries: three times as many steps); a floor at ε on
+the way (the path then follows rounding errors: some paths took hundreds of steps).
+Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._result import Result
+from .._types import Number
+from ..geometry import AbstractExponentialGeometry
+from ..metrics import Certificate, certify
+from ..problem import LinearRegression
+
+_GOOD, _BAD = 0.7, 2.0  # the error of ln|θ| up to which a step is followed by the next, and from which it is undone
+_TARGET = 0.3  # the error that the step control aims at; it is of second order in the step
+_RISE = 2.0  # how much ln|θ| of an entry may grow in a step
+_EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
+
+
+class PathState(eqx.Module):
+    """A point near the path, how long the next step is to be, and where the last one came from.
+
+    `shift`: ℓ minus its target. `eta`: η, as in the module's docstring. `back`: shift, η, Newton step and tangent
+    before the last predictor step; `fresh`: whether there was one.
+    """
+
+    shift: Float[Array, ""]
+    eta: Float[Array, " r"]
+    step: Float[Array, ""]
+    back: tuple[Float[Array, ""], Float[Array, " r"], Float[Array, " r"], Float[Array, " r"]]
+    fresh: Bool[Array, ""]
+    steps: Int[Array, ""]
+    evaluations: Int[Array, ""]
+    arrived: Int[Array, ""]
+    done: Bool[Array, ""]
+    stalled: Bool[Array, ""]
+
+
+class PathPoint(eqx.Module):
+    """The limit at the target, with the coordinates λ of its dual point and its certificate."""
+
+    theta: Float[Array, " d"]
+    coordinates: Float[Array, " r"]
+    certificate: Certificate
+
+
+def size_of(problem: LinearRegression, theta0: Float[Array, " d"]) -> Float[Array, ""]:
+    """The natural size of θ: the largest entry of θ₀ or of the nearest interpolator."""
+    space = problem.row_space
+    nearest = theta0 + (space.target - space.project(theta0)) @ space.basis
+    size = jnp.maximum(jnp.max(jnp.abs(nearest)), jnp.max(jnp.abs(theta0)))
+    return jnp.where(size > 0, size, 1)
+
+
+def effective(problem: LinearRegression, geo, theta0: Float[Array, " d"]):
+    """The geometry that is followed, and by how much it is shifted: by 0, unless geo is Euclidean in every digit."""
+    sparsity = jnp.max(geo.log_sparsity.astype(problem.dtype))
+    by = jnp.maximum(-_EUCLIDEAN - jnp.log(size_of(problem, theta0)) - sparsity, 0)
+    return geo.shifted(by), by
+
+
+def start_of_path(problem: LinearRegression, geo, theta0: Float[Array, " d"]) -> PathState:
+    """Where the path to `geo` begins: at the target, or where `ln α|θ|` is 0."""
+    space = problem.row_space
+    log_size = jnp.log(size_of(problem, theta0)) + jnp.max(geo.log_sparsity.astype(problem.dtype))
+    zero, origin = jnp.zeros((), problem.dtype), jnp.zeros_like(space.target)
+    count = jnp.zeros((), int)
+    return PathState(
+        shift=jnp.minimum(zero, -log_size),
+        eta=origin,
+        step=zero + 1,
+        back=(zero, origin, origin, origin),
+        fresh=jnp.array(False),
+        steps=count,
+        evaluations=count,
+        arrived=count,
+        done=jnp.array(False),
+        stalled=jnp.array(False),
+    )
+
+
+def retarget(state: PathState, by: Number) -> PathState:
+    """The same point of the path, seen from a target that is farther by `by` ≥ 0."""
+    no = jnp.array(False)
+    return eqx.tree_at(
+        lambda s: (s.shift, s.fresh, s.done, s.stalled, s.arrived),
+        state,
+        (state.shift - by, no, no, no, jnp.zeros_like(state.arrived)),
+    )
+
+
+def follow(
+    problem: LinearRegression,
+    target: AbstractExponentialGeometry,
+    theta0: Float[Array, " d"],
+    state: PathState,
+    tol: Number,
+    max_steps: Number,
+) -> tuple[PathState, PathPoint, Any]:
+    """Follow the path from `state` to the limit of `target`, and prove it."""
+    geo, by = effective(problem, target, theta0)
+    space, dtype = problem.row_space, problem.dtype
+    eps = jnp.finfo(dtype).eps
+    inactive = jnp.where(space.active, 0, 1).astype(dtype)
+    column = jnp.linalg.norm(space.basis, axis=0)
+    log_column = jnp.log(jnp.where(column > 0, column, 1)) + jnp.where(column > 0, 0, -jnp.inf)
+    log_size = jnp.log(size_of(problem, theta0)) + jnp.max(geo.log_sparsity.astype(dtype))
+    scale = jnp.linalg.norm(space.target) + jnp.linalg.norm(space.project(theta0))
+    scale = jnp.where(scale > 0, scale, 1)
+    unit = jnp.exp(target.log_exponent_unit(dtype) - by)
+
+    def evaluate(shift, eta):
+        """s, θ, ln(dθ/ds) and the residual at a point."""
+        here = geo.shifted(shift)
+        s = here.exponent(theta0) + eta @ space.basis
+        theta = here.from_exponent(s)
+        residual = jnp.where(space.active, space.project(theta) - space.target, 0)
+        return here, s, theta, jnp.broadcast_to(here.log_weight(s), s.shape), residual
+
+    def factorised(log_weight, floor):
+        """The solution operator of H with weights raised to the floor, and the mask of the weights above it."""
+        squared = log_weight + 2 * log_column
+        top = jnp.max(squared)
+        low = top + jnp.log(floor)
+        weights = jnp.exp(jnp.where(column > 0, jnp.maximum(squared, low) - top - 2 * log_column, -jnp.inf))
+        hessian = (space.basis * weights[None, :]) @ space.basis.T + jnp.diag(inactive)
+        factor = jax.scipy.linalg.cho_factor(hessian)
+        # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
+        largest = jnp.exp(jnp.minimum(-top, 0.8 * jnp.log(jnp.finfo(dtype).max)))
+        return lambda v: jax.scipy.linalg.cho_solve(factor, v) * largest, squared, low
+
+    def body(state):
+        at_target = state.shift >= 0
+        here, s, theta, log_weight, residual = evaluate(state.shift, state.eta)
+        length = jnp.maximum(log_size + state.shift, 1)
+        floor = jnp.where(at_target, jnp.maximum(4096 * eps, 8 * eps * length), jnp.sqrt(eps))
+        solve, squared, low = factorised(log_weight, floor)
+        newton = -solve(residual)
+        along = newton @ space.basis
+        change = jnp.abs(s + along) - jnp.abs(s)
+        finite = jnp.all(jnp.isfinite(residual))
+
+        def errors(low):
+            """By how much ln|θ| is wrong: for an exponential, exactly. It may be wrong below `low`, not above it."""
+            below = jnp.maximum(low - squared, 0)
+            growth = jnp.log1p(jnp.maximum(change - below, 0))
+            decay = jnp.where(change > -1, -jnp.log1p(jnp.maximum(change, -1 + eps)), jnp.inf)
+            wrong = jnp.where(change > 0, growth, jnp.where(below > 0, 0, decay))
+            return jnp.where(finite, jnp.where(jnp.isnan(wrong), jnp.inf, wrong), jnp.inf), below
+
+        wrong, below = errors(low)
+        error = jnp.max(wrong)
+        # A predictor is judged by what it could see: entries between the two floors wait for the target.
+        misstep = jnp.max(errors(jnp.max(squared) + jnp.log(jnp.sqrt(eps)))[0])
+
+        def undo():
+            shift, eta, newton, tangent = state.back
+            step = state.step / 4
+            return _moved(state, shift, eta + newton, tangent, step, step)
+
+        def predict():
+            # The slope of s: that of the start's exponent, and the tangent, which is η/ℓ where H does not see.
+            weight0 = jnp.exp(here.log_weight(here.exponent(theta0)))
+            drift = jnp.where(theta0 == 0, 0, theta0 / jnp.where(theta0 == 0, 1, weight0))
+            grown = jnp.where(
+                state.fresh,
+                jnp.clip(jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)), 0.3, 4),
+                1.0,
+            ).astype(dtype)
+            # How far until an entry that is visible, or becomes so, has grown by e^_RISE?
+            ceiling = jnp.maximum(squared, low) + _RISE - squared + jnp.abs(s)
+
+            def candidate(default):
+                still = theta - jnp.exp(log_weight) * (drift + default @ space.basis)
+                tangent = default + solve(jnp.where(space.active, space.project(still), 0))
+                slope = drift + tangent @ space.basis
+                room = [
+                    jnp.where(
+                        sign * slope > 1, jnp.maximum(ceiling - sign * (s + along), 0.3) / (sign * slope - 1), jnp.inf
+                    )
+                    for sign in (1, -1)
+                ]
+                return tangent, jnp.min(jnp.where(column > 0, jnp.minimum(*room), jnp.inf))
+
+            # Where H does not see, η/ℓ keeps entries that start at 0 shrinking; a start that is far from 0 in
+            # units of 1/α carries s along by itself, and then η should stay.
+            growing, reach = candidate(state.eta / length)
+            staying, other = candidate(jnp.zeros_like(state.eta))
+            tangent = jnp.where(other > reach, staying, growing)
+            step = jnp.minimum(state.step * grown, jnp.maximum(reach, other))
+            back = (state.shift, state.eta, newton, tangent)
+            moved = _moved(state, state.shift, state.eta + newton, tangent, step, step)
+            return eqx.tree_at(lambda n: (n.back, n.fresh), moved, (back, jnp.array(True)))
+
+        def correct():
+            slope = newton @ residual
+            # The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays.
+            size = jnp.where(change == 0, 1, jnp.abs(change))
+            grown = jnp.min(jnp.where(change > below, (below + wrong) / size, 1))
+            worst = jnp.argmax(wrong)
+            decayed = jnp.where((change[worst] < 0) & jnp.isfinite(error), wrong[worst] / size[worst], 1)
+            first = jnp.where(grown < 0.999, grown, decayed)
+            first = jnp.where(jnp.isfinite(first), first, 1)
+
+            def acceptable(t):
+                after = evaluate(state.shift, state.eta + t * newton)[-1]
+                return jnp.all(jnp.isfinite(after)) & (newton @ after <= 0.5 * jnp.abs(slope))
+
+            def halve(carry):
+                t, _, count = carry
+                return t / 2, acceptable(t / 2), count + 1
+
+            t, found, count = jax.lax.while_loop(
+                lambda c: ~c[1] & (c[0] > 1e-14), halve, (first, acceptable(first), jnp.ones((), int))
+            )
+            shorter = jnp.where(
+                state.fresh & ~at_target, jnp.clip(jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)), 0.3, 1), 1
+            )
+            return eqx.tree_at(
+                lambda n: (n.eta, n.step, n.fresh, n.evaluations, n.arrived, n.stalled),
+                state,
+                (
+                    jnp.where(found, state.eta + t * newton, state.eta),
+                    state.step * shorter.astype(dtype),
+                    jnp.array(False),
+                    state.evaluations + count,
+                    jnp.where(at_target, state.arrived + 1, state.arrived),
+                    ~found,
+                ),
+            )
+
+        # At the target, what small entries lack is for the corrector.
+        close = at_target & (jnp.linalg.norm(residual) <= 1e-3 * scale)
+        kind = jnp.where(
+            (misstep > _BAD) & state.fresh & ~close,
+            0,
+            jnp.where((error <= _GOOD) & ~at_target, 1, 2),
+        )
+        new = jax.lax.switch(kind, (undo, predict, correct))
+        done = new.done
+        # Only where the residual is small can the certificate be within tolerance.
+        point = jax.lax.cond(
+            (kind == 2) & at_target & (jnp.linalg.norm(residual) <= jnp.sqrt(tol) * scale),
+            lambda: _prove(new).violation <= tol,
+            lambda: done,
+        )
+        return eqx.tree_at(lambda n: (n.steps, n.evaluations, n.done), new, (new.steps + 1, new.evaluations + 1, point))
+
+    def _moved(state, shift, eta, tangent, step, by):
+        by = jnp.minimum(by, -shift)
+        arrives = by >= -shift
+        return eqx.tree_at(
+            lambda n: (n.shift, n.eta, n.step, n.fresh),
+            state,
+            (jnp.where(arrives, 0, shift + by).astype(dtype), eta + by * tangent, step, jnp.array(True)),
+        )
+
+    def _prove(state):
+        return point_at(state).certificate
+
+    def point_at(state):
+        """The limit: θ(η), corrected once so that it satisfies the equations to rounding."""
+        _, _, theta, log_weight, residual = evaluate(jnp.zeros((), dtype), state.eta)
+        floor = jnp.maximum(4096 * eps, 8 * eps * jnp.maximum(log_size, 1))
+        solve, squared, low = factorised(log_weight, floor)
+        weights = jnp.exp(jnp.where(squared > low, log_weight, -jnp.inf))
+        correction = weights * (solve(residual) @ space.basis)
+        corrected = theta - correction
+        after = jnp.where(space.active, space.project(corrected) - space.target, 0)
+        small = jnp.max(jnp.abs(correction) / jnp.maximum(weights, jnp.finfo(dtype).tiny)) <= 1e-3
+        better = small & (jnp.linalg.norm(after) < jnp.linalg.norm(residual))
+        theta = jnp.where(better, corrected, theta)
+        coordinates = state.eta * unit
+        return PathPoint(theta, coordinates, certify(problem, target, theta, theta0, coordinates))
+
+    budget = state.steps + max_steps
+    final = jax.lax.while_loop(lambda n: ~n.done & ~n.stalled & (n.steps < budget) & (n.arrived < 60), body, state)
+    point = point_at(final)
+    finite = jnp.all(jnp.isfinite(point.theta))
+    result = Result.where(
+        final.done & finite,
+        Result.converged,
+        Result.where(
+            finite,
+            Result.where(final.stalled | (final.arrived >= 60), Result.stalled, Result.max_steps),
+            Result.nonfinite,
+        ),
+    )
+    return final, point, result
