@@ -9,4 +9,9 @@ NAMES = (
     "recovery",
     "convergence",
     "coordinates",
+    "full_range",
+    "monotonicity",
+    "matched_bias",
+    "ridge_to_lasso",
+    "samples",
 )

@@ -62,7 +62,7 @@ def draw(dataset: xr.Dataset) -> Figure:
     axes[1].plot(ends, ends, **THEORY, zorder=0)
     axes[1].set(xscale="log", yscale="log", xlim=ends, ylim=ends)
     axes[1].set(xlabel="asymptotic rate (1/time)", ylabel="rate fitted to the loss (1/time)")
-    axes[2].set(xscale="log", yscale="log", ylim=(3e-9, 3))
+    axes[2].set(xscale="log", yscale="log", ylim=(3e-9, 300))
     axes[2].set(xlabel="share of the other modes", ylabel="relative difference of the rates")
     summary = (
         f"settled tails: ≤ {_power(of_loss.where(settled).max())} ({settled.sum()} of {settled.size})\n"

@@ -42,7 +42,14 @@ def draw(dataset: xr.Dataset) -> Figure:
         for end in ("l1_ball", "l2_ball"):
             ball.plot(*dataset[end].transpose("axis", ...).values, **THEORY)
         potential.set(xlabel="$\\theta$", ylabel="$R(\\theta)\\,/\\,R(1)$", xlim=(-1.5, 1.5), ylim=(0, 2.25))
-        ball.set(xlabel="$x$", ylabel="$y$", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        ball.set(
+            xlabel="$\\theta_1$",
+            ylabel="$\\theta_2$",
+            xlim=(-1.1, 1.1),
+            ylim=(-1.1, 1.1),
+            xticks=(-1, 0, 1),
+            yticks=(-1, 0, 1),
+        )
         for ax, letter in zip((potential, ball), letters, strict=True):
             ax.set_box_aspect(1)
             ax.set_title(LABELS[family])

@@ -1,0 +1,45 @@
+"""Running experiments: one after the other, or several at once in processes of their own."""
+
+import concurrent.futures
+import importlib
+import multiprocessing
+import os
+import time
+
+import jax
+import tqdm
+import tyro
+
+from . import store
+
+
+def run(name: str, values: list[str], smoke: bool, fresh: bool) -> str:
+    """Compute an experiment if it has to be, and say what happened."""
+    jax.config.update("jax_enable_x64", True)
+    module = importlib.import_module(f".{name}", __package__)
+    config = module.Config.smoke() if smoke else module.Config()
+    if values:
+        config = tyro.cli(module.Config, args=values, default=config, prog=f"python -m experiments {name}")
+    started = time.monotonic()
+    target, ran = store.compute(module, name, config, smoke=smoke, fresh=fresh)
+    return f"{time.monotonic() - started:6.1f} s -> {target}" if ran else "up to date"
+
+
+def run_side_by_side(names: list[str], jobs: int, smoke: bool, fresh: bool) -> None:
+    """Several experiments at once, each in a process of its own with one thread; their own progress stays silent."""
+    os.environ |= {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+    spawn = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
+    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+        futures = {pool.submit(run, name, [], smoke, fresh): name for name in reversed(names)}  # the long ones first
+        bar = tqdm.tqdm(total=len(names), desc="experiments", leave=False, disable=False)
+        for future in concurrent.futures.as_completed(futures):
+            try:
+                line = future.result()
+            except Exception:
+                pool.shutdown(cancel_futures=True)
+                raise
+            with bar.external_write_mode():
+                print(f"{futures[future]:16s} {line}", flush=True)
+            bar.update()
+        bar.close()

@@ -1,0 +1,107 @@
+"""Matched bias: the γ for which m⊙w's limit is as near as possible to HAM's, and the distance that remains."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tqdm
+import xarray as xr
+
+import hamtheory as ht
+
+from . import store
+from ._draws import labelled_problems
+from ._lanes import without_truth
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """`instances` random problems of n rows, d columns and k spikes of ±1, from zero, and real `data`.
+
+    For each of `alphas` = (lowest, highest, count) of ln α, evenly spaced, the nearest limit of m⊙w is looked for on a
+    grid of `candidates` values of ln(2/γ), evenly spaced and `wider` on both sides, then by `refinements` steps of
+    Gauss and Newton's method on the distance, whose derivative is a difference over ± `difference`.
+    """
+
+    n: int = 40
+    d: int = 100
+    k: int = 5
+    instances: int = 30
+    alphas: tuple[float, float, int] = (-6.0, 24.0, 41)
+    candidates: int = 121
+    wider: float = 10.0
+    refinements: int = 5
+    difference: float = 1e-2
+    data: tuple[str, ...] = ("fermentation",)
+    seed: int = 0
+
+    @classmethod
+    def smoke(cls) -> "Config":
+        return cls(n=10, d=30, k=2, instances=2, alphas=(-4.0, 16.0, 11), candidates=41, data=())
+
+
+@eqx.filter_jit
+def _matches(problem, logs, candidates, refinements: int, difference: float):
+    """For each ln α: the matching ln(2/γ), the relative distance, the norms, and the codes of all solves it took."""
+    ham = ht.limit_path(problem, ht.HAM, logs, throw=False)
+    mw = ht.limit_path(problem, ht.Hypentropy, jnp.log(2.0) - candidates, throw=False)
+    spacing = candidates[1] - candidates[0]
+
+    def limit(sparsity):
+        return ht.solve_limit(problem, ht.Hypentropy(log_gamma=jnp.log(2.0) - sparsity), throw=False)
+
+    def match(target):
+        nearest = candidates[jnp.argmin(jnp.linalg.norm(mw.thetas - target[None, :], axis=1))]
+
+        def closer(_, sparsity):
+            slope = (limit(sparsity + difference).theta - limit(sparsity - difference).theta) / (2 * difference)
+            step = slope @ (limit(sparsity).theta - target) / jnp.sum(jnp.square(slope))
+            return sparsity - jnp.clip(jnp.nan_to_num(step), -spacing, spacing)
+
+        best = jax.lax.fori_loop(0, refinements, closer, nearest)
+        last = limit(best)
+        return best, jnp.linalg.norm(last.theta - target), jnp.sum(jnp.abs(last.theta)), ht.codes(last.result)
+
+    sparsity, distance, l1, codes = jax.lax.map(match, ham.thetas)
+    codes = jnp.where(ht.codes(ham.result) > 0, ht.codes(ham.result), codes)
+    codes = jnp.where(codes > 0, codes, jnp.max(ht.codes(mw.result)))
+    return sparsity, distance, jnp.linalg.norm(ham.thetas, axis=1), jnp.sum(jnp.abs(ham.thetas), axis=1), l1, codes
+
+
+def run(config: Config) -> xr.Dataset:
+    """The matching γ, what remains, and the size of it all, for every α and problem."""
+    problems = labelled_problems(config.n, config.d, config.k, config.instances, config.seed)
+    problems |= {name: ht.datasets.load(name) for name in config.data}
+    logs = np.linspace(*config.alphas)
+    candidates = jnp.linspace(logs[0] - config.wider, logs[-1] + config.wider, config.candidates)
+    lanes, ends = [], []
+    for problem in tqdm.tqdm(problems.values(), desc="matched_bias", leave=False, delay=2):
+        found = _matches(without_truth(problem), jnp.asarray(logs), candidates, config.refinements, config.difference)
+        lanes.append([np.asarray(x) for x in found])
+        sparse, dense = ht.basis_pursuit(problem), ht.min_norm(problem)
+        ends.append((float(jnp.linalg.norm(sparse - dense)), float(jnp.abs(sparse).sum())))
+    sparsity, distance, l2, l1, mw_l1, codes = np.array([[lane[i] for lane in lanes] for i in range(6)])
+    span, least_l1 = np.asarray(ends).T
+    # A match at the edge of the search is none.
+    edge = np.minimum(abs(sparsity - float(candidates[0])), abs(sparsity - float(candidates[-1])))
+    codes = np.where((codes == 0) & (edge < 1e-3), ht.NAMES.index("stalled"), codes)
+    dims = ("problem", "log_alpha")
+    return xr.Dataset(
+        {
+            "log_sparsity": store.variable(dims, sparsity, "ln(2/gamma) of the nearest limit of m*w"),
+            "distance": store.variable(dims, distance, "distance of the nearest limit of m*w from that of HAM"),
+            "l2": store.variable(dims, l2, "L2 norm of HAM's limit"),
+            "l1": store.variable(dims, l1, "L1 norm of HAM's limit"),
+            "mw_l1": store.variable(dims, mw_l1, "L1 norm of the nearest limit of m*w"),
+            "least_l1": store.variable("problem", least_l1, "least L1 norm of an interpolator"),
+            "span": store.variable("problem", span, "distance of the L1 from the L2 end"),
+            "status": store.status(dims, codes.astype(np.int8)),
+        },
+        coords={
+            "problem": list(problems),
+            "log_alpha": store.variable("log_alpha", logs, "ln alpha"),
+            "is_real": ("problem", [label in config.data for label in problems]),
+        },
+    )
