@@ -50,14 +50,15 @@ $(STAMP): pyproject.toml
 	@printf '%s' '$(CURDIR)' > $@
 
 figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out/index.html
-	@$(PY) -m experiments all
+	@$(PY) -m experiments all --jobs=$(JOBS)
 	@$(PY) -m figures all
 	@echo "The figures are in figures/out/index.html"
 
 test: $(STAMP) ## run the tests
 	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10
 
-bench: $(STAMP) ## measure the speed of the solvers
+bench: $(STAMP) ## measure the speed of the solvers against their peers (installs them first)
+	@$(PY) -c 'import clarabel, cvxpy' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'
 	@$(PY) -m experiments.benchmarks
 
 lint: $(STAMP) ## check style, format and types
