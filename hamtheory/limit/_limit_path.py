@@ -62,7 +62,7 @@ def limit_path(
     >>> import hamtheory as ht
     >>> path = ht.limit_path(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM, [-30.0, 5.0, 1e4])
     >>> path.thetas.round(3).tolist()
-    [[0.4, 0.8], [0.081, 0.96], [0.0, 1.0]]
+    [[0.4, 0.8], [0.074, 0.963], [0.0, 1.0]]
 
     ```
     """
