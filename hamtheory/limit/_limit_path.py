@@ -16,6 +16,8 @@ from ..problem import LinearRegression
 from ._path import effective, follow, retarget, start_of_path
 from ._solve import ROUNDING_REACH
 
+_PATIENCE = 150  # factorisations from one point to the next, before it is sought from the beginning
+
 
 class LimitPath(eqx.Module):
     """The limits of a family over a grid of its logarithmic parameter; see `limit_path`.
@@ -101,7 +103,14 @@ def _limit_path(problem, family, grid, theta0, tol, max_steps) -> LimitPath:
         geo = family.at_log(log)
         here, _ = effective(problem, geo, theta0)
         state = retarget(state, here.log_sparsity - previous)
-        state, point, result = follow(problem, geo, theta0, state, tol, max_steps)
+        near = follow(problem, geo, theta0, state, tol, jnp.minimum(max_steps, _PATIENCE), straight=False)
+        # A tiny start bends this path sharply where α|θ₀| ~ 1. The straight one has no bend.
+        spent = near[0].steps
+        afresh = eqx.tree_at(lambda s: s.steps, start_of_path(problem, here, theta0), spent)
+        budget = jnp.where(near[2] == Result.converged, 0, max_steps - (spent - state.steps))
+        far = follow(problem, geo, theta0, afresh, tol, budget)
+        better = (near[2] != Result.converged) & (far[2] == Result.converged)
+        state, point, result = jax.tree.map(lambda new, old: jnp.where(better, new, old), far, near)
         infeasible = (result == Result.converged) & ~problem.is_consistent
         result = Result.where(infeasible, Result.infeasible, result)
         return (here.log_sparsity, state), (point, result, state.steps)

@@ -12,6 +12,12 @@ does not bend the path, and one below ε is invisible in `Qθ`. So in H such wei
 then does not determine is set by `η/ℓ`, which keeps the ratio s/ℓ of every entry: those entries shrink on. The exact
 θ, and the exact weights on the right-hand side, are always used; only the direction of a step is approximate.
 
+A start θ₀ ≠ 0 comes in by its exponent s₀. On the *straight* path s₀ grows in proportion to ℓ, from 0 to its value at
+the target: that is linear programming with fixed costs `1 ∓ s₀/ℓ` and an entropy of weight 1/ℓ, so that the support is
+decided early, while all entries are visible. With θ₀ kept fixed instead, every point of the path is a limit of its own,
+which is what `limit_path` asks for; but where α|θ₀| ~ 1 the costs change, and if by then the small entries are far
+below ε, what H does not see is wrong by many orders of magnitude (2 of 240 starts of size α^(−1/2) never came back).
+
 What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower, no batches on a GPU); a
 step control by the residual (blind to relative errors of small entries: three times as many steps); a floor at ε on
 the way (the path then follows rounding errors: some paths took hundreds of steps).
@@ -116,8 +122,14 @@ def follow(
     state: PathState,
     tol: Number,
     max_steps: Number,
+    *,
+    straight: bool = True,
 ) -> tuple[PathState, PathPoint, Any]:
-    """Follow the path from `state` to the limit of `target`, and prove it."""
+    """Follow the path from `state` to the limit of `target`, and prove it.
+
+    `straight`: on the way the start's exponent grows in proportion to ℓ; otherwise θ₀ stays where it is, so that every
+    point of the path is the limit from θ₀.
+    """
     geo, by = effective(problem, target, theta0)
     space, dtype = problem.row_space, problem.dtype
     eps = jnp.finfo(dtype).eps
@@ -128,11 +140,20 @@ def follow(
     scale = jnp.linalg.norm(space.target) + jnp.linalg.norm(space.project(theta0))
     scale = jnp.where(scale > 0, scale, 1)
     unit = jnp.exp(target.log_exponent_unit(dtype) - by)
+    at_end = geo.exponent(theta0)
+
+    def origin(here, shift):
+        """The exponent of the start at a point of the path, and its slope."""
+        if straight:
+            slope = at_end / jnp.maximum(log_size, jnp.finfo(dtype).eps)
+            return jnp.where(log_size > 0, at_end + shift * slope, at_end), jnp.where(log_size > 0, slope, 0)
+        s = here.exponent(theta0)
+        return s, jnp.where(theta0 == 0, 0, theta0 / jnp.where(theta0 == 0, 1, jnp.exp(here.log_weight(s))))
 
     def evaluate(shift, eta):
         """s, θ, ln(dθ/ds) and the residual at a point."""
         here = geo.shifted(shift)
-        s = here.exponent(theta0) + eta @ space.basis
+        s = origin(here, shift)[0] + eta @ space.basis
         theta = here.from_exponent(s)
         residual = jnp.where(space.active, space.project(theta) - space.target, 0)
         return here, s, theta, jnp.broadcast_to(here.log_weight(s), s.shape), residual
@@ -180,8 +201,7 @@ def follow(
 
         def predict():
             # The slope of s: that of the start's exponent, and the tangent, which is η/ℓ where H does not see.
-            weight0 = jnp.exp(here.log_weight(here.exponent(theta0)))
-            drift = jnp.where(theta0 == 0, 0, theta0 / jnp.where(theta0 == 0, 1, weight0))
+            drift = origin(here, state.shift)[1]
             grown = jnp.where(
                 state.fresh,
                 jnp.clip(jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)), 0.3, 4),

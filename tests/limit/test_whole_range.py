@@ -3,6 +3,8 @@
 `ell` is ln α for HAM and ln 1/γ for m⊙w, so that large is L1 for both.
 """
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -230,8 +232,18 @@ def test_the_sparse_end_from_a_start_that_shrinks_with_it(family, kind, n):
     assert abs(least - np.abs(ht.basis_pursuit(problem)).sum()) > 1e-3 * least
 
 
-def test_a_start_that_shrinks_and_a_path_that_is_long():
-    ht.solve_limit(instance("gaussian", 36), at(ht.HAM, 1e3), random_start(36, 1) * np.exp(-500.0))
+def test_starts_that_shrink_and_paths_that_are_long():
+    # Where θ₀ is kept fixed on the way, the second of these seeds never arrives at n = 36.
+    for kind, n, seed in itertools.product(KINDS, (8, 20, 36), range(3)):
+        theta0 = np.random.default_rng(seed).standard_normal(D) * np.exp(-500.0)
+        for ell in (600.0, 1e3, 1e4):
+            limit = ht.solve_limit(instance(kind, n), at(ht.HAM, ell), theta0)
+            assert limit.residual <= TOL and limit.stats["steps"] <= 100, (kind, n, seed, ell)
+    # Every point of a path is a limit from the same θ₀; the bend is in the way there.
+    theta0 = np.random.default_rng(1).standard_normal(D) * np.exp(-500.0)
+    problem = instance("gaussian", 36)
+    path = ht.limit_path(problem, ht.HAM, [400.0, 1e3], theta0)
+    assert relative(path.thetas[-1], ht.solve_limit(problem, at(ht.HAM, 1e3), theta0).theta) <= 1e-8
 
 
 @pytest.mark.parametrize("family", FAMILIES)
