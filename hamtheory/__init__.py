@@ -3,9 +3,9 @@
 In the order of the data flow: a problem, a geometry, its flow and its limit, with a certificate.
 """
 
-from . import flow, geometry, limit, metrics, problem, symbolic
+from . import flow, geometry, limit, metrics, problem, sweeps, symbolic
 from ._result import NAMES, Result, codes
-from .flow import FlowResult, ProductFlowResult, product_flow, solve_flow
+from .flow import FlowBatch, FlowResult, ProductFlowResult, product_flow, solve_flow, solve_flows
 from .geometry import HAM, DiagonalNetwork, Euclidean, Hypentropy, bregman_divergence
 from .limit import (
     BasisPursuit,
@@ -20,3 +20,4 @@ from .limit import (
     solve_limit,
 )
 from .problem import LinearRegression, datasets, sparse_regression
+from .sweeps import SweepSpec, sweep

@@ -1,7 +1,6 @@
 """From the data argument to a regression problem: a named data set, a synthetic one, or the user's file."""
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 import hamtheory as ht
 
 from .._validate import count
-from ._csv import read_csv
+from ..problem._csv import read_csv
+from ..problem._files import numbers, opened, read_npz
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _read_vector(path: str) -> np.ndarray:
     """`theta0`, or else `theta` (so that a result can be a start), of an .npz; all of a .npy or a column of text."""
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
-        with _opened(path) as archive:
+        with opened(path) as archive:
             name = "theta0" if "theta0" in archive.files and "thetas" not in archive.files else "theta"
         return read_npz(path, needed=(name,))[name]
     try:
@@ -85,35 +85,6 @@ def _read_vector(path: str) -> np.ndarray:
         return np.loadtxt(path, delimiter="," if suffix == ".csv" else None, ndmin=1)
     except ValueError as error:
         raise ValueError(f"--theta0: {path} is not a file of numbers: {error}") from None
-
-
-def read_npz(path: str, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """Arrays of an .npz as float64, which the command line then computes in unless told otherwise."""
-    with _opened(path) as archive:
-        missing = [name for name in needed if name not in archive.files]
-        if missing:
-            there = ", ".join(archive.files) or "none"
-            raise ValueError(f"{path} has no array {' and no array '.join(missing)}; its arrays are: {there}")
-        return {name: _array(archive, name) for name in needed + optional if name in archive.files}
-
-
-def numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """`array` in float64, if that loses nothing; what is wrong with any other array, the library says best."""
-    return array.astype(float) if array.dtype.kind in "fiub" else array
-
-
-def _opened(path: str):
-    try:
-        return np.load(path)
-    except (zipfile.BadZipFile, ValueError, EOFError):
-        raise ValueError(f"{path} is not an .npz file of NumPy's") from None
-
-
-def _array(archive, name: str) -> np.ndarray:
-    try:
-        return numbers(archive[name], name)
-    except ValueError:  # pickled: never loaded
-        raise ValueError(f"{name} must hold real numbers; it holds Python objects") from None
 
 
 def _sizes(name: str) -> tuple[int, int, int]:

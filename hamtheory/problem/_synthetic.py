@@ -26,10 +26,14 @@ def sparse_regression(n: int, d: int, k: int, seed: int = 0, noise: float = 0.0)
     n, d, k = count(n, "n"), count(d, "d"), count(k, "k", least=0)
     if k > d:
         raise ValueError(f"k must be at most d = {d}; got {k}")
-    noise = float(nonnegative_number(noise, "noise"))
+    return LinearRegression(*draw(n, d, k, seed, float(nonnegative_number(noise, "noise"))))
+
+
+def draw(n: int, d: int, k: int, seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, y and θ* in float64, not yet a problem; for who makes many at once."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     theta_star = np.zeros(d)
     theta_star[rng.choice(d, k, replace=False)] = rng.choice([-1.0, 1.0], k)
     y = X @ theta_star + noise * rng.standard_normal(n)
-    return LinearRegression(X, y, theta_star)
+    return X, y, theta_star

@@ -16,7 +16,7 @@ import xarray as xr
 import hamtheory as ht
 from hamtheory import symbolic
 from hamtheory.cli import COMMANDS, _parse, main
-from hamtheory.cli._csv import read_csv
+from hamtheory.problem._csv import read_csv
 from hamtheory.cli._geometry import GeometryOptions
 
 ROOT = Path(__file__).parents[2]

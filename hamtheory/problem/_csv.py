@@ -8,11 +8,14 @@ import numpy as np
 Rows = list[tuple[int, list[str]]]  # with the number of their line
 
 
-def read_csv(path: str, target: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def read_csv(
+    path: str, target: str | None = None, *, finite: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """X, y and the names of X's columns (None without a header), of a table with commas, semicolons or tabs.
 
     y is the last column, or the one named `target`. The first row is a header if none of its cells is a number, or if
-    a `target` is named; one that has both numbers and text is refused.
+    a `target` is named; one that has both numbers and text is refused. So are NaN and infinities, if
+    `finite`.
     """
     rows = _rows(path)
     names = _header(path, rows[0], target)
@@ -23,7 +26,7 @@ def read_csv(path: str, target: str | None = None) -> tuple[np.ndarray, np.ndarr
     width = len(names) or len(rows[0][1])
     if width < 2:
         raise ValueError(f"{path} must have at least two columns, those of X and y; got one")
-    table = np.array([_numbers(path, line, cells, names, width) for line, cells in rows])
+    table = np.array([_numbers(path, line, cells, names, width, finite) for line, cells in rows])
     column = width - 1 if target is None else names.index(target)
     labels = np.array([name for i, name in enumerate(names) if i != column]) if names else None
     return np.delete(table, column, axis=1), table[:, column], labels
@@ -63,14 +66,16 @@ def _header(path: str, first: tuple[int, list[str]], target: str | None) -> list
     return cells
 
 
-def _numbers(path: str, line: int, cells: list[str], names: list[str], width: int) -> list[float]:
+def _numbers(path: str, line: int, cells: list[str], names: list[str], width: int, finite: bool) -> list[float]:
     if len(cells) != width:
         raise ValueError(f"{path}, line {line}: expected {width} cells, got {len(cells)}")
     row = []
     for place, cell in enumerate(cells, start=1):
-        if not _is_number(cell) or not math.isfinite(float(cell)):
+        if not _is_number(cell) or (finite and not math.isfinite(float(cell))):
             column = f"column {place}{f' ({names[place - 1]})' if names else ''}"
-            raise ValueError(f"{path}, line {line}, {column}: expected a finite number, got {cell.strip()!r}")
+            raise ValueError(
+                f"{path}, line {line}, {column}: expected a {'finite ' if finite else ''}number, got {cell.strip()!r}"
+            )
         row.append(float(cell))
     return row
 

@@ -1,0 +1,286 @@
+"""What a sweep is made of: blocks of problems, of geometries and of starts. Declarations alone: nothing is computed."""
+
+import abc
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._validate import count
+from ..problem import datasets
+from ._grid import Grid, ListedSeeds, Seeds, fields, grid, number, numbers, seeds
+
+FAMILIES = {
+    "gd": ((), "1"),
+    "ham": (("alpha", "log_alpha"), "1 + alpha |theta|"),
+    "mw": (("gamma", "log_gamma"), "2 sqrt(theta^2 + gamma^2)"),
+    "network": (("scale", "log_scale"), "L^2 (u^(2L-2) + v^(2L-2))"),
+    "formula": (None, "any"),
+}
+
+
+class Problems(abc.ABC):
+    """A block of regression problems."""
+
+    kind: ClassVar[str]
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """One word for the block."""
+
+    def seed_of(self, index: np.ndarray) -> np.ndarray:
+        """The seed of each problem, -1 where nothing is random."""
+        return np.full(np.shape(index), -1, np.int64)
+
+
+@dataclass(frozen=True)
+class Sparse(Problems):
+    """The problems `ht.sparse_regression(n, d, k, seed, noise)` for every seed."""
+
+    kind: ClassVar[str] = "sparse"
+    n: int
+    d: int
+    k: int
+    noise: float = 0.0
+    seeds: Any = 0
+
+    def __post_init__(self):
+        _set(self, n=count(self.n, "n"), d=count(self.d, "d"), k=count(self.k, "k", least=0))
+        _set(self, noise=number(self.noise, "noise"), seeds=seeds(self.seeds, "seeds"))
+        if self.k > self.d:
+            raise ValueError(f"k must be at most d = {self.d}; got {self.k}")
+        if self.noise < 0:
+            raise ValueError(f"noise must not be negative; got {self.noise}")
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def label(self) -> str:
+        return f"sparse-{self.n}-{self.d}-{self.k}" + (f"-{self.noise:g}" if self.noise else "")
+
+    def seed_of(self, index: np.ndarray) -> np.ndarray:
+        return self.seeds.at(index)
+
+
+@dataclass(frozen=True)
+class DataSet(Problems):
+    """A real data set, `ht.datasets.load(name)`."""
+
+    kind: ClassVar[str] = "dataset"
+    name: str
+
+    def __post_init__(self):
+        if self.name not in datasets.names():
+            raise ValueError(f"name must be one of {', '.join(map(repr, datasets.names()))}; got {self.name!r}")
+
+    def __len__(self) -> int:
+        return 1
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class File(Problems):
+    """The user's `.npz` with X and y (and theta_star, if it is known), or `.csv` with y in its last column.
+
+    `sha256` of the file, taken now if it is left out: a file that changes later is refused.
+    `target`: of a `.csv`, the column that is y.
+    """
+
+    kind: ClassVar[str] = "file"
+    path: str
+    sha256: str = ""
+    target: str | None = None
+
+    def __post_init__(self):
+        path = Path(self.path).expanduser().absolute()
+        if path.suffix.lower() not in (".npz", ".csv"):
+            raise ValueError(f"path must end in .npz or .csv; got {str(self.path)!r}")
+        _set(self, path=str(path))
+        if not self.sha256:
+            _set(self, sha256=digest_of(path))
+
+    def __len__(self) -> int:
+        return 1
+
+    @property
+    def label(self) -> str:
+        return "_".join(Path(self.path).name.split())
+
+
+@dataclass(frozen=True)
+class Geometries:
+    """A family of geometries over a grid of its parameter (of a formula: over all combinations of its parameters).
+
+    Arguments: `family`, one of gd, ham, mw, network and formula; `parameters`, by name: `alpha` or `log_alpha` of ham,
+    `gamma` or `log_gamma` of mw, `scale` or `log_scale` of network (with its `depth`), and those of the
+    `inverse_metric` of formula. Each is a number, a list, or a grid.
+    """
+
+    family: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inverse_metric: str | None = None
+    depth: int | None = None
+
+    def __post_init__(self):
+        if self.family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}; got {self.family!r}")
+        given = {name: grid(value, f"{self.family}'s {name}") for name, value in self.parameters.items()}
+        _set(self, parameters=given)
+        own = FAMILIES[self.family][0]
+        if own is not None and (len(given) != min(len(own), 1) or any(name not in own for name in given)):
+            needed = f"exactly one of {' and '.join(own)}" if own else "no parameter"
+            raise ValueError(f"geometry {self.family} needs {needed}; got {', '.join(given) or 'none'}")
+        if (self.family == "formula") != (self.inverse_metric is not None):
+            raise ValueError("inverse_metric must be given for the family 'formula', and for it alone")
+        if (self.family == "network") != (self.depth is not None):
+            raise ValueError("depth must be given for the family 'network', and for it alone")
+        if self.depth is not None:
+            _set(self, depth=count(self.depth, "depth", least=2))
+        for name, value in given.items():
+            if own and not name.startswith("log_") and np.min(numbers(value)) <= 0:
+                raise ValueError(f"{self.family}'s {name} must be positive; got {np.min(numbers(value)):g}")
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(numbers(value)) for value in self.parameters.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.parameters)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What geometries must share to be computed side by side."""
+        return self.family, self.inverse_metric, self.depth, self.names
+
+    @property
+    def label(self) -> str:
+        return self.family if self.depth is None else f"{self.family}-{self.depth}"
+
+    def at(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """The parameters of the geometries at these places, in float64."""
+        places = np.unravel_index(index, self.shape) if self.shape else ()
+        return {
+            name: numbers(value)[place] for (name, value), place in zip(self.parameters.items(), places, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """The start θ₀ = 0."""
+
+    kind: ClassVar[str] = "zeros"
+
+    def __len__(self) -> int:
+        return 1
+
+    def seed_of(self, index: np.ndarray) -> np.ndarray:
+        return np.full(np.shape(index), -1, np.int64)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d."""
+
+    kind: ClassVar[str] = "normal"
+    scale: float
+    seeds: Any = 0
+
+    def __post_init__(self):
+        _set(self, scale=number(self.scale, "scale"), seeds=seeds(self.seeds, "seeds"))
+        if self.scale <= 0:
+            raise ValueError(f"scale must be positive; got {self.scale:g}")
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def seed_of(self, index: np.ndarray) -> np.ndarray:
+        return self.seeds.at(index)
+
+
+_PROBLEMS: dict[str, type] = {kind.kind: kind for kind in (Sparse, DataSet, File)}
+_STARTS: dict[str, type] = {kind.kind: kind for kind in (Zeros, Normal)}
+
+
+def problems_of(table: Any, name: str) -> Problems:
+    """A block of problems from a table with its `kind`."""
+    return table if isinstance(table, Problems) else _of_kind(table, _PROBLEMS, name)
+
+
+def starts_of(table: Any, name: str) -> Zeros | Normal:
+    """A block of starts: one of the words, or a table with its `kind`."""
+    if isinstance(table, (Zeros, Normal)):
+        return table
+    return _of_kind({"kind": table} if isinstance(table, str) else table, _STARTS, name)
+
+
+def geometries_of(table: Any, name: str) -> Geometries:
+    """A block of geometries from a table with its `family`, in which parameters may stand at the top level."""
+    if isinstance(table, Geometries):
+        return table
+    table = dict(_table(table, name))
+    own = FAMILIES.get(table.get("family", ""), ((), ""))[0] or ()
+    parameters = dict(_table(table.pop("parameters", {}), f"{name} parameters"))
+    parameters |= {key: table.pop(key) for key in own if key in table}
+    return Geometries(parameters=parameters, **fields(table, Geometries, name))
+
+
+def as_table(block: Any) -> dict[str, Any]:
+    """A block as JSON and TOML have it: what makes the same block again."""
+    table = {"kind": block.kind} if hasattr(block, "kind") else {}
+    for key, value in vars(block).items():
+        if value is not None and value != {}:
+            table[key] = _plain(value)
+    return table
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {str(path)!r}")
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (Grid, Seeds)):
+        return dict(vars(value))
+    if isinstance(value, ListedSeeds):
+        return list(value.listed)
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _of_kind(table: Any, kinds: dict[str, type], name: str) -> Any:
+    table = dict(_table(table, name))
+    kind = table.pop("kind", None)
+    if kind not in kinds:
+        raise ValueError(f"{name} needs a kind, one of {', '.join(map(repr, kinds))}; got {kind!r}")
+    return kinds[kind](**fields(table, kinds[kind], name))
+
+
+def _table(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a table of names and values; got {value!r}")
+    return value
+
+
+def _set(block: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(block, name, value)

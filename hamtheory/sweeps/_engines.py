@@ -1,0 +1,179 @@
+"""The three computations of a batch of lanes, each behind one function.
+
+A lane's numbers must not depend on which lanes share its batch. Lanes are therefore computed in blocks whose width
+depends on the shape of the problem alone, the last one filled up with copies of its first lane: whatever the chunk, the
+compiled program is the same, and so are its roundings for each lane.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._result import codes
+from ..flow import solve_flow
+from ..geometry import AbstractExponentialGeometry, AbstractGeometry
+from ..limit import solve_limit
+from ..limit._limit_path import _limit_path
+from ..limit._solve import _solve
+from ..problem import LinearRegression
+
+_ENTRIES = 1 << 19  # entries of X, over all lanes of a block
+_WIDEST = 32
+
+
+class Limits(NamedTuple):
+    """The limits of lanes: arrays with a leading axis of lanes (and then one of points, of paths)."""
+
+    theta: np.ndarray
+    residual: np.ndarray
+    duality_gap: np.ndarray
+    relative_gap: np.ndarray
+    steps: np.ndarray
+    codes: np.ndarray
+
+
+class Flows(NamedTuple):
+    """The ends of flows: as `Limits`, with the times reached and, if times were given, the loss at them."""
+
+    theta: np.ndarray
+    residual: np.ndarray
+    duality_gap: np.ndarray
+    relative_gap: np.ndarray
+    steps: np.ndarray
+    codes: np.ndarray
+    time: np.ndarray
+    rejected: np.ndarray
+    loss: np.ndarray | None
+
+
+def limits(
+    problems: list[LinearRegression],
+    which: np.ndarray,
+    geos: AbstractGeometry,
+    theta0s: np.ndarray | None,
+    *,
+    tol: float,
+    max_steps: int,
+    weight_decay: float = 0.0,
+) -> Limits:
+    """The limit of every lane.
+
+    Arguments: `problems` of one shape (n, d); `which` of them is each lane's, (lanes,); `geos`, a geometry whose arrays
+    have a leading axis of lanes; `theta0s`, (lanes, d), or None for zeros; the others as in `solve_limit`.
+    """
+    if weight_decay:
+        return _stacked(
+            Limits,
+            [_regularised(*lane, tol, max_steps, weight_decay) for lane in _lanes(problems, which, geos, theta0s)],
+        )
+    return _in_blocks(_limit_block, problems, which, geos, theta0s, tol, max_steps)
+
+
+def paths(
+    problems: list[LinearRegression],
+    which: np.ndarray,
+    geos: AbstractExponentialGeometry,
+    theta0s: np.ndarray | None,
+    *,
+    tol: float,
+    max_steps: int,
+) -> Limits:
+    """The limits of every lane along its curve: arrays of (lanes, points, ...). `geos` has arrays (lanes, points)."""
+    return _in_blocks(_path_block, problems, which, geos, theta0s, tol, max_steps)
+
+
+def flows(
+    problems: list[LinearRegression],
+    which: np.ndarray,
+    geos: AbstractGeometry,
+    theta0s: np.ndarray | None,
+    *,
+    rtol: float,
+    tol: float,
+    max_steps: int,
+    ts: np.ndarray | None = None,
+    weight_decay: float = 0.0,
+) -> Flows:
+    """The end of the flow of every lane, and the loss at the times `ts`; arguments as in `limits` and `solve_flow`."""
+    rows = []
+    for problem, geo, theta0 in _lanes(problems, which, geos, theta0s):
+        options = {"weight_decay": weight_decay, "ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps}
+        flow = solve_flow(problem, geo, theta0, throw=False, **options)
+        stats, loss = flow.stats, None
+        if ts is not None:  # what was not reached is not a number
+            loss = np.full(len(ts), np.nan, np.asarray(flow.loss).dtype)
+            loss[: len(flow.loss)] = flow.loss
+        certificate = flow.residual, flow.duality_gap, stats["relative_gap"]
+        rows.append(
+            (flow.theta, *certificate, stats["steps"], codes(flow.result), stats["time"], stats["rejected"], loss)
+        )
+    return _stacked(Flows, rows)
+
+
+def _regularised(problem, geo, theta0, tol, max_steps, weight_decay):
+    options = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps}
+    limit = solve_limit(problem, geo, theta0, throw=False, **options)
+    gaps = limit.residual, limit.duality_gap, limit.stats["relative_gap"]
+    return limit.theta, *gaps, limit.stats["steps"], codes(limit.result)
+
+
+def _lanes(problems, which, geos, theta0s):
+    """The lanes one by one."""
+    arrays, static = eqx.partition(geos, eqx.is_array)
+    arrays = jax.tree.map(np.asarray, arrays)
+    for lane, place in enumerate(which):
+        geo = eqx.combine(jax.tree.map(lambda x: jnp.asarray(x[lane]), arrays), static)  # noqa: B023
+        yield problems[place], geo, None if theta0s is None else theta0s[lane]
+
+
+def _stacked(kind, rows):
+    columns = zip(*rows, strict=True)
+    return kind(*(None if column[0] is None else np.stack([np.asarray(x) for x in column]) for column in columns))
+
+
+def _in_blocks(compute, problems, which, geos, theta0s, tol, max_steps) -> Limits:
+    n, d = problems[0].X.shape
+    dtype = problems[0].X.dtype
+    width = max(1, min(_WIDEST, _ENTRIES // (n * d)))
+    lanes, settings = len(which), (jnp.asarray(tol, dtype), jnp.asarray(max_steps))
+    arrays, static = eqx.partition(geos, eqx.is_array)
+    arrays = jax.tree.map(np.asarray, arrays)
+    blocks = []
+    for first in range(0, lanes, width):
+        place = np.arange(first, first + width)
+        place = np.where(place < lanes, place, first)
+        stack = jax.tree.map(lambda *leaves: np.stack(leaves), *(problems[which[lane]] for lane in place))
+        geo = eqx.combine(jax.tree.map(lambda x: x[place], arrays), static)  # noqa: B023
+        theta0 = np.zeros((width, d), dtype) if theta0s is None else theta0s[place]
+        block = compute(*_on_device((stack, geo, theta0)), *settings)
+        blocks.append(jax.tree.map(lambda x: np.asarray(x)[: lanes - first], block))  # noqa: B023
+    return Limits(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+
+
+def _on_device(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, tree)
+
+
+@eqx.filter_jit
+def _limit_block(problems, geos, theta0s, tol, max_steps):
+    def one(problem, geo, theta0):
+        limit = _solve(problem, geo, theta0, tol, max_steps)
+        gaps = limit.residual, limit.duality_gap, limit.stats["relative_gap"]
+        return limit.theta, *gaps, limit.stats["steps"], codes(limit.result)
+
+    return eqx.filter_vmap(one)(problems, geos, theta0s)
+
+
+@eqx.filter_jit
+def _path_block(problems, geos, theta0s, tol, max_steps):
+    family = type(geos)
+
+    def one(problem, grid, theta0):
+        path = _limit_path(problem, family, grid, theta0, tol, max_steps)
+        gaps = path.residual, path.duality_gap, path.relative_gap
+        return path.thetas, *gaps, path.stats["steps"], codes(path.result)
+
+    return eqx.filter_vmap(one)(problems, geos.parameter, theta0s)

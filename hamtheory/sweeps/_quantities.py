@@ -1,0 +1,211 @@
+"""The quantities that there are: limits, paths of limits, and flows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import metrics
+from .._validate import count, tolerance
+from . import _engines
+from ._blocks import Geometries
+from ._grid import grid, number, numbers
+from ._quantity import LaneBatch, Quantity, Variable, register
+
+_REACH = 16  # units of rounding, as in solve_limit and solve_flow
+_WIDTH = 64
+_DECAYING = ("gd", "ham", "mw")  # families whose limits under weight decay are known
+
+_MEASURED = {
+    "l1_norm": Variable("L1 norm of theta"),
+    "l2_norm": Variable("L2 norm of theta"),
+    "entries_99": Variable("number of entries that carry 99 % of the L1 norm", dtype="int32"),
+    "distance_to_theta_star": Variable("L2 distance to the ground truth, NaN where there is none"),
+    "residual": Variable("relative residual |X theta - y| / |y|"),
+    "duality_gap": Variable("duality gap of the Bregman projection"),
+    "relative_gap": Variable("duality gap relative to the divergence from the start"),
+    "steps": Variable("steps of the solver", dtype="int32"),
+}
+
+
+@register
+@dataclass(frozen=True)
+class Limit(Quantity):
+    """The limit of each flow, `ht.solve_limit`."""
+
+    name: ClassVar[str] = "limit"
+    tol: float | None = None
+    max_steps: int = 2000
+    weight_decay: float = 0.0
+
+    def settled(self, dtype: str) -> "Limit":
+        tol = _tolerance(self.tol, "tol", dtype, 1e-10, 1e-5)
+        return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"), weight_decay=_decay(self))
+
+    def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
+        _check_decay(self.weight_decay, geometries, _DECAYING)
+
+    def variables(self) -> dict[str, Variable]:
+        return _MEASURED
+
+    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+        tol, max_steps = _known(self.tol), self.max_steps
+        options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
+        ends = _engines.limits(
+            lanes.problems, lanes.which, lanes.geometry, lanes.theta0s, tol=tol, max_steps=max_steps, **options
+        )
+        return _stored(ends, lanes)
+
+
+@register
+@dataclass(frozen=True)
+class Path(Quantity):
+    """The limits along the whole grid of a geometry, each from its neighbour: `ht.limit_path`. A curve is one lane."""
+
+    name: ClassVar[str] = "path"
+    curves: ClassVar[bool] = True
+    tol: float | None = None
+    max_steps: int = 2000
+
+    def settled(self, dtype: str) -> "Path":
+        tol = _tolerance(self.tol, "tol", dtype, 1e-10, 1e-5)
+        return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"))
+
+    def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
+        for block in geometries:
+            if block.family not in ("ham", "mw"):
+                raise ValueError(f"a path follows ham or mw from one parameter to the next; got {block.family!r}")
+        sizes = {len(block) for block in geometries}
+        if len(sizes) > 1:
+            raise ValueError(f"the grids of a path must have one length; got {', '.join(map(str, sorted(sizes)))}")
+
+    def variables(self) -> dict[str, Variable]:
+        curve = {name: replace(variable, dims=("point",)) for name, variable in _MEASURED.items()}
+        log = Variable("natural logarithm of the parameter: alpha (ham), gamma (mw)", dims=("point",), dtype="float64")
+        return curve | {"log_parameters": log}
+
+    def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
+        return {"point": len(geometries[0])}
+
+    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+        geometry: Any = lanes.geometry
+        tol = _known(self.tol)
+        ends = _engines.paths(lanes.problems, lanes.which, geometry, lanes.theta0s, tol=tol, max_steps=self.max_steps)
+        return _stored(ends, lanes) | {"log_parameters": np.asarray(geometry.parameter, np.float64)}
+
+
+@register
+@dataclass(frozen=True)
+class Flow(Quantity):
+    """The flow until it has converged, or through the times `ts` (with the loss at each): `ht.solve_flow`."""
+
+    name: ClassVar[str] = "flow"
+    rtol: float | None = None
+    tol: float | None = None
+    max_steps: int = 100_000
+    weight_decay: float = 0.0
+    ts: Any = None
+
+    def settled(self, dtype: str) -> "Flow":
+        rtol = _tolerance(self.rtol, "rtol", dtype, 1e-8, 1e-5)
+        tol = _tolerance(rtol if self.tol is None else self.tol, "tol", dtype, 1e-8, 1e-5)
+        ts = None if self.ts is None else grid(self.ts, "ts")
+        if ts is not None and (np.min(numbers(ts)) < 0 or np.any(np.diff(numbers(ts)) <= 0)):
+            raise ValueError(f"ts must be increasing times that are at least 0; got {numbers(ts)}")
+        steps = count(self.max_steps, "max_steps")
+        return replace(self, rtol=rtol, tol=tol, max_steps=steps, weight_decay=_decay(self), ts=ts)
+
+    def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
+        _check_decay(self.weight_decay, geometries, (*_DECAYING, "formula"))
+
+    def variables(self) -> dict[str, Variable]:
+        own = {
+            "time": Variable("time at which the flow ended"),
+            "rejected": Variable("rejected steps of the solver", dtype="int32"),
+        }
+        loss = {"loss": Variable("loss |X theta - y|^2 / (2 n) at the times, NaN where they were not reached", ("t",))}
+        return _MEASURED | own | (loss if self.ts is not None else {})
+
+    def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
+        return {} if self.ts is None else {"t": (Variable("time"), numbers(self.ts))}
+
+    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+        options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
+        ends = _engines.flows(
+            lanes.problems,
+            lanes.which,
+            lanes.geometry,
+            lanes.theta0s,
+            rtol=_known(self.rtol),
+            tol=_known(self.tol),
+            max_steps=self.max_steps,
+            ts=None if self.ts is None else numbers(self.ts),
+            **options,
+        )
+        loss = {} if ends.loss is None else {"loss": ends.loss}
+        return _stored(ends, lanes) | {"time": ends.time, "rejected": ends.rejected} | loss
+
+
+def _stored(ends: Any, lanes: LaneBatch) -> dict[str, np.ndarray]:
+    """What is measured of θ, with the certificate and the status."""
+    theta = ends.theta
+    curve = theta.reshape(len(lanes), -1, theta.shape[-1])
+    truths = np.repeat(lanes.truths[lanes.which], curve.shape[1], axis=0)
+    points = [_measure_in_blocks(curve.reshape(-1, theta.shape[-1]), truths)]
+    shape = theta.shape[:-1]
+    measured = {name: values.reshape(shape) for name, values in points[0].items()}
+    certificate = {name: getattr(ends, name) for name in ("residual", "duality_gap", "relative_gap", "steps")}
+    return measured | certificate | {"status": np.asarray(ends.codes, np.int8), "theta": theta}
+
+
+def _measure_in_blocks(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
+    """In blocks of one width, so that roundings do not depend on how many lanes there are."""
+    parts = []
+    for first in range(0, len(theta), _WIDTH):
+        rows = np.arange(first, first + _WIDTH)
+        rows = np.where(rows < len(theta), rows, first)
+        part = _measure(jnp.asarray(theta[rows]), jnp.asarray(truths[rows]))
+        parts.append({name: np.asarray(values)[: len(theta) - first] for name, values in part.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@eqx.filter_jit
+def _measure(theta, truth):
+    def one(theta, truth):
+        return {
+            "l1_norm": jnp.sum(jnp.abs(theta)),
+            "l2_norm": jnp.linalg.norm(theta),
+            "entries_99": metrics.entries_carrying(theta, 0.99),
+            "distance_to_theta_star": metrics.distance(theta, truth),
+        }
+
+    return jax.vmap(one)(theta, truth)
+
+
+def _tolerance(value: Any, name: str, dtype: str, double: float, single: float) -> float:
+    if value is None:
+        value = double if dtype == "float64" else single
+    return tolerance(number(value, name), name, np.dtype(dtype), _REACH)
+
+
+def _decay(quantity: Any) -> float:
+    value = number(quantity.weight_decay, "weight_decay")
+    if value < 0:
+        raise ValueError(f"weight_decay must not be negative; got {value:g}")
+    return value
+
+
+def _check_decay(weight_decay: float, geometries: Sequence[Geometries], known: tuple[str, ...]) -> None:
+    for block in geometries:
+        if weight_decay and block.family not in known:
+            raise ValueError(f"weight_decay must be 0 for the family {block.family!r}; it can be given for {known}")
+
+
+def _known(value: float | None) -> float:
+    if value is None:
+        raise ValueError("a tolerance is not filled in: use the quantity of a SweepSpec")
+    return value

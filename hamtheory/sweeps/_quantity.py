@@ -1,0 +1,107 @@
+"""What a sweep can compute: the interface, and the list of what there is."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..geometry import AbstractGeometry
+from ..problem import LinearRegression
+from ._blocks import Geometries
+from ._grid import fields
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the stored data set; its first dimension is always `lane`.
+
+    `dims`: the others, by name; "column" is that of θ. `dtype`: "float" is that of the sweep.
+    """
+
+    long_name: str
+    dims: tuple[str, ...] = ()
+    dtype: str = "float"
+    units: str = "1"
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LaneBatch:
+    """Lanes that can be computed side by side: problems of one shape, geometries of one family.
+
+    `problems`: of one (n, d), finite, without their ground truth. `which`: the problem of each lane, (lanes,).
+    `geometry`: a pytree whose arrays have a leading axis of lanes (then one of points, in a curve).
+    `theta0s`: the starts, (lanes, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN where unknown.
+    """
+
+    problems: list[LinearRegression]
+    which: np.ndarray
+    geometry: AbstractGeometry
+    theta0s: np.ndarray | None
+    truths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+
+class Quantity(abc.ABC):
+    """Something that can be computed of every lane.
+
+    A subclass is a frozen dataclass whose fields are its settings, with a `name`, decorated with `register`. A setting
+    that is None in a spec is filled in by `settled`.
+    """
+
+    name: ClassVar[str]
+    curves: ClassVar[bool] = False  #: whether the grid of a geometry is a dimension `point` of one lane
+
+    @abc.abstractmethod
+    def variables(self) -> dict[str, Variable]:
+        """What `compute` returns, by name; without `status`, which every quantity has."""
+
+    @abc.abstractmethod
+    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+        """The variables and the `status` of the lanes, (lanes, ...); `theta` too, which is stored if asked for.
+
+        A failure is data: a status, never an exception, and never a change to another lane.
+        """
+
+    def settled(self, dtype: str) -> "Quantity":
+        """This quantity with every setting filled in for a precision, or an error if one is out of its reach."""
+        return self
+
+    def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:  # noqa: B027
+        """Refuse, with a `ValueError`, geometries and starts of which this quantity does not exist."""
+
+    def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
+        """Labels of the dimensions that this quantity adds, by their name."""
+        return {}
+
+    def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
+        """The lengths of the dimensions that this quantity adds."""
+        return {name: len(values) for name, (_, values) in self.coordinates().items()}
+
+
+QUANTITIES: dict[str, type[Quantity]] = {}
+_Kind = TypeVar("_Kind", bound=type[Quantity])
+
+
+def register(kind: _Kind) -> _Kind:
+    """Let specs name this quantity."""
+    QUANTITIES[kind.name] = kind
+    return kind
+
+
+def quantity_of(value: Any) -> Quantity:
+    """A quantity from itself, its name, or a table with its name and settings."""
+    if isinstance(value, Quantity):
+        return value
+    table = {"name": value} if isinstance(value, str) else value
+    if not isinstance(table, Mapping):
+        raise TypeError(f"quantity must be a name, a table or a Quantity; got {value!r}")
+    name = table.get("name")
+    if name not in QUANTITIES:
+        raise ValueError(f"quantity must be one of {', '.join(map(repr, QUANTITIES))}; got {name!r}")
+    settings = {key: entry for key, entry in table.items() if key != "name"}
+    return QUANTITIES[name](**fields(settings, QUANTITIES[name], f"quantity {name}"))

@@ -1,0 +1,74 @@
+"""The sweep, as a user calls it."""
+
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._chunk import columns
+from ._executors import Executor, executor_of
+from ._progress import Meter
+from ._spec import spec_of
+from ._store import Store, writer
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, progress: bool = True) -> "xarray.Dataset":
+    """Compute a quantity for every problem, geometry and start of a spec, and store it so that nothing is lost.
+
+    Call it again to go on with a sweep that was interrupted, however that happened: chunks that are done are checked
+    against their hashes and kept, the others computed. What comes out is the same to the bit.
+
+    Arguments:
+      `spec`: a `SweepSpec`, a table, the path of a `.toml` file, or "smoke", "paper" or "million".
+      `store`: a folder, made if it is not there. It has one writer at a time.
+      `executor`: `ht.sweeps.SerialExecutor()` (this process) if left out, `ProcessExecutor(workers)`, or
+        `DaskExecutor("tcp://...")`. `progress`: show a bar.
+    Returns: the data set `STORE/data.zarr`, opened lazily. Each lane has its labels (problem, seed, family, parameter,
+      start, ...), what was measured, and an integer `status` with its meanings: a failed lane is data with a reason.
+    Errors: `ValueError` for a bad spec, and for a store that holds another sweep, naming what has changed;
+      `RuntimeError` if another process writes to the store; `OSError` if the disk is full.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [0, 1]},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with ht.sweep(spec, folder, progress=False) as dataset:
+    ...         dataset.status.to_numpy().tolist(), bool(dataset.residual.max() < 1e-10)
+    ([0, 0, 0, 0], True)
+
+    ```
+    """
+    spec, executor = spec_of(spec), executor_of(executor)
+    width = columns(spec)
+    with writer(store, spec, width) as target:
+        before = Counter[str]()
+        for _, record in target.records(spec):
+            before.update(record["statuses"])
+        meter, state = Meter(target.path / "progress.json", spec.lanes, before, progress), "interrupted"
+        try:
+            with closing(executor.run(spec, width, target.todo)) as results:  # type: ignore[type-var]
+                for result in results:
+                    meter.add(target.write(result)["statuses"])
+            state = "finished"
+        finally:
+            meter.close(state)
+    return open_store(store)
+
+
+def open_store(store: str | Path) -> "xarray.Dataset":
+    """The data set of a sweep, opened lazily; lanes that are not done have the status -1.
+
+    Arguments: `store`, the folder of a sweep that may still be running. Errors: `FileNotFoundError` if it is none.
+    """
+    import xarray as xr
+
+    here = Store(store)
+    here.manifest()
+    return xr.open_zarr(here.data, consolidated=False, chunks=None)

@@ -1,0 +1,202 @@
+"""The declaration of a sweep."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from .._validate import count
+from ._blocks import Geometries, Zeros, as_table, geometries_of, problems_of, starts_of
+from ._grid import fields
+from ._quantity import Quantity, quantity_of
+
+READY = ("smoke", "paper", "million")
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """What a sweep computes: a quantity for every problem, every geometry and every start.
+
+    Arguments:
+      `problems`, `geometries`, `starts`: blocks (`ht.sweeps.Sparse`, `DataSet`, `File`; `Geometries`; `Zeros`,
+        `Normal`) or tables with the same names, `{"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": range(8)}` or
+        `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
+      `quantity`: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
+        of a geometry is a dimension of one lane, not a lane each.
+      `dtype`: "float64" or "float32", the precision of the whole computation.
+      `chunk`: lanes that are computed, held in memory and stored together.
+      `keep_theta`: store θ itself, besides what is measured of it; all problems must then have the same d.
+    A lane is one (problem, geometry, start), the starts counting fastest and the problems slowest.
+    Errors: `ValueError`, `TypeError` or `FileNotFoundError`, naming the argument.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> spec = ht.SweepSpec(
+    ...     problems=[{"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(100)}],
+    ...     geometries=[{"family": "ham", "alpha": [1.0, 100.0]}, {"family": "gd"}],
+    ... )
+    >>> spec.sizes, spec.lanes
+    ((100, 3, 1), 300)
+
+    ```
+    """
+
+    problems: Sequence[Any]
+    geometries: Sequence[Any]
+    starts: Sequence[Any] = field(default_factory=lambda: (Zeros(),))
+    quantity: Any = "limit"
+    dtype: str = "float64"
+    chunk: int = 1000
+    keep_theta: bool = False
+
+    def __post_init__(self):
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
+        if not isinstance(self.keep_theta, bool):
+            raise TypeError(f"keep_theta must be true or false; got {self.keep_theta!r}")
+        made = {
+            "problems": _blocks(self.problems, "problems", problems_of),
+            "geometries": _blocks(self.geometries, "geometries", geometries_of),
+            "starts": _blocks(self.starts, "starts", starts_of),
+            "quantity": quantity_of(self.quantity).settled(self.dtype),
+            "chunk": count(self.chunk, "chunk"),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+        self.quantity.check(self.geometries, self.starts)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> "SweepSpec":
+        """The spec of a table, as TOML and JSON have it."""
+        return cls(**fields(table, cls, "the spec"))
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "SweepSpec":
+        """The spec of a TOML file; paths of data in it are relative to that file."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {str(path)!r}")
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not a TOML file: {error}") from None
+        for block in table.get("problems", ()):
+            if isinstance(block, dict) and isinstance(block.get("path"), str):
+                block["path"] = str(path.parent / block["path"])
+        return cls.from_table(table)
+
+    @classmethod
+    def ready(cls, name: str) -> "SweepSpec":
+        """A spec that comes with the package: "smoke" (seconds), "paper" (minutes), "million" (10⁶ limits).
+
+        ```python
+        >>> import hamtheory as ht
+        >>> ht.SweepSpec.ready("million").lanes
+        1000000
+
+        ```
+        """
+        if name not in READY:
+            raise ValueError(f"name must be one of {', '.join(READY)}; got {name!r}")
+        text = (
+            resources.files(__name__.rpartition(".")[0]).joinpath("ready", f"{name}.toml").read_text(encoding="utf-8")
+        )
+        return cls.from_table(tomllib.loads(text))
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The numbers of problems, geometries and starts."""
+        return (
+            sum(map(len, self.problems)),
+            sum(self.geometries_in(block) for block in self.geometries),
+            sum(map(len, self.starts)),
+        )
+
+    @property
+    def lanes(self) -> int:
+        """The number of lanes."""
+        problems, geometries, starts = self.sizes
+        return problems * geometries * starts
+
+    @property
+    def chunks(self) -> int:
+        """The number of chunks."""
+        return -(-self.lanes // self.chunk)
+
+    def geometries_in(self, block: Geometries) -> int:
+        """How many lanes a problem and a start have in a block of geometries."""
+        return 1 if self.quantity.curves else len(block)
+
+    def bounds(self, chunk: int) -> tuple[int, int]:
+        """The first lane of a chunk, and the one after its last."""
+        return chunk * self.chunk, min((chunk + 1) * self.chunk, self.lanes)
+
+    def as_table(self) -> dict[str, Any]:
+        """The spec as JSON and TOML have it: `SweepSpec.from_table` makes the same one again."""
+        return {
+            "problems": [as_table(block) for block in self.problems],
+            "geometries": [as_table(block) for block in self.geometries],
+            "starts": [as_table(block) for block in self.starts],
+            "quantity": {"name": self.quantity.name} | as_table(self.quantity),
+            "dtype": self.dtype,
+            "chunk": self.chunk,
+            "keep_theta": self.keep_theta,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """The table without what does not change the data: where a file with a known hash lies."""
+        table = self.as_table()
+        for block in table["problems"]:
+            block.pop("path", None)
+        return table
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the identity."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+def spec_of(spec: Any) -> SweepSpec:
+    """A spec from itself, a table, the path of a TOML file, or the name of a ready one."""
+    if isinstance(spec, SweepSpec):
+        return spec
+    if isinstance(spec, Mapping):
+        return SweepSpec.from_table(spec)
+    if isinstance(spec, Path) or (isinstance(spec, str) and spec.endswith(".toml")):
+        return SweepSpec.from_toml(spec)
+    if isinstance(spec, str) and spec in READY:
+        return SweepSpec.ready(spec)
+    raise ValueError(f"spec must be a SweepSpec, a table, a .toml file or one of {', '.join(READY)}; got {spec!r}")
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """What differs between two tables, one line each: `geometries[0].parameters.alpha.count: 50 -> 60`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        inner = [(key, f"{where}.{key}" if where else key) for key in dict.fromkeys([*old, *new])]
+        return [line for key, name in inner for line in differences(old.get(key), new.get(key), name)]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and len(old) <= 64:
+        return [
+            line for i, pair in enumerate(zip(old, new, strict=True)) for line in differences(*pair, f"{where}[{i}]")
+        ]
+    return [] if old == new else [f"{where}: {_short(old)} -> {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:70]} ... ({len(text)} characters)"
+
+
+def _blocks(value: Any, name: str, make: Any) -> tuple[Any, ...]:
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence):
+        value = [value]
+    if len(value) == 0:
+        raise ValueError(f"{name} must hold at least one block; got none")
+    return tuple(make(block, f"{name}[{i}]") for i, block in enumerate(value))
+
+
+__all__ = ["READY", "Quantity", "SweepSpec", "differences", "spec_of"]
