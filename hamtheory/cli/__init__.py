@@ -1,4 +1,5 @@
-"""The command line: `hamtheory flow` and `hamtheory limit`, on a named data set or on the user's own file.
+"""The command line: `hamtheory flow` and `hamtheory limit`, on a named data set or on the user's own file, and
+`hamtheory sweep run | resume | status | verify | export`, on grids of them.
 
 Exit codes: 0; 1 where the computation failed (its partial result is reported and written, with the reason); 2 for bad
 input, with one line on the standard error.
@@ -15,6 +16,7 @@ import tyro
 from ._command import Command
 from ._flow import Flow
 from ._limit import Limit
+from ._sweep import SWEEP, Sweep, SweepCommand
 
 __all__ = ["main"]
 
@@ -25,6 +27,7 @@ _DESCRIPTION = """Which interpolator of X theta = y does an optimizer pick, and 
 examples:
   hamtheory limit fermentation --geometry mw --gamma 1e-6
   hamtheory flow data.csv --alpha 1000 --out flow.zarr
+  hamtheory sweep run smoke --store out/smoke
   hamtheory flow --help"""
 _BAD_INPUT, _FAILED = 2, 1
 
@@ -43,19 +46,25 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(error, _FAILED)
 
 
-def _parse(args: list[str]) -> Command:
+def _parse(args: list[str]) -> Command | SweepCommand:
+    if args[:1] == ["sweep"]:
+        return _choose(SWEEP, args[1:], "hamtheory sweep", Sweep.description)
+    return _choose({**COMMANDS, "sweep": Sweep}, args, "hamtheory", _DESCRIPTION)
+
+
+def _choose(kinds: dict[str, Any], args: list[str], program: str, description: str) -> Any:
     options = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
-    if args and args[0] in COMMANDS:
-        kind = COMMANDS[args[0]]
-        return tyro.cli(kind, prog=f"hamtheory {args[0]}", args=args[1:], description=kind.description, config=options)
+    if args and args[0] in kinds:
+        kind, program = kinds[args[0]], f"{program} {args[0]}"
+        return tyro.cli(kind, prog=program, args=args[1:], description=kind.description, config=options)
     if args and not args[0].startswith("-"):
-        raise ValueError(f"unknown command {args[0]!r}; there are: {', '.join(COMMANDS)}")
+        raise ValueError(f"unknown command {args[0]!r}; there are: {', '.join(kinds)}")
     choices = [
         Annotated[kind, tyro.conf.subcommand(name, description=kind.description.splitlines()[0])]
-        for name, kind in COMMANDS.items()
+        for name, kind in kinds.items()
     ]
     union: Any = functools.reduce(operator.or_, choices)
-    return tyro.cli(union, prog="hamtheory", args=args, description=_DESCRIPTION, config=options)
+    return tyro.cli(union, prog=program, args=args, description=description, config=options)
 
 
 def _fail(error: BaseException, code: int) -> int:

@@ -5,9 +5,12 @@ spec ──► lanes ──► chunks ──► executor ──► store ──�
 
 from ._blocks import DataSet, File, Geometries, Normal, Sparse, Zeros
 from ._executors import DaskExecutor, Executor, ProcessExecutor, SerialExecutor
+from ._export import export
 from ._grid import Grid, Seeds
 from ._quantities import Flow, Limit, Path
 from ._quantity import LaneBatch, Quantity, Variable, register
+from ._report import report
 from ._run import open_store, sweep
 from ._spec import SweepSpec
 from ._store import Damage, Store
+from ._summary import summary

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ._environment import now
@@ -20,8 +20,9 @@ def locked(file: Path, what: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(handle, 1000).decode(errors="replace").strip() or "another process"
             raise RuntimeError(f"{what} is being written to by {holder}; a store has one writer at a time") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}, since {now()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk: the name is for the message alone
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}, since {now()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._chunk import columns
+from ._chunk import columns, layout
 from ._executors import Executor, executor_of
 from ._progress import Meter
 from ._spec import spec_of
@@ -70,5 +70,6 @@ def open_store(store: str | Path) -> "xarray.Dataset":
     import xarray as xr
 
     here = Store(store)
-    here.manifest()
-    return xr.open_zarr(here.data, consolidated=False, chunks=None)
+    names = layout(here.spec())
+    dataset = xr.open_zarr(here.data, consolidated=False, chunks=None)
+    return dataset[[name for name in names if name in dataset.data_vars]]

@@ -150,6 +150,8 @@ class Writer(Store):
         self.todo = sorted([*found.missing, *found.damaged])
         self.damaged = found.damaged
         self._group = zarr.open_group(self.data, mode="r+")
+        self.manifest_ = manifest
+        self.devices = {record["device"] for _, record in self.records(spec)}
         self._arrays: dict[str, Any] = {name: self._group[name] for name in layout(spec)}
 
     def write(self, result: ChunkResult) -> dict[str, Any]:
@@ -178,8 +180,18 @@ class Writer(Store):
                 "session": self.session,
                 "finished": now(),
             }
+            self._remark_on(result.device)
             _sealed.write(self.record_file(result.chunk), record)
         return record
+
+    def _remark_on(self, device: str) -> None:
+        """A store whose chunks come from different devices says so."""
+        if self.devices and device not in self.devices:
+            text = f"{self.path} mixes devices: {', '.join(sorted({*self.devices, device}))}"
+            self.manifest_["warnings"].append({"time": now(), "text": text})
+            _sealed.write(self.manifest_file, self.manifest_)
+            warnings.warn(text, stacklevel=4)
+        self.devices.add(device)
 
     def _new(self) -> dict[str, Any]:
         with _room(self.path, None):
