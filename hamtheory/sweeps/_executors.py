@@ -107,7 +107,7 @@ class DaskExecutor(Executor):
             raise ImportError('Dask is missing; pip install "hamtheory[cluster]"') from error
         own = isinstance(self.cluster, str)
         client: Any = Client(self.cluster, set_as_default=False) if own else self.cluster
-        rest, results = iter(chunks), as_completed(with_results=False)
+        rest, results = iter(chunks), as_completed(loop=client.loop)
         try:
             for _ in range(2 * max(1, sum(client.nthreads().values()))):
                 self._submit(client, spec, columns, rest, results)

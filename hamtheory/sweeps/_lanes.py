@@ -105,7 +105,7 @@ def load(spec: SweepSpec, index: np.ndarray) -> dict[int, Loaded]:
 
 def _arrays(block: Any, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     if isinstance(block, Sparse):
-        return draw(block.n, block.d, block.k, int(block.seed_of(np.array(place))), block.noise)
+        return draw(block.n, block.d, block.k, int(block.seed_of(np.array([place]))[0]), block.noise)
     if isinstance(block, DataSet):
         return _dataset(block.name)
     if isinstance(block, File):
@@ -184,43 +184,52 @@ def _starts(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> tuple[lis
             continue
         if (b, i, d) not in drawn:
             # A stream of its own: that of the seed alone begins with the first row of a synthetic X.
-            rng = np.random.default_rng([int(kind.seed_of(np.array(i))), 1])
+            rng = np.random.default_rng([int(kind.seed_of(np.array([i]))[0]), 1])
             with np.errstate(over="ignore"):
                 drawn[b, i, d] = (kind.scale * rng.standard_normal(d)).astype(spec.dtype)
         starts.append(drawn[b, i, d])
     return starts, np.array([start is None or _is_finite(start) for start in starts])
 
 
-def _geometry(spec: SweepSpec, block: np.ndarray, place: np.ndarray) -> AbstractGeometry:
-    """The geometries of these lanes, of one kind, as one pytree with a leading axis of lanes."""
-    first: Geometries = spec.geometries[block[0]]
-    values: dict[str, np.ndarray] = {}
-    curves = spec.quantity.curves
-    for b in np.unique(block):
-        here = block == b
-        if curves:
-            found = {
-                name: array[None, :]
-                for name, array in spec.geometries[b].at(np.arange(len(spec.geometries[b]))).items()
-            }
-        else:
-            found = spec.geometries[b].at(place[here])
-        for name, array in found.items():
-            values.setdefault(name, np.empty((len(block), *array.shape[1:])))[here] = array
-    if curves:  # paths are told ln alpha or ln gamma
-        values = {
-            f"log_{name.removeprefix('log_')}": array if name.startswith("log_") else np.log(array)
-            for name, array in values.items()
-        }
-    parameters = {name: jnp.asarray(array.astype(spec.dtype)) for name, array in values.items()}
-    if first.family == "gd":
+def check_geometries(spec: SweepSpec) -> None:
+    """Refuse parameters at which there is no geometry."""
+    with jax.enable_x64(spec.dtype == "float64"):
+        for block in spec.geometries:
+            build(block, block.at(np.arange(len(block))), spec.dtype)
+
+
+def build(block: Geometries, values: dict[str, np.ndarray], dtype: str) -> AbstractGeometry:
+    """The geometries of a block at these values of its parameters, as one pytree."""
+    with np.errstate(over="ignore"):  # an infinity is refused with its name
+        parameters = {name: jnp.asarray(array.astype(dtype)) for name, array in values.items()}
+    if block.family == "gd":
         return Euclidean()
-    if first.family == "ham":
+    if block.family == "ham":
         return HAM(**parameters)
-    if first.family == "mw":
+    if block.family == "mw":
         return Hypentropy(**parameters)
-    if first.family == "network":
-        return DiagonalNetwork(first.depth or 0, **parameters)
+    if block.family == "network":
+        return DiagonalNetwork(block.depth or 0, **parameters)
     from .. import symbolic
 
-    return symbolic.geometry(first.inverse_metric or "", **parameters)
+    return symbolic.geometry(block.inverse_metric or "", **parameters)
+
+
+def _geometry(spec: SweepSpec, block: np.ndarray, place: np.ndarray) -> AbstractGeometry:
+    """The geometries of these lanes, of one kind, as one pytree with a leading axis of lanes."""
+    values: dict[str, np.ndarray] = {}
+    for b in np.unique(block):
+        here, some = block == b, spec.geometries[b]
+        if spec.quantity.curves:
+            found = {f"log_{name}": array[None, :] for name, array in _logarithms(some).items()}
+        else:
+            found = some.at(place[here])
+        for name, array in found.items():
+            values.setdefault(name, np.empty((len(block), *array.shape[1:])))[here] = array
+    return build(spec.geometries[block[0]], values, spec.dtype)
+
+
+def _logarithms(block: Geometries) -> dict[str, np.ndarray]:
+    """The natural logarithms of the whole grid of a block."""
+    values = block.at(np.arange(len(block))).items()
+    return {name.removeprefix("log_"): array if name.startswith("log_") else np.log(array) for name, array in values}

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._chunk import columns, layout
 from ._executors import Executor, executor_of
+from ._lanes import check_geometries
 from ._progress import Meter
 from ._spec import spec_of
-from ._store import Store, writer
+from ._store import Store
+from ._writer import writer
 
 if TYPE_CHECKING:
     import xarray
@@ -46,6 +48,7 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
     ```
     """
     spec, executor = spec_of(spec), executor_of(executor)
+    check_geometries(spec)
     width = columns(spec)
     with writer(store, spec, width) as target:
         before = Counter[str]()

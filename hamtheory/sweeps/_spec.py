@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .._validate import count
-from ._blocks import Geometries, Zeros, as_table, geometries_of, problems_of, starts_of
+from ._blocks import Geometries, Zeros
 from ._grid import fields
 from ._quantity import Quantity, quantity_of
+from ._tables import as_table, geometries_of, problems_of, starts_of
 
 READY = ("smoke", "paper", "million")
 DTYPES = ("float64", "float32")
@@ -23,7 +24,7 @@ class SweepSpec:
     """What a sweep computes: a quantity for every problem, every geometry and every start.
 
     Arguments:
-      `problems`, `geometries`, `starts`: blocks (`ht.sweeps.Sparse`, `DataSet`, `File`; `Geometries`; `Zeros`,
+      `problems`, `geometries`, `starts`: lists of blocks (`ht.sweeps.Sparse`, `DataSet`, `File`; `Geometries`; `Zeros`,
         `Normal`) or tables with the same names, `{"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": range(8)}` or
         `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
       `quantity`: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
@@ -46,9 +47,9 @@ class SweepSpec:
     ```
     """
 
-    problems: Sequence[Any]
-    geometries: Sequence[Any]
-    starts: Sequence[Any] = field(default_factory=lambda: (Zeros(),))
+    problems: Any
+    geometries: Any
+    starts: Any = field(default_factory=lambda: (Zeros(),))
     quantity: Any = "limit"
     dtype: str = "float64"
     chunk: int = 1000
