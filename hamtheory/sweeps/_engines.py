@@ -126,7 +126,7 @@ def _lanes(problems, which, geos, theta0s):
     arrays = jax.tree.map(np.asarray, arrays)
     for lane, place in enumerate(which):
         geo = eqx.combine(jax.tree.map(lambda x: jnp.asarray(x[lane]), arrays), static)  # noqa: B023
-        yield problems[place], geo, None if theta0s is None else theta0s[lane]
+        yield _on_device(problems[place]), geo, None if theta0s is None else theta0s[lane]
 
 
 def _stacked(kind, rows):
@@ -154,7 +154,7 @@ def _in_blocks(compute, problems, which, geos, theta0s, tol, max_steps) -> Limit
 
 
 def _on_device(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, tree)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, tree)
 
 
 @eqx.filter_jit

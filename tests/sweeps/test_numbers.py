@@ -1,0 +1,212 @@
+"""The numbers of a sweep: those of the library, and of no other lane's business."""
+
+import numpy as np
+import pytest
+
+import hamtheory as ht
+from hamtheory.sweeps import SerialExecutor
+from hamtheory.sweeps._chunk import compute_chunk
+
+SPARSE = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(5)}
+HAM = {"family": "ham", "alpha": {"start": 0.1, "stop": 1000.0, "count": 4, "scale": "log"}}
+STARTS = ["zeros", {"kind": "normal", "scale": 0.1, "seeds": [3]}]
+VALUES = ("theta", "residual", "duality_gap", "relative_gap", "l1_norm", "l2_norm", "steps", "status", "entries_99")
+
+
+def spec(**changes):
+    table = {"problems": SPARSE, "geometries": HAM, "starts": STARTS, "chunk": 9, "keep_theta": True}
+    return table | changes
+
+
+class Backwards(SerialExecutor):
+    """The last chunk first."""
+
+    def run(self, spec, columns, chunks):
+        yield from super().run(spec, columns, reversed(list(chunks)))
+
+
+@pytest.fixture(scope="module")
+def limits(tmp_path_factory):
+    """40 limits, in memory."""
+    with ht.sweep(spec(), tmp_path_factory.mktemp("sweep") / "store", progress=False) as dataset:
+        return dataset.load()
+
+
+def bits(values):
+    return np.asarray(values).tobytes()
+
+
+def test_lanes_are_the_limits_of_the_library(limits):
+    assert limits.sizes == {"lane": 40, "column": 8} and not limits.status.any()
+    for lane in (0, 17, 39):
+        row = limits.isel(lane=lane)
+        problem = ht.sparse_regression(4, 8, 2, seed=int(row.seed))
+        theta0 = None if row.start == 0 else 0.1 * np.random.default_rng([3, 1]).standard_normal(8)
+        limit = ht.solve_limit(problem, ht.HAM(alpha=float(row.parameter)), theta0)
+        np.testing.assert_allclose(row.theta, limit.theta, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(row.l1_norm, np.abs(limit.theta).sum(), rtol=1e-9)
+        distance = np.linalg.norm(np.asarray(row.theta) - np.asarray(problem.theta_star))
+        np.testing.assert_allclose(row.distance_to_theta_star, distance, rtol=1e-12)
+    assert float(limits.residual.max()) <= 1e-10 and float(abs(limits.relative_gap).max()) <= 1e-10
+    np.testing.assert_array_equal(limits.seed, np.repeat(np.arange(5), 8))
+    np.testing.assert_array_equal(limits.start_seed, np.tile([-1, 3], 20))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 40])
+def test_neither_the_chunk_nor_the_order_matters(limits, tmp_path, chunk):
+    """To the bit: the blocks that are computed side by side have one width, whatever the chunk."""
+    with ht.sweep(spec(chunk=chunk), tmp_path / "store", executor=Backwards(), progress=False) as other:
+        for name in VALUES:
+            assert bits(limits[name]) == bits(other[name]), name
+
+
+def test_neither_do_the_other_lanes(limits, tmp_path):
+    """The same lanes among others: a problem less, other parameters."""
+    fewer = spec(problems=SPARSE | {"seeds": [4, 2]}, geometries=[{"family": "ham", "alpha": [1e4, 1000.0, 1e-2]}])
+    with ht.sweep(fewer, tmp_path / "store", progress=False) as other:
+        for seed in (2, 4):
+            of = [
+                data.isel(lane=np.asarray((data.seed == seed) & (data.parameter == 1000.0))) for data in (limits, other)
+            ]
+            assert len(of[0].lane) == len(of[1].lane) == 2
+            for name in VALUES:
+                assert bits(of[0][name]) == bits(of[1][name]), name
+
+
+# ---- poison
+
+
+@pytest.fixture
+def poisoned(tmp_path):
+    """Five problems of one shape, of which one has NaN, one an infinity and one no solution."""
+    X, y = np.random.default_rng(0).standard_normal((5, 8, 8)), np.ones((5, 8))
+    X[:, 4:] = X[:, :4]  # repeated rows
+    X[1, 2, 3], y[2, 0], y[3, 0] = np.nan, np.inf, 2.0
+    blocks = []
+    for i in range(5):
+        np.savez(tmp_path / f"{i}.npz", X=X[i], y=y[i])
+        blocks.append({"kind": "file", "path": str(tmp_path / f"{i}.npz")})
+    return blocks
+
+
+def test_a_poisoned_lane_is_data_and_changes_no_other(poisoned, tmp_path):
+    huge = {"kind": "normal", "scale": 1e306, "seeds": [0]}  # overflows on the way
+    healthy = spec(problems=[poisoned[0], poisoned[4]], starts=["zeros"], chunk=100)
+    with ht.sweep(healthy, tmp_path / "healthy", progress=False) as alone:
+        alone.load()
+    with ht.sweep(
+        spec(problems=poisoned, starts=["zeros", huge], chunk=100), tmp_path / "all", progress=False
+    ) as every:
+        every.load()
+    names = every.status.attrs["flag_meanings"].split()
+    status = every.status.to_numpy().reshape(5, 4, 2)  # problem, parameter, start
+    ends = [[names[code + 1] for code in codes] for codes in status[:, :, 0]]
+    assert ends == [["converged"] * 4, ["nonfinite"] * 4, ["nonfinite"] * 4, ["infeasible"] * 4, ["converged"] * 4]
+    assert np.isnan(every.theta[every.problem == 1]).all() and not np.isin(status[:, :, 1], [0, -1]).any()
+    for place, problem in enumerate((0, 4)):
+        for name in VALUES:
+            here = every[name][(every.problem == problem) & (every.start == 0)]
+            assert bits(here) == bits(alone[name][alone.problem == place]), name
+
+
+def test_out_of_steps(tmp_path):
+    with ht.sweep(spec(quantity={"name": "limit", "max_steps": 1}), tmp_path / "store", progress=False) as dataset:
+        names = [dataset.status.attrs["flag_meanings"].split()[code + 1] for code in dataset.status.to_numpy()]
+    assert set(names) <= {"max_steps", "converged"} and names.count("max_steps") > 20
+
+
+def test_csv_with_nan(tmp_path):
+    (tmp_path / "data.csv").write_text("a,b,y\n1,2,3\n4,nan,6\n")
+    path = str(tmp_path / "data.csv")
+    with ht.sweep(spec(problems={"kind": "file", "path": path}), tmp_path / "store", progress=False) as dataset:
+        assert (dataset.status == ht.NAMES.index("nonfinite")).all() and (dataset.d == 2).all()
+
+
+# ---- other quantities and families
+
+
+@pytest.mark.slow
+def test_paths_are_limits(limits, tmp_path):
+    with ht.sweep(spec(quantity="path", chunk=4), tmp_path / "store", progress=False) as path:
+        assert path.sizes == {"lane": 10, "point": 4, "column": 8} and not path.status.any()
+        np.testing.assert_allclose(
+            np.exp(path.log_parameters[0]), [0.1, 0.1 * 1e4 ** (1 / 3), 0.1 * 1e4 ** (2 / 3), 1e3]
+        )
+        # lane of a path: (problem, start); of the limits: (problem, parameter, start)
+        expected = limits.theta.to_numpy().reshape(5, 4, 2, 8).transpose(0, 2, 1, 3).reshape(10, 4, 8)
+        np.testing.assert_allclose(path.theta, expected, rtol=0, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_flows_end_at_limits(limits, tmp_path):
+    small = spec(problems=SPARSE | {"seeds": 0}, geometries={"family": "ham", "alpha": 0.1}, quantity="flow")
+    with ht.sweep(small, tmp_path / "store", progress=False) as flow:
+        assert flow.sizes["lane"] == 2 and not flow.status.any() and float(flow.time.min()) > 0
+        np.testing.assert_allclose(flow.theta, limits.theta[:2], rtol=0, atol=1e-6)
+    times = small | {"quantity": {"name": "flow", "ts": [0.0, 0.5, 1.0]}}
+    with ht.sweep(times, tmp_path / "times", progress=False) as flow:
+        assert flow.loss.dims == ("lane", "t") and (flow.status == ht.NAMES.index("reached_end")).all()
+        np.testing.assert_array_equal(flow.t, [0.0, 0.5, 1.0])
+        problem = ht.sparse_regression(4, 8, 2, seed=0)
+        np.testing.assert_allclose(flow.loss[0, 0], problem.loss(np.zeros(8)), rtol=1e-12)
+        assert np.all(np.diff(flow.loss) < 0)
+
+
+@pytest.mark.slow
+def test_other_families(tmp_path):
+    families = {
+        "gd": ({"family": "gd"}, ht.Euclidean()),
+        "mw": ({"family": "mw", "log_gamma": -40.0}, ht.Hypentropy(log_gamma=-40.0)),
+        "formula": (
+            {"family": "formula", "inverse_metric": "1 + a*theta**2", "parameters": {"a": 3.0}},
+            ht.symbolic.geometry("1 + a*theta**2", a=3.0),
+        ),
+    }
+    all_of_them = spec(
+        problems=SPARSE | {"seeds": 0}, geometries=[block for block, _ in families.values()], starts="zeros"
+    )
+    with ht.sweep(all_of_them, tmp_path / "store", progress=False) as dataset:
+        assert dataset.family.attrs["flag_meanings"].split() == list(families)
+        np.testing.assert_array_equal(dataset.parameter_a, [np.nan, np.nan, 3.0])
+        np.testing.assert_array_equal(dataset.log_parameter[1], -40.0)
+        problem = ht.sparse_regression(4, 8, 2, seed=0)
+        for lane, (_, geo) in enumerate(families.values()):
+            np.testing.assert_allclose(dataset.theta[lane], ht.solve_limit(problem, geo).theta, rtol=0, atol=1e-9)
+
+
+def test_weight_decay(tmp_path):
+    decayed = spec(
+        problems=SPARSE | {"seeds": 0},
+        geometries={"family": "gd"},
+        starts="zeros",
+        quantity=ht.sweeps.Limit(weight_decay=0.1),
+    )
+    with ht.sweep(decayed, tmp_path / "store", progress=False) as dataset:
+        problem = ht.sparse_regression(4, 8, 2, seed=0)
+        X, y = np.asarray(problem.X), np.asarray(problem.y)
+        ridge = np.linalg.solve(X.T @ X / 4 + 0.1 * np.eye(8), X.T @ y / 4)
+        np.testing.assert_allclose(dataset.theta[0], ridge, rtol=0, atol=1e-10)
+
+
+def test_single_precision(limits, tmp_path):
+    with ht.sweep(spec(dtype="float32"), tmp_path / "store", progress=False) as single:
+        assert single.theta.dtype == np.float32 and single.parameter.dtype == np.float64 and not single.status.any()
+        np.testing.assert_allclose(single.theta, limits.theta, rtol=0, atol=2e-3)
+        assert float(single.residual.max()) <= 1e-5
+
+
+def test_precision_is_that_of_the_spec_not_of_the_caller(limits):
+    """A worker, or a script, in which nobody switched float64 on."""
+    import jax
+
+    with jax.enable_x64(False):
+        result = compute_chunk(ht.SweepSpec.from_table(spec()), 0, 8)
+    assert bits(result.arrays["theta"]) == bits(limits.theta[:9])
+
+
+def test_problems_of_different_sizes(tmp_path):
+    mixed = spec(problems=[SPARSE, {"kind": "sparse", "n": 3, "d": 6, "k": 1}], starts="zeros", keep_theta=False)
+    with ht.sweep(mixed, tmp_path / "store", progress=False) as dataset:
+        assert "theta" not in dataset and dataset.sizes == {"lane": 24}
+        np.testing.assert_array_equal(dataset.d, np.repeat([8, 6], [20, 4]))
+        assert dataset.source.attrs["flag_meanings"] == "sparse-4-8-2 sparse-3-6-1" and not dataset.status.any()
