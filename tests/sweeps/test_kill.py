@@ -1,5 +1,6 @@
 """`kill -9`, as often as you like: nothing is lost, nothing is done twice, and the bytes are the same."""
 
+import os
 import subprocess
 import sys
 import time
@@ -32,3 +33,28 @@ def test_killed_again_and_again(tmp_path, elsewhere, contents):
     ht.sweep(spec, tmp_path / "store", progress=False)
     assert contents(tmp_path / "store") == contents(tmp_path / "whole")
     assert ht.sweeps.Store(tmp_path / "store").verify().is_complete
+
+
+class Killed(BaseException):
+    """What no `except OSError` catches, as nothing catches a kill."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("syncs", [1, 33, 35, 36, 37, 60, 69, 70, 200])
+def test_killed_at_this_very_step(tmp_path, contents, monkeypatch, syncs):
+    """Every wait for the disk is a moment between two steps: 34 for the empty store, 2 for a record, 32 for a chunk."""
+    whole, store, real, left = tmp_path / "whole", tmp_path / "store", os.fsync, [syncs]
+    ht.sweep(toy.spec(), whole, progress=False)
+
+    def fsync(file):
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        real(file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        with pytest.raises(Killed):
+            ht.sweep(toy.spec(), store, progress=False)
+    ht.sweep(toy.spec(), store, progress=False)
+    assert contents(store) == contents(whole) and ht.sweeps.Store(store).verify().is_complete
