@@ -16,8 +16,8 @@ import xarray as xr
 import hamtheory as ht
 from hamtheory import symbolic
 from hamtheory.cli import COMMANDS, _parse, main
-from hamtheory.problem._csv import read_csv
 from hamtheory.cli._geometry import GeometryOptions
+from hamtheory.problem._csv import read_csv
 
 ROOT = Path(__file__).parents[2]
 X = np.array([[1.0, 2.0, 0.5, -1.0], [0.0, 1.0, -1.0, 2.0]])

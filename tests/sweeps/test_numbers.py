@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import toy  # noqa: F401  the quantities of the tests
 
 import hamtheory as ht
 from hamtheory.sweeps import SerialExecutor
@@ -152,26 +153,31 @@ def test_flows_end_at_limits(limits, tmp_path):
         assert np.all(np.diff(flow.loss) < 0)
 
 
-@pytest.mark.slow
-def test_other_families(tmp_path):
-    families = {
-        "gd": ({"family": "gd"}, ht.Euclidean()),
-        "mw": ({"family": "mw", "log_gamma": -40.0}, ht.Hypentropy(log_gamma=-40.0)),
-        "formula": (
-            {"family": "formula", "inverse_metric": "1 + a*theta**2", "parameters": {"a": 3.0}},
-            ht.symbolic.geometry("1 + a*theta**2", a=3.0),
+def test_every_family(tmp_path):
+    formula = "b + a*theta**2"
+    families = [
+        ({"family": "gd"}, [ht.Euclidean()]),
+        ({"family": "ham", "alpha": [1.0, 5.0]}, [ht.HAM(alpha=1.0), ht.HAM(alpha=5.0)]),
+        ({"family": "ham", "log_alpha": 2.0}, [ht.HAM(log_alpha=2.0)]),
+        ({"family": "mw", "log_gamma": -40.0}, [ht.Hypentropy(log_gamma=-40.0)]),
+        ({"family": "mw", "gamma": 0.1}, [ht.Hypentropy(gamma=0.1)]),
+        ({"family": "network", "depth": 3, "scale": 0.5}, [ht.DiagonalNetwork(3, scale=0.5)]),
+        (
+            {"family": "formula", "inverse_metric": formula, "parameters": {"a": [1.0, 2.0], "b": [3.0, 4.0]}},
+            [ht.symbolic.geometry(formula, a=a, b=b) for a in (1.0, 2.0) for b in (3.0, 4.0)],
         ),
-    }
-    all_of_them = spec(
-        problems=SPARSE | {"seeds": 0}, geometries=[block for block, _ in families.values()], starts="zeros"
-    )
-    with ht.sweep(all_of_them, tmp_path / "store", progress=False) as dataset:
-        assert dataset.family.attrs["flag_meanings"].split() == list(families)
-        np.testing.assert_array_equal(dataset.parameter_a, [np.nan, np.nan, 3.0])
-        np.testing.assert_array_equal(dataset.log_parameter[1], -40.0)
-        problem = ht.sparse_regression(4, 8, 2, seed=0)
-        for lane, (_, geo) in enumerate(families.values()):
-            np.testing.assert_allclose(dataset.theta[lane], ht.solve_limit(problem, geo).theta, rtol=0, atol=1e-9)
+    ]
+    geometries = [geo for _, some in families for geo in some]
+    every = spec(geometries=[block for block, _ in families], quantity="probe", keep_theta=False, starts="zeros")
+    with ht.sweep(every, tmp_path / "store", progress=False) as dataset:
+        assert dataset.family.attrs["flag_meanings"] == "gd ham ham mw mw network-3 formula"
+        for geometry, geo in enumerate(geometries):
+            lanes = dataset.isel(lane=np.flatnonzero(dataset.geometry == geometry))
+            np.testing.assert_allclose(lanes.metric, np.full(5, geo.inverse_metric(1.0)), rtol=1e-14)
+            np.testing.assert_allclose(lanes.mirror, np.full(5, geo.mirror_map(1.0)), rtol=1e-14)
+        np.testing.assert_array_equal(dataset.parameter_b[-4:], [3.0, 4.0, 3.0, 4.0])
+        np.testing.assert_array_equal(dataset.parameter[:4], [np.nan, 1.0, 5.0, np.exp(2.0)])
+        np.testing.assert_array_equal(dataset.log_parameter[3:6], [2.0, -40.0, np.log(0.1)])
 
 
 def test_weight_decay(tmp_path):
@@ -188,6 +194,7 @@ def test_weight_decay(tmp_path):
         np.testing.assert_allclose(dataset.theta[0], ridge, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_single_precision(limits, tmp_path):
     with ht.sweep(spec(dtype="float32"), tmp_path / "store", progress=False) as single:
         assert single.theta.dtype == np.float32 and single.parameter.dtype == np.float64 and not single.status.any()
@@ -205,7 +212,9 @@ def test_precision_is_that_of_the_spec_not_of_the_caller(limits):
 
 
 def test_problems_of_different_sizes(tmp_path):
-    mixed = spec(problems=[SPARSE, {"kind": "sparse", "n": 3, "d": 6, "k": 1}], starts="zeros", keep_theta=False)
+    mixed = spec(
+        problems=[SPARSE, {"kind": "sparse", "n": 3, "d": 6, "k": 1}], starts="zeros", keep_theta=False, quantity="toy"
+    )
     with ht.sweep(mixed, tmp_path / "store", progress=False) as dataset:
         assert "theta" not in dataset and dataset.sizes == {"lane": 24}
         np.testing.assert_array_equal(dataset.d, np.repeat([8, 6], [20, 4]))

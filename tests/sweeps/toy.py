@@ -41,6 +41,22 @@ class Toy(Quantity):
         }
 
 
+@register
+@dataclass(frozen=True)
+class Probe(Quantity):
+    """The geometry of each lane, seen at θ = 1."""
+
+    name: ClassVar[str] = "probe"
+
+    def variables(self) -> dict[str, Variable]:
+        return {"metric": Variable("inverse metric"), "mirror": Variable("mirror map")}
+
+    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+        ones = np.ones(len(lanes))
+        metric, mirror = lanes.geometry.inverse_metric(ones), lanes.geometry.mirror_map(ones)
+        return {"metric": np.asarray(metric), "mirror": np.asarray(mirror), "status": np.zeros(len(lanes), np.int8)}
+
+
 def spec(problems: int = 10, chunk: int = 7, **settings) -> dict:
     """30 lanes unless told otherwise, in chunks that fit nothing."""
     return {
