@@ -9,6 +9,7 @@ from .flow import FlowBatch, FlowResult, ProductFlowResult, product_flow, solve_
 from .geometry import HAM, DiagonalNetwork, Euclidean, Hypentropy, bregman_divergence
 from .limit import (
     BasisPursuit,
+    LimitBatch,
     LimitPath,
     LimitResult,
     RegularizationPath,
@@ -18,6 +19,7 @@ from .limit import (
     min_norm,
     regularization_path,
     solve_limit,
+    solve_limits,
 )
 from .problem import LinearRegression, datasets, sparse_regression
 from .sweeps import SweepSpec, sweep

@@ -135,6 +135,11 @@ class DualFlow(AbstractFlow):
     problem: LinearRegression
     geo: AbstractGeometry
     theta0: Float[Array, " d"]
+    origin: Float[Array, " d"]  # R′(θ₀)
+
+    def __init__(self, problem: LinearRegression, geo: AbstractGeometry, theta0: Float[Array, " d"]):
+        self.problem, self.geo, self.theta0 = problem, geo, theta0
+        self.origin = geo.mirror_map(theta0)
 
     def initial(self):
         return jnp.zeros_like(self.problem.row_space.target)
@@ -144,8 +149,7 @@ class DualFlow(AbstractFlow):
         return -jnp.square(space.singular_values) * (space.project(self.theta(state)) - space.target) / self.problem.n
 
     def theta(self, state):
-        shift = state @ self.problem.row_space.basis
-        return self.geo.inverse_mirror_map(self.geo.mirror_map(self.theta0) + shift)
+        return self.geo.inverse_mirror_map(self.origin + state @ self.problem.row_space.basis)
 
     def certificate(self, state):
         return certify(self.problem, self.geo, self.theta(state), self.theta0, state)

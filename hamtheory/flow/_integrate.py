@@ -86,7 +86,7 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
             jax.tree.map(lambda unit: plan.atol * unit, flow.absolute_scale()),
             pcoeff=0.1,
             icoeff=0.3,
-            norm=_error_norm,
+            norm=error_norm,
         )
         if plan.dt is None
         else diffrax.ConstantStepSize()
@@ -153,7 +153,7 @@ def _logarithmic_times(flow: AbstractFlow) -> Float[Array, " times"]:
     return jnp.concatenate([jnp.zeros(1, times.dtype), times])
 
 
-def _error_norm(scaled_error):
+def error_norm(scaled_error):
     """The root mean square; a step so long that it overflows counts as a large error, so that it is shortened.
 
     The controller would turn a NaN into a step size of NaN, and reject every step from then on.

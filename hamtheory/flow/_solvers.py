@@ -9,8 +9,10 @@ from jaxtyping import Array, Float
 
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
+from ._chebyshev import RKC
 
-# Name -> integrator. Kvaerno's methods are implicit (L-stable), the others explicit; "euler" needs a fixed step `dt`.
+# Name -> integrator. Kvaerno's methods are implicit (L-stable), the others explicit, "rkc" with stages for stability;
+# "euler" needs a fixed step `dt`.
 SOLVERS = {
     "euler": diffrax.Euler(),
     "heun": diffrax.Heun(),
@@ -18,6 +20,7 @@ SOLVERS = {
     "dopri8": diffrax.Dopri8(),
     "kvaerno3": diffrax.Kvaerno3(),
     "kvaerno5": diffrax.Kvaerno5(),
+    "rkc": RKC(),
 }
 
 # An implicit step costs about this many explicit ones, in a row space of dimension 40 (measured; see the benchmarks).

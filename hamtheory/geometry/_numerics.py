@@ -15,7 +15,8 @@ def floating(x):
 
 def odd(f, x):
     """The odd extension of `f` (with `f(0) = 0`) from x >= 0; differentiable at zero, unlike `sign(x) * f(abs(x))`."""
-    return f(jnp.maximum(x, 0)) - f(jnp.maximum(-x, 0))
+    sign = jnp.where(x >= 0, 1, -1).astype(x.dtype)
+    return sign * f(sign * x)
 
 
 def log1p_over(a, x, excess):

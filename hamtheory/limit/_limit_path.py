@@ -14,7 +14,7 @@ from ..geometry import AbstractExponentialGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._path import effective, follow, retarget, start_of_path
-from ._solve import ROUNDING_REACH
+from ._solve import ROUNDING_REACH, feasible
 
 _PATIENCE = 150  # factorisations from one point to the next, before it is sought from the beginning
 
@@ -111,9 +111,7 @@ def _limit_path(problem, family, grid, theta0, tol, max_steps) -> LimitPath:
         far = follow(problem, geo, theta0, afresh, tol, budget)
         better = (near[2] != Result.converged) & (far[2] == Result.converged)
         state, point, result = jax.tree.map(lambda new, old: jnp.where(better, new, old), far, near)
-        infeasible = (result == Result.converged) & ~problem.is_consistent
-        result = Result.where(infeasible, Result.infeasible, result)
-        return (here.log_sparsity, state), (point, result, state.steps)
+        return (here.log_sparsity, state), (point, feasible(problem, result), state.steps)
 
     first = family.at_log(grid[order[0]])
     here, _ = effective(problem, first, theta0)

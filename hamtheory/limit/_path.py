@@ -24,7 +24,8 @@ the way (the path then follows rounding errors: some paths took hundreds of step
 Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -47,7 +48,8 @@ class PathState(eqx.Module):
     """A point near the path, how long the next step is to be, and where the last one came from.
 
     `shift`: ℓ minus its target. `eta`: η, as in the module's docstring. `back`: shift, η, Newton step and tangent
-    before the last predictor step; `fresh`: whether there was one.
+    before the last predictor step; `fresh`: whether there was one. `close`: at the target, the last Newton step began
+    with so small a residual that it may have arrived.
     """
 
     shift: Float[Array, ""]
@@ -58,6 +60,7 @@ class PathState(eqx.Module):
     steps: Int[Array, ""]
     evaluations: Int[Array, ""]
     arrived: Int[Array, ""]
+    close: Bool[Array, ""]
     done: Bool[Array, ""]
     stalled: Bool[Array, ""]
 
@@ -100,6 +103,7 @@ def start_of_path(problem: LinearRegression, geo, theta0: Float[Array, " d"]) ->
         steps=count,
         evaluations=count,
         arrived=count,
+        close=jnp.array(False),
         done=jnp.array(False),
         stalled=jnp.array(False),
     )
@@ -109,10 +113,21 @@ def retarget(state: PathState, by: Number) -> PathState:
     """The same point of the path, seen from a target that is farther by `by` ≥ 0."""
     no = jnp.array(False)
     return eqx.tree_at(
-        lambda s: (s.shift, s.fresh, s.done, s.stalled, s.arrived),
+        lambda s: (s.shift, s.fresh, s.close, s.done, s.stalled, s.arrived),
         state,
-        (state.shift - by, no, no, no, jnp.zeros_like(state.arrived)),
+        (state.shift - by, no, no, no, no, jnp.zeros_like(state.arrived)),
     )
+
+
+class Path(NamedTuple):
+    """What there is to do on a path: is a state still on its way, the next state (and whether it is the limit, which
+    costs as much again), the limit, and how it ended."""
+
+    runs: Callable[[PathState], Bool[Array, ""]]
+    advance: Callable[[PathState], PathState]
+    prove: Callable[[PathState], PathState]
+    point: Callable[[PathState], PathPoint]
+    result: Callable[[PathState, PathPoint], Any]
 
 
 def follow(
@@ -125,7 +140,23 @@ def follow(
     *,
     straight: bool = True,
 ) -> tuple[PathState, PathPoint, Any]:
-    """Follow the path from `state` to the limit of `target`, and prove it.
+    """Follow the path from `state` to the limit of `target`, and prove it."""
+    path = path_to(problem, target, theta0, tol, state.steps + max_steps, straight=straight)
+    final = jax.lax.while_loop(path.runs, lambda state: path.prove(path.advance(state)), state)
+    point = path.point(final)
+    return final, point, path.result(final, point)
+
+
+def path_to(
+    problem: LinearRegression,
+    target: AbstractExponentialGeometry,
+    theta0: Float[Array, " d"],
+    tol: Number,
+    budget: Number,
+    *,
+    straight: bool = True,
+) -> Path:
+    """The path to the limit of `target`, for at most `budget` steps in all.
 
     `straight`: on the way the start's exponent grows in proportion to ℓ; otherwise θ₀ stays where it is, so that every
     point of the path is the limit from θ₀.
@@ -257,7 +288,7 @@ def follow(
                 state.fresh & ~at_target, jnp.clip(jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)), 0.3, 1), 1
             )
             return eqx.tree_at(
-                lambda n: (n.eta, n.step, n.fresh, n.evaluations, n.arrived, n.stalled),
+                lambda n: (n.eta, n.step, n.fresh, n.evaluations, n.arrived, n.close, n.stalled),
                 state,
                 (
                     jnp.where(found, state.eta + t * newton, state.eta),
@@ -265,6 +296,7 @@ def follow(
                     jnp.array(False),
                     state.evaluations + count,
                     jnp.where(at_target, state.arrived + 1, state.arrived),
+                    at_target & (jnp.linalg.norm(residual) <= jnp.sqrt(tol) * scale),
                     ~found,
                 ),
             )
@@ -277,14 +309,12 @@ def follow(
             jnp.where((error <= _GOOD) & ~at_target, 1, 2),
         )
         new = jax.lax.switch(kind, (undo, predict, correct))
-        done = new.done
-        # Only where the residual is small can the certificate be within tolerance.
-        point = jax.lax.cond(
-            (kind == 2) & at_target & (jnp.linalg.norm(residual) <= jnp.sqrt(tol) * scale),
-            lambda: _prove(new).violation <= tol,
-            lambda: done,
-        )
-        return eqx.tree_at(lambda n: (n.steps, n.evaluations, n.done), new, (new.steps + 1, new.evaluations + 1, point))
+        return eqx.tree_at(lambda n: (n.steps, n.evaluations), new, (new.steps + 1, new.evaluations + 1))
+
+    def prove(state):
+        """The state, and whether it is the limit within tolerance."""
+        done = jax.lax.cond(state.close, lambda: point_at(state).certificate.violation <= tol, lambda: jnp.array(False))
+        return eqx.tree_at(lambda n: n.done, state, done)
 
     def _moved(state, shift, eta, tangent, step, by):
         by = jnp.minimum(by, -shift)
@@ -294,9 +324,6 @@ def follow(
             state,
             (jnp.where(arrives, 0, shift + by).astype(dtype), eta + by * tangent, step, jnp.array(True)),
         )
-
-    def _prove(state):
-        return point_at(state).certificate
 
     def point_at(state):
         """The limit: θ(η), corrected once so that it satisfies the equations to rounding."""
@@ -313,17 +340,19 @@ def follow(
         coordinates = state.eta * unit
         return PathPoint(theta, coordinates, certify(problem, target, theta, theta0, coordinates))
 
-    budget = state.steps + max_steps
-    final = jax.lax.while_loop(lambda n: ~n.done & ~n.stalled & (n.steps < budget) & (n.arrived < 60), body, state)
-    point = point_at(final)
-    finite = jnp.all(jnp.isfinite(point.theta))
-    result = Result.where(
-        final.done & finite,
-        Result.converged,
-        Result.where(
-            finite,
-            Result.where(final.stalled | (final.arrived >= 60), Result.stalled, Result.max_steps),
-            Result.nonfinite,
-        ),
-    )
-    return final, point, result
+    def runs(state):
+        return ~state.done & ~state.stalled & (state.steps < budget) & (state.arrived < 60)
+
+    def result(final, point):
+        finite = jnp.all(jnp.isfinite(point.theta))
+        return Result.where(
+            final.done & finite,
+            Result.converged,
+            Result.where(
+                finite,
+                Result.where(final.stalled | (final.arrived >= 60), Result.stalled, Result.max_steps),
+                Result.nonfinite,
+            ),
+        )
+
+    return Path(runs, body, prove, point_at, result)

@@ -88,7 +88,7 @@ def solve_limit(
         penalty = known_penalty(geo, weight_decay, problem.dtype)
         limit = _solve_regularised(problem, geo, penalty, weight_decay, within, budget)
     else:
-        limit = _solve(problem, geo, theta0, within, budget)
+        limit = solve_from(problem, geo, theta0, within, budget)
     if not throw:
         return limit
     detail = ""
@@ -140,7 +140,8 @@ def regularised_limit(problem, geo, penalty, weight_decay, point) -> LimitResult
 
 
 @eqx.filter_jit
-def _solve(problem, geo, theta0, tol, max_steps) -> LimitResult:
+def solve_from(problem, geo, theta0, tol, max_steps) -> LimitResult:
+    """The limit without weight decay, of checked arguments."""
     if isinstance(geo, AbstractExponentialGeometry) and geo.log_sparsity.ndim == 0:
         start = start_of_path(problem, geo, theta0)
         state, point, result = follow(problem, geo, theta0, start, tol, max_steps)
@@ -154,7 +155,7 @@ def _solve(problem, geo, theta0, tol, max_steps) -> LimitResult:
         dual=problem.row_space.dual(coordinates),
         residual=relative_residual(problem, theta),
         duality_gap=certificate.duality_gap,
-        result=Result.where((result == Result.converged) & ~problem.is_consistent, Result.infeasible, result),
+        result=feasible(problem, result),
         stats={
             "steps": state.steps,
             "evaluations": state.evaluations,
@@ -163,6 +164,11 @@ def _solve(problem, geo, theta0, tol, max_steps) -> LimitResult:
             "distance": problem.distance,
         },
     )
+
+
+def feasible(problem: LinearRegression, result):
+    """The result, with what converged although no interpolator exists by its own name."""
+    return Result.where((result == Result.converged) & ~problem.is_consistent, Result.infeasible, result)
 
 
 def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[Array, " d"]:

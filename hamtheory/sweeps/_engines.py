@@ -17,7 +17,7 @@ from ..flow import solve_flow
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..limit import solve_limit
 from ..limit._limit_path import _limit_path
-from ..limit._solve import _solve
+from ..limit._solve import solve_from
 from ..problem import LinearRegression
 
 _ENTRIES = 1 << 19  # entries of X, over all lanes of a block
@@ -160,7 +160,7 @@ def _on_device(tree: Any) -> Any:
 @eqx.filter_jit
 def _limit_block(problems, geos, theta0s, tol, max_steps):
     def one(problem, geo, theta0):
-        limit = _solve(problem, geo, theta0, tol, max_steps)
+        limit = solve_from(problem, geo, theta0, tol, max_steps)
         gaps = limit.residual, limit.duality_gap, limit.stats["relative_gap"]
         return limit.theta, *gaps, limit.stats["steps"], codes(limit.result)
 

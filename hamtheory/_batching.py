@@ -1,0 +1,138 @@
+"""A loop over batches of lanes: a fixed number of slots, which a lane leaves when it is done and another one enters.
+
+Under `vmap` a loop that stops when it has converged runs as long as the slowest lane. Here batches advance by *rounds*
+of a few steps, and between them the lanes that are done are exchanged. A batch has one shape from the first round to
+the last, so that it is compiled once, and so that a lane's rounding depends neither on how many lanes there are nor on
+which of them it shares the batch with.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .geometry import AbstractGeometry
+from .problem import LinearRegression
+
+RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
+
+
+class Inputs(NamedTuple):
+    """The problem of a batch of lanes (or a batch of problems), their geometries and starts."""
+
+    problem: Any
+    geos: Any
+    theta0s: Array
+
+
+class Source:
+    """Lanes as a user gives them: problems and which of them each lane has, geometries, starts; checked."""
+
+    def __init__(self, problems: LinearRegression | Sequence[LinearRegression], which, geos: AbstractGeometry, theta0s):
+        problems = [problems] if isinstance(problems, LinearRegression) else list(problems)
+        self.lanes, self.which = _lane_count(problems, geos, theta0s, which)
+        first = problems[0]
+        self.shared = len(problems) == 1
+        strip = lambda p: eqx.tree_at(lambda q: q.theta_star, p, None, is_leaf=lambda leaf: leaf is None)  # noqa: E731
+        stripped = [strip(problem) for problem in problems]
+        self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)
+        self.d, self.dtype, self.rank = first.d, first.dtype, first.row_space.target.size
+        self.geos = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.lanes,)) if leaf.ndim == 0 else leaf, geos)
+        self.theta0s = None if theta0s is None else jnp.asarray(theta0s, first.dtype)
+
+    def at(self, index: np.ndarray) -> Inputs:
+        """What these lanes were given."""
+        problem = self.problem if self.shared else jax.tree.map(lambda x: x[self.which[index]], self.problem)
+        geos = jax.tree.map(lambda leaf: leaf[index], self.geos)
+        zeros = jnp.zeros((len(index), self.d), self.dtype)
+        return Inputs(problem, geos, zeros if self.theta0s is None else self.theta0s[index])
+
+
+def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
+    """The number of lanes, from whatever has an axis of them, and the problem of each; or an error."""
+    if not problems:
+        raise ValueError("problems must hold at least one regression; got none")
+    first = problems[0]
+    for problem in problems:
+        if problem.X.shape != first.X.shape or problem.dtype != first.dtype:
+            raise ValueError(
+                f"problems must have one shape and dtype, as the first has {first.X.shape}, {first.dtype}; "
+                f"got {problem.X.shape}, {problem.dtype}"
+            )
+    sizes = {f"geos ({i})": leaf.shape[0] for i, leaf in enumerate(jax.tree.leaves(geos)) if leaf.ndim}
+    if theta0s is not None:
+        shape = np.shape(theta0s)
+        if len(shape) != 2 or shape[1] != first.d:
+            raise ValueError(f"theta0s must have shape (lanes, {first.d}); got {shape}")
+        sizes["theta0s"] = shape[0]
+    if which is not None:
+        which = np.asarray(which)
+        known = which.dtype.kind in "iu" and (which.size == 0 or 0 <= which.min() <= which.max() < len(problems))
+        if which.ndim != 1 or not known:
+            raise ValueError(f"which must hold one index of the {len(problems)} problems a lane; got {which}")
+        sizes["which"] = which.size
+    elif len(problems) > 1:
+        raise ValueError("which must say which of the problems each lane has")
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"the numbers of lanes disagree: {sizes}")
+    lanes = next(iter(sizes.values()), 1)
+    if lanes == 0:
+        raise ValueError("there must be at least one lane; got none")
+    return lanes, np.zeros(lanes, int) if which is None else which
+
+
+class Progress:
+    """Lanes done, for whoever wants to know."""
+
+    def __init__(self, lanes: int, report: Callable[[int, int], None] | None):
+        self.lanes, self.report, self.done = lanes, report, 0
+
+    def add(self, done: int):
+        self.done += done
+        if self.report is not None and done:
+            self.report(self.done, self.lanes)
+
+
+def drain(waiting: np.ndarray, width: int, enter, advance, leave):
+    """Let the lanes at the places `waiting` of a queue run until all are done, `width` at a time.
+
+    `enter(places, live)`: a batch of these lanes; a slot that is not live holds a copy of some lane, and does nothing.
+    `advance(batch)`: the batch after a round, and the code of each slot. `leave(places, slots, batch)`: the lanes of
+    these slots are done.
+    """
+    places, queue = np.full(width, -1), list(waiting[::-1])
+    batch = None
+    while True:
+        idle = np.flatnonzero(places < 0)
+        if queue and len(idle) * 8 >= width:
+            for slot in idle[: len(queue)]:
+                places[slot] = queue.pop()
+            new = enter(np.where(places < 0, places.max(), places), places >= 0)
+            batch = new if batch is None else _exchange(batch, new, np.isin(np.arange(width), idle))
+        if (places < 0).all():
+            return
+        batch, codes = advance(batch)
+        slots = np.flatnonzero((np.asarray(codes) != RUNNING) & (places >= 0))
+        if slots.size:
+            leave(places[slots], slots, batch)
+            places[slots] = -1
+
+
+@eqx.filter_jit
+def _exchange(old, new, fresh):
+    """The batch `old`, but for the slots that are `fresh`."""
+    return jax.tree.map(lambda a, b: jnp.where(fresh.reshape((-1,) + (1,) * (a.ndim - 1)), b, a), old, new)
+
+
+def in_pieces(describe, lanes: int, piece: int = 256) -> dict[str, np.ndarray]:
+    """`describe(index)`, a dictionary of arrays with an axis of lanes, for all of them, in pieces of one shape."""
+    found = []
+    for start in range(0, lanes, piece):
+        index = np.arange(start, min(start + piece, lanes))
+        part = describe(np.resize(index, piece))
+        found.append({name: np.asarray(values)[: len(index)] for name, values in part.items()})
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}

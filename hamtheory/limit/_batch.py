@@ -1,0 +1,191 @@
+"""Many limits at once: paths to the limits of an exponential geometry, or Newton's method, in batches of lanes.
+
+The steps are those of `solve_limit`, one factorisation each; see `hamtheory/_batching.py` for the loop around them. A
+lane takes 5 steps at the L2 end, 25 where α ~ e³⁰, and leaves when it has arrived.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, Real
+
+from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces
+from .._result import codes
+from .._validate import count, tolerance
+from ..geometry import AbstractExponentialGeometry, AbstractGeometry
+from ..metrics import relative_residual
+from ..problem import LinearRegression
+from ._path import PathState, path_to, start_of_path
+from ._solve import ROUNDING_REACH, feasible, solve_from
+
+_STEPS = 3  # a round
+
+
+class LimitBatch(eqx.Module):
+    """The limits of many flows, one a lane, with their certificates; see `solve_limits`.
+
+    `theta`: (lanes, d). `dual`: (lanes, n). `residual`, `duality_gap`, `relative_gap`, `steps`: (lanes,), as in a
+    `LimitResult`. `codes`: how each ended, an index of `hamtheory.NAMES`.
+    """
+
+    theta: Float[np.ndarray, "lanes d"]
+    dual: Float[np.ndarray, "lanes n"]
+    residual: Float[np.ndarray, " lanes"]
+    duality_gap: Float[np.ndarray, " lanes"]
+    relative_gap: Float[np.ndarray, " lanes"]
+    codes: Int[np.ndarray, " lanes"]
+    steps: Int[np.ndarray, " lanes"]
+
+
+def solve_limits(
+    problems: LinearRegression | Sequence[LinearRegression],
+    geos: AbstractGeometry,
+    theta0s: Real[ArrayLike, "lanes d"] | None = None,
+    *,
+    which: Int[ArrayLike, " lanes"] | None = None,
+    tol: float = 1e-10,
+    max_steps: int = 2000,
+    width: int = 64,
+    report: Callable[[int, int], None] | None = None,
+) -> LimitBatch:
+    """The limits of many flows, each as `solve_limit` finds it.
+
+    Arguments:
+      `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,).
+      `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
+      `theta0s`: the starts, (lanes, d); zeros if left out. `tol`, `max_steps`: as in `solve_limit`.
+      `width`: lanes in step.
+      `report(done, lanes)`: called after every round.
+    Returns: a `LimitBatch`. Nothing is raised for a lane that fails: its code says how it ended.
+    Errors: `ValueError` for bad arguments.
+
+    A lane's result does not depend on the others; it is that of `solve_limit` within the tolerance.
+
+    ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> import hamtheory as ht
+    >>> limits = ht.solve_limits(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(log_alpha=[-30.0, 5.0, 1e4]))
+    >>> limits.theta.round(3).tolist()
+    [[0.4, 0.8], [0.074, 0.963], [0.0, 1.0]]
+
+    ```
+    """
+    source = Source(problems, which, geos, theta0s)
+    within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
+    budget = jnp.asarray(count(max_steps, "max_steps"))
+    work = _follow if isinstance(geos, AbstractExponentialGeometry) else _at_once
+    return LimitBatch(**work(source, within, budget, count(width, "width"), Progress(source.lanes, report)))
+
+
+class _Lanes(eqx.Module):
+    """A batch of lanes on their paths."""
+
+    geo: Any
+    theta0: Array
+    state: PathState
+    code: Array
+
+
+def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict[str, np.ndarray]:
+    """All lanes to the ends of their paths, those with the longest first."""
+    order = np.argsort(-np.asarray(source.geos.log_sparsity), kind="stable")
+    states: Any = None
+
+    def entering(places, live):
+        inputs = source.at(order[places])
+        return None if source.shared else inputs.problem, _enter(inputs, live, source.shared)
+
+    def advancing(batch):
+        problem, lanes = batch
+        lanes = _advance(source.problem if source.shared else problem, lanes, tol, budget, source.shared)
+        return (problem, lanes), lanes.code
+
+    def leaving(places, slots, batch):
+        nonlocal states
+        ended = jax.tree.map(np.asarray, batch[1].state)
+        if states is None:
+            states = jax.tree.map(lambda x: np.empty((source.lanes, *x.shape[1:]), x.dtype), ended)
+        for stored, values in zip(jax.tree.leaves(states), jax.tree.leaves(ended), strict=True):
+            stored[order[places]] = values[slots]
+        progress.add(len(slots))
+
+    drain(np.arange(source.lanes), width, entering, advancing, leaving)
+
+    def piece(index):
+        return _describe(source.at(index), jax.tree.map(lambda x: x[index], states), tol, budget, source.shared)
+
+    return in_pieces(piece, source.lanes, width)
+
+
+@eqx.filter_jit
+def _enter(inputs: Inputs, live, shared: bool) -> _Lanes:
+    def one(problem, geo, theta0, live):
+        return _Lanes(geo, theta0, start_of_path(problem, geo, theta0), jnp.where(live, RUNNING, IDLE))
+
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0))(*inputs, live)
+
+
+@eqx.filter_jit
+def _advance(problem, lanes: _Lanes, tol, budget, shared: bool) -> _Lanes:
+    def one(problem, lane: _Lanes) -> _Lanes:
+        path = path_to(problem, lane.geo, lane.theta0, tol, budget)
+
+        def step(_, state):
+            # A path that has ended stays where it is, whenever its batch is looked at.
+            return jax.lax.cond(path.runs(state), path.advance, lambda s: s, state)
+
+        state = path.prove(jax.lax.fori_loop(0, _STEPS, step, lane.state))
+        code = jnp.where(path.runs(state) | (lane.code != RUNNING), lane.code, 0)
+        return _Lanes(lane.geo, lane.theta0, state, code)
+
+    return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, lanes)
+
+
+@eqx.filter_jit
+def _describe(inputs: Inputs, states: PathState, tol, budget, shared: bool) -> dict[str, Array]:
+    def one(problem, geo, theta0, state):
+        path = path_to(problem, geo, theta0, tol, budget)
+        point = path.point(state)
+        return {
+            "theta": point.theta,
+            "dual": problem.row_space.dual(point.coordinates),
+            "residual": relative_residual(problem, point.theta),
+            "duality_gap": point.certificate.duality_gap,
+            "relative_gap": point.certificate.relative_gap,
+            "codes": codes(feasible(problem, path.result(state, point))),
+            "steps": state.steps,
+        }
+
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0))(*inputs, states)
+
+
+def _at_once(source: Source, tol, budget, width: int, progress: Progress) -> dict[str, np.ndarray]:
+    """All lanes, a batch after the other, each until its slowest lane is done."""
+
+    def piece(index):
+        progress.add(min(width, source.lanes - progress.done))
+        return _solved(source.at(index), tol, budget, source.shared)
+
+    return in_pieces(piece, source.lanes, width)
+
+
+@eqx.filter_jit
+def _solved(inputs: Inputs, tol, budget, shared: bool) -> dict[str, Array]:
+    def one(problem, geo, theta0):
+        limit = solve_from(problem, geo, theta0, tol, budget)
+        return {
+            "theta": limit.theta,
+            "dual": limit.dual,
+            "residual": limit.residual,
+            "duality_gap": limit.duality_gap,
+            "relative_gap": limit.stats["relative_gap"],
+            "codes": codes(limit.result),
+            "steps": limit.stats["steps"],
+        }
+
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0))(*inputs)

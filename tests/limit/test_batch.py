@@ -1,0 +1,77 @@
+"""Many limits at once: the same limits, whoever shares the batch."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hamtheory as ht
+
+N, D, LANES = 10, 30, 24
+LOGS = np.concatenate([np.linspace(-30, 30, 16), np.geomspace(40, 1e4, 8)])
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return ht.sparse_regression(N, D, 3)
+
+
+@pytest.fixture(scope="module")
+def starts():
+    return np.random.default_rng(0).standard_normal((LANES, D))
+
+
+@pytest.fixture(scope="module")
+def limits(problem, starts):
+    return ht.solve_limits(problem, ht.HAM(log_alpha=LOGS), starts, width=8)
+
+
+def test_every_lane_is_the_limit_found_alone(problem, starts, limits):
+    assert (limits.codes == 0).all()
+    assert limits.residual.max() <= 1e-10 and limits.relative_gap.max() <= 1e-10
+    for lane in range(LANES):
+        alone = ht.solve_limit(problem, ht.HAM(log_alpha=LOGS[lane]), starts[lane])
+        np.testing.assert_allclose(limits.theta[lane], alone.theta, atol=1e-8)
+        np.testing.assert_allclose(limits.dual[lane], alone.dual, rtol=1e-5, atol=1e-8 * abs(alone.dual).max())
+
+
+def test_a_lane_does_not_depend_on_the_others(problem, starts, limits):
+    """Bit for bit: not on the order, nor on how many there are."""
+    order = np.random.default_rng(1).permutation(LANES)
+    shuffled = ht.solve_limits(problem, ht.HAM(log_alpha=LOGS[order]), starts[order], width=8)
+    np.testing.assert_array_equal(shuffled.theta, limits.theta[order])
+    np.testing.assert_array_equal(shuffled.steps, limits.steps[order])
+    few = ht.solve_limits(problem, ht.HAM(log_alpha=LOGS[3:6]), starts[3:6], width=8)
+    np.testing.assert_array_equal(few.theta, limits.theta[3:6])
+
+
+def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem, starts):
+    other = ht.sparse_regression(N, D, 3, seed=1)
+    poisoned = eqx.tree_at(lambda p: p.row_space.basis, other, other.row_space.basis.at[0, 0].set(jnp.nan))
+    rows = np.random.default_rng(2).standard_normal((N, D))
+    rows[1] = rows[0]
+    contradictory = ht.LinearRegression(rows, np.arange(float(N)))
+    which, geos = np.arange(LANES) % 3, ht.HAM(log_alpha=LOGS)
+    sound = ht.solve_limits([problem, other, problem], geos, starts, which=which, width=8)
+    sick = ht.solve_limits([problem, poisoned, contradictory], geos, starts, which=which, width=8)
+    names = np.array(ht.NAMES)[sick.codes]
+    assert (names[which == 0] == "converged").all()
+    assert (names[which == 1] == "nonfinite").all()
+    assert (names[which == 2] == "infeasible").all()
+    np.testing.assert_array_equal(sick.theta[which == 0], sound.theta[which == 0])
+    spent = ht.solve_limits(problem, ht.HAM(log_alpha=np.full(3, 1e3)), width=8, max_steps=2)
+    assert (np.array(ht.NAMES)[spent.codes] == "max_steps").all()
+
+
+@pytest.mark.parametrize(
+    "geos",
+    [ht.Hypentropy(np.logspace(-6, 3, 9)), ht.DiagonalNetwork(3, np.logspace(-2, 1, 9)), ht.Euclidean()],
+    ids=["hypentropy", "depth 3", "euclidean"],
+)
+def test_other_geometries(problem, geos):
+    starts = np.zeros((9, D))
+    limits = ht.solve_limits(problem, geos, starts, width=4)
+    assert (limits.codes == 0).all() and limits.theta.shape == (9, D)
+    for lane in (0, 8):
+        geo = geos if isinstance(geos, ht.Euclidean) else eqx.tree_at(lambda g: g.parameter, geos, geos.parameter[lane])
+        np.testing.assert_allclose(limits.theta[lane], ht.solve_limit(problem, geo).theta, atol=1e-9)
