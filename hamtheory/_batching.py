@@ -32,11 +32,20 @@ class Inputs(NamedTuple):
 class Source:
     """Lanes as a user gives them: problems and which of them each lane has, geometries, starts; checked."""
 
-    def __init__(self, problems: LinearRegression | Sequence[LinearRegression], which, geos: AbstractGeometry, theta0s):
+    def __init__(
+        self,
+        problems: LinearRegression | Sequence[LinearRegression],
+        which,
+        geos: AbstractGeometry,
+        theta0s,
+        share: bool | None,
+    ):
         problems = [problems] if isinstance(problems, LinearRegression) else list(problems)
         self.lanes, self.which = _lane_count(problems, geos, theta0s, which)
         first = problems[0]
-        self.shared = len(problems) == 1
+        self.shared = len(problems) == 1 if share is None else share
+        if self.shared and len(problems) > 1:
+            raise ValueError(f"share=True needs one problem; got {len(problems)}")
         strip = lambda p: eqx.tree_at(lambda q: q.theta_star, p, None, is_leaf=lambda leaf: leaf is None)  # noqa: E731
         stripped = [strip(problem) for problem in problems]
         self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)

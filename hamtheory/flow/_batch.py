@@ -57,6 +57,7 @@ def solve_flows(
     theta0s: Real[ArrayLike, "lanes d"] | None = None,
     *,
     which: Int[ArrayLike, " lanes"] | None = None,
+    share: bool | None = None,
     ts: Times | None = None,
     rtol: float = 1e-6,
     atol: float | None = None,
@@ -70,6 +71,8 @@ def solve_flows(
 
     Arguments:
       `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,).
+      `share`: whether lanes share the products with X of their one problem, which rounds differently than lanes with an
+        X each; left out: if there is one problem.
       `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
       `theta0s`: the starts, (lanes, d); zeros if left out.
       `ts`: increasing times at which to save the loss. `rtol`, `atol`: tolerances of the integrator, `atol` in units of
@@ -96,7 +99,7 @@ def solve_flows(
 
     ```
     """
-    source = Source(problems, which, geos, theta0s)
+    source = Source(problems, which, geos, theta0s, share)
     dtype = source.dtype
     rtol = tolerance(rtol, "rtol", dtype, 16)
     atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", dtype, 0)

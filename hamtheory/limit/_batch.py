@@ -47,6 +47,7 @@ def solve_limits(
     theta0s: Real[ArrayLike, "lanes d"] | None = None,
     *,
     which: Int[ArrayLike, " lanes"] | None = None,
+    share: bool | None = None,
     tol: float = 1e-10,
     max_steps: int = 2000,
     width: int = 64,
@@ -56,6 +57,8 @@ def solve_limits(
 
     Arguments:
       `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,).
+      `share`: whether lanes share the products with X of their one problem, which rounds differently than lanes with an
+        X each; left out: if there is one problem.
       `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
       `theta0s`: the starts, (lanes, d); zeros if left out. `tol`, `max_steps`: as in `solve_limit`.
       `width`: lanes in step.
@@ -75,7 +78,7 @@ def solve_limits(
 
     ```
     """
-    source = Source(problems, which, geos, theta0s)
+    source = Source(problems, which, geos, theta0s, share)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
     work = _follow if isinstance(geos, AbstractExponentialGeometry) else _at_once

@@ -13,11 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._result import codes
-from ..flow import solve_flow
+from ..flow import solve_flow, solve_flows
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
-from ..limit import solve_limit
+from ..limit import solve_limit, solve_limits
 from ..limit._limit_path import _limit_path
-from ..limit._solve import solve_from
 from ..problem import LinearRegression
 
 _ENTRIES = 1 << 19  # entries of X, over all lanes of a block
@@ -58,6 +57,7 @@ def limits(
     tol: float,
     max_steps: int,
     weight_decay: float = 0.0,
+    share: bool = False,
 ) -> Limits:
     """The limit of every lane.
 
@@ -69,7 +69,8 @@ def limits(
             Limits,
             [_regularised(*lane, tol, max_steps, weight_decay) for lane in _lanes(problems, which, geos, theta0s)],
         )
-    return _in_blocks(_limit_block, problems, which, geos, theta0s, tol, max_steps)
+    how = {"tol": tol, "max_steps": max_steps}
+    return _batched(Limits, solve_limits, problems, which, geos, theta0s, share, how)
 
 
 def paths(
@@ -96,8 +97,15 @@ def flows(
     max_steps: int,
     ts: np.ndarray | None = None,
     weight_decay: float = 0.0,
+    share: bool = False,
 ) -> Flows:
-    """The end of the flow of every lane, and the loss at the times `ts`; arguments as in `limits` and `solve_flow`."""
+    """The end of the flow of every lane, and the loss at the times `ts`; arguments as in `limits` and `solve_flows`.
+
+    With weight decay they are integrated one by one, and then those with `ts` end at the last of these.
+    """
+    if not weight_decay:
+        how = {"ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps}
+        return _batched(Flows, solve_flows, problems, which, geos, theta0s, share, how)
     rows = []
     for problem, geo, theta0 in _lanes(problems, which, geos, theta0s):
         options = {"weight_decay": weight_decay, "ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps}
@@ -135,9 +143,8 @@ def _stacked(kind, rows):
 
 
 def _in_blocks(compute, problems, which, geos, theta0s, tol, max_steps) -> Limits:
-    n, d = problems[0].X.shape
-    dtype = problems[0].X.dtype
-    width = max(1, min(_WIDEST, _ENTRIES // (n * d)))
+    d, dtype = problems[0].d, problems[0].X.dtype
+    width = _width(problems, _WIDEST)
     lanes, settings = len(which), (jnp.asarray(tol, dtype), jnp.asarray(max_steps))
     arrays, static = eqx.partition(geos, eqx.is_array)
     arrays = jax.tree.map(np.asarray, arrays)
@@ -153,18 +160,33 @@ def _in_blocks(compute, problems, which, geos, theta0s, tol, max_steps) -> Limit
     return Limits(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
+def _width(problems, most: int) -> int:
+    """The lanes of a batch: as many as hold a moderate number of entries of X."""
+    return max(1, min(most, _ENTRIES // problems[0].X.size))
+
+
 def _on_device(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, tree)
 
 
-@eqx.filter_jit
-def _limit_block(problems, geos, theta0s, tol, max_steps):
-    def one(problem, geo, theta0):
-        limit = solve_from(problem, geo, theta0, tol, max_steps)
-        gaps = limit.residual, limit.duality_gap, limit.stats["relative_gap"]
-        return limit.theta, *gaps, limit.stats["steps"], codes(limit.result)
-
-    return eqx.filter_vmap(one)(problems, geos, theta0s)
+def _batched(kind, solve, problems, which, geos, theta0s, share: bool, how: dict[str, Any]):
+    """The lanes by one of the batch solvers: all at once, or those of each problem together."""
+    problems, geos = [_on_device(problem) for problem in problems], _on_device(geos)
+    which, how = np.asarray(which), how | {"width": _width(problems, 2 * _WIDEST)}
+    if not share:
+        ends = solve(problems, geos, theta0s, which=which, share=False, **how)
+        return kind(*(getattr(ends, field) for field in kind._fields))
+    parts = [np.flatnonzero(which == place) for place in range(len(problems))]
+    found = []
+    for problem, lanes in zip(problems, parts, strict=True):
+        some = jax.tree.map(lambda x: x[lanes], geos)  # noqa: B023
+        which_of_one = np.zeros(len(lanes), int)
+        found.append(
+            solve(problem, some, None if theta0s is None else theta0s[lanes], which=which_of_one, share=True, **how)
+        )
+    back = np.argsort(np.concatenate(parts), kind="stable")
+    columns = [[getattr(ends, field) for ends in found] for field in kind._fields]
+    return kind(*(None if column[0] is None else np.concatenate(column)[back] for column in columns))
 
 
 @eqx.filter_jit

@@ -36,6 +36,9 @@ class Group(NamedTuple):
     batch: LaneBatch | None
 
 
+_MANY = 64  # lanes with the same problem, from which on they share its products
+
+
 class Loaded(NamedTuple):
     """The arrays of a problem. `problem` is None if they are not finite."""
 
@@ -79,12 +82,14 @@ def groups(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> Iterator[G
             zero = all(start is None for start in some)
             d, dtype = shapes[s][1], np.dtype(spec.dtype)
             theta0s = None if zero else np.stack([np.zeros(d, dtype) if x is None else x for x in some])
+            alike = sum(size for size, b in zip(sizes, spec.geometries, strict=True) if b.key == keys[k])
             batch = LaneBatch(
                 problems=[_there(loaded[p].problem) for p in used],
                 which=which.astype(np.int32),
                 geometry=_geometry(spec, block[lanes], place[lanes]),
                 theta0s=theta0s,
                 truths=np.stack([loaded[p].truth for p in used]),
+                share=alike * spec.sizes[2] >= _MANY,
             )
             yield Group(lanes, batch)
 

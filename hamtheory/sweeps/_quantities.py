@@ -54,10 +54,8 @@ class Limit(Quantity):
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         tol, max_steps = _known(self.tol), self.max_steps
-        options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
-        ends = _engines.limits(
-            lanes.problems, lanes.which, lanes.geometry, lanes.theta0s, tol=tol, max_steps=max_steps, **options
-        )
+        how = {"tol": tol, "max_steps": max_steps, "weight_decay": self.weight_decay, "share": lanes.share}
+        ends = _engines.limits(lanes.problems, lanes.which, lanes.geometry, lanes.theta0s, **how)
         return _stored(ends, lanes)
 
 
@@ -101,7 +99,10 @@ class Path(Quantity):
 @register
 @dataclass(frozen=True)
 class Flow(Quantity):
-    """The flow until it has converged, or through the times `ts` (with the loss at each): `ht.solve_flow`."""
+    """The flow until it has converged, with the loss at the times `ts`: `ht.solve_flows`.
+
+    With weight decay, `ht.solve_flow`, which ends at the last of the times if there are any.
+    """
 
     name: ClassVar[str] = "flow"
     rtol: float | None = None
@@ -111,8 +112,8 @@ class Flow(Quantity):
     ts: Any = None
 
     def settled(self, dtype: str) -> "Flow":
-        rtol = _tolerance(self.rtol, "rtol", dtype, 1e-8, 1e-5)
-        tol = _tolerance(rtol if self.tol is None else self.tol, "tol", dtype, 1e-8, 1e-5)
+        rtol = _tolerance(self.rtol, "rtol", dtype, 1e-6, 1e-4)
+        tol = _tolerance(self.tol, "tol", dtype, 1e-8, 1e-4)
         ts = None if self.ts is None else grid(self.ts, "ts")
         if ts is not None and (np.min(numbers(ts)) < 0 or np.any(np.diff(numbers(ts)) <= 0)):
             raise ValueError(f"ts must be increasing times that are at least 0; got {numbers(ts)}")
@@ -127,14 +128,13 @@ class Flow(Quantity):
             "time": Variable("time at which the flow ended"),
             "rejected": Variable("rejected steps of the solver", dtype="int32"),
         }
-        loss = {"loss": Variable("loss |X theta - y|^2 / (2 n) at the times, NaN where they were not reached", ("t",))}
+        loss = {"loss": Variable("loss |X theta - y|^2 / (2 n) at the times", ("t",))}
         return _MEASURED | own | (loss if self.ts is not None else {})
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
         return {} if self.ts is None else {"t": (Variable("time"), numbers(self.ts))}
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
-        options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
         ends = _engines.flows(
             lanes.problems,
             lanes.which,
@@ -144,7 +144,8 @@ class Flow(Quantity):
             tol=_known(self.tol),
             max_steps=self.max_steps,
             ts=None if self.ts is None else numbers(self.ts),
-            **options,
+            weight_decay=self.weight_decay,
+            share=lanes.share,
         )
         loss = {} if ends.loss is None else {"loss": ends.loss}
         return _stored(ends, lanes) | {"time": ends.time, "rejected": ends.rejected} | loss

@@ -34,6 +34,8 @@ class LaneBatch:
     `problems`: of one (n, d), finite, without their ground truth. `which`: the problem of each lane, (lanes,).
     `geometry`: a pytree whose arrays have a leading axis of lanes (then one of points, in a curve).
     `theta0s`: the starts, (lanes, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN where unknown.
+    `share`: whether many lanes have the same problem, all over the sweep, so that they should share its products: a
+    matter of speed and of rounding, and therefore one of the spec and not of the chunk.
     """
 
     problems: list[LinearRegression]
@@ -41,6 +43,7 @@ class LaneBatch:
     geometry: AbstractGeometry
     theta0s: np.ndarray | None
     truths: np.ndarray
+    share: bool
 
     def __len__(self) -> int:
         return len(self.which)
