@@ -1,3 +1,3 @@
 """Benchmarks: what a solver costs, against its peers, in one run on one machine. `make bench` runs them all."""
 
-NAMES = ("limits",)
+NAMES = ("limits", "sweeps")
