@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optimistix
 from jaxtyping import Array, Float, Int
 
@@ -64,7 +65,11 @@ def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
         return result
     if plan.report is not None:
         plan.report.close()
-    trimmed = jax.tree.map(lambda x: x[: int(reached)], (result.ts, result.thetas, result.loss, result.states))
+    # By NumPy: JAX would compile a slice for every length.
+    trimmed = jax.tree.map(
+        lambda x: jax.device_put(np.asarray(x)[: int(reached)], x.sharding),
+        (result.ts, result.thetas, result.loss, result.states),
+    )
     return eqx.tree_at(lambda r: (r.ts, r.thetas, r.loss, r.states), result, trimmed)
 
 
@@ -111,14 +116,13 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
     final = jax.tree.map(lambda x: x[0], final)
     # Past the end the buffers hold infinities: close the path with the last point, and repeat it.
     reached = jnp.sum(ts < end)
-    ts = jnp.where(jnp.arange(ts.size) < reached, ts, end)
-    states = jax.tree.map(
-        lambda path, x: jnp.where((jnp.arange(ts.size) < reached).reshape((-1,) + (1,) * x.ndim), path, x[None]),
-        states,
-        final,
-    )
-    thetas = jax.vmap(flow.theta)(states)
+
+    def closed(path, last):
+        return jnp.where((jnp.arange(ts.size) < reached).reshape((-1,) + (1,) * last.ndim), path, last[None])
+
+    states, ts = jax.tree.map(closed, states, final), closed(ts, end[0])
     theta = flow.theta(final)
+    thetas = closed(jax.vmap(flow.theta)(states), theta)
     certificate = flow.certificate(final)
     violation = flow.violation(final)
     problem = flow.problem

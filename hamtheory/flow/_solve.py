@@ -13,6 +13,7 @@ from .._validate import count, finite, is_traced, nonnegative_number, positive, 
 from ..geometry import AbstractGeometry
 from ..limit import solve_limit
 from ..problem import LinearRegression
+from ..problem._regression import without_truth
 from ._fields import DualFlow, PrimalFlow, ProductFlow
 from ._integrate import FlowResult, Plan, integrate
 from ._progress import progress_report
@@ -78,6 +79,7 @@ def solve_flow(
 
     ```
     """
+    problem = without_truth(problem)
     theta0 = start(theta0, problem.d, problem.dtype)
     beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
     if decays and not is_traced(beta):
@@ -146,6 +148,7 @@ def product_flow(
 
     ```
     """
+    problem = without_truth(problem)
     m0, w0 = (start(factor, problem.d, problem.dtype, label) for factor, label in ((m0, "m0"), (w0, "w0")))
     weight_decay = nonnegative_number(weight_decay, "weight_decay").astype(problem.dtype)
     plan = _plan(problem, ts, rtol, atol, solver or "tsit5", dt, tol, save, max_steps, progress)

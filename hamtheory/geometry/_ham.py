@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from .._types import Number, Parameter
 from ._base import AbstractExponentialGeometry, Scalars
 from ._numerics import expm1_over, floating, log1p_over, odd
-from ._parameter import largest_unscaled_log, positive_or_log, split
+from ._parameter import largest_unscaled_log, positive_or_log, split, with_log
 from ._quadrature import taylor_remainder
 
 
@@ -104,9 +104,7 @@ class HAM(AbstractExponentialGeometry):
         return self.log_alpha
 
     def shifted(self, by: Number) -> "HAM":
-        if self.logarithmic:  # no checks: those of traced values keep XLA from storing what it compiled
-            return eqx.tree_at(lambda geo: geo.parameter, self, self.parameter + by)
-        return HAM(log_alpha=self.log_alpha + by)
+        return with_log(self, self.log_alpha + by)
 
     def exponent(self, theta: Array) -> Scalars:
         """`s = sign(θ) ln(1 + α|θ|)`."""

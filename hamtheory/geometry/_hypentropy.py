@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from .._types import Number, Parameter
 from ._base import AbstractExponentialGeometry, Scalars
 from ._numerics import asinh_quotient, contracted, floating, sinh_times
-from ._parameter import positive_or_log, split
+from ._parameter import positive_or_log, split, with_log
 
 BALANCED = (
     ": gamma = 0 is the balanced flow of m*w, whose inverse metric vanishes at zero, so that it has no mirror "
@@ -123,9 +123,7 @@ class Hypentropy(AbstractExponentialGeometry):
         return jnp.log(2.0).astype(self.parameter.dtype) - self.log_gamma
 
     def shifted(self, by: Number) -> "Hypentropy":
-        if self.logarithmic:  # no checks: those of traced values keep XLA from storing what it compiled
-            return eqx.tree_at(lambda geo: geo.parameter, self, self.parameter - by)
-        return Hypentropy(log_gamma=self.log_gamma - by)
+        return with_log(self, self.log_gamma - by)
 
     def exponent(self, theta: Array) -> Scalars:
         """`s = asinh(θ/γ)`."""

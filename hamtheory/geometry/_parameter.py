@@ -1,5 +1,6 @@
 """A positive parameter given as itself or by its logarithm."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +26,17 @@ def positive_or_log(
             f"got {np.asarray(log).flat[np.argmax(np.abs(np.asarray(log)))]:g}"
         )
     return log, True
+
+
+def with_log(geo, log: Parameter):
+    """The member of a geometry's family whose parameter has this logarithm, unchecked.
+
+    For use inside of compiled solvers: the checks of traced values keep XLA from storing what it compiled.
+    """
+    if not geo.logarithmic:
+        with jax.ensure_compile_time_eval():
+            geo = type(geo).at_log(0.0)
+    return eqx.tree_at(lambda geo: geo.parameter, geo, log)
 
 
 def largest_unscaled_log(dtype) -> float:

@@ -12,6 +12,7 @@ from .._validate import count, is_traced, start, strength, tolerance
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..metrics import certify, relative_residual, relative_stationarity
 from ..problem import LinearRegression
+from ..problem._regression import without_truth
 from ._newton import newton
 from ._path import follow, start_of_path
 from ._regularized import Penalty, cold, penalty_of, primal_minus_dual, regularised, reported
@@ -80,6 +81,7 @@ def solve_limit(
 
     ```
     """
+    problem = without_truth(problem)
     theta0 = start(theta0, problem.d, problem.dtype)
     within = jnp.asarray(tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), problem.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
