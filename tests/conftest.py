@@ -1,5 +1,6 @@
 """Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at every call."""
 
+import gc
 from pathlib import Path
 
 import jax
@@ -12,6 +13,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Compiling takes most of the time: processes and runs share what they compiled.
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_traceback_in_locations_limit", 0)
+# Tracing makes many objects and few cycles: at Python's own thresholds, looking for these takes a tenth of the time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)
 # An int is a float where a float is asked for, as it is to type checkers.
 jaxtyping.install_import_hook("hamtheory", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
