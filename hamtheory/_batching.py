@@ -17,6 +17,7 @@ from jaxtyping import Array
 
 from .geometry import AbstractGeometry
 from .problem import LinearRegression
+from .problem._regression import without_truth
 
 RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
 
@@ -46,8 +47,7 @@ class Source:
         self.shared = len(problems) == 1 if share is None else share
         if self.shared and len(problems) > 1:
             raise ValueError(f"share=True needs one problem; got {len(problems)}")
-        strip = lambda p: eqx.tree_at(lambda q: q.theta_star, p, None, is_leaf=lambda leaf: leaf is None)  # noqa: E731
-        stripped = [strip(problem) for problem in problems]
+        stripped = [without_truth(problem) for problem in problems]
         self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)
         self.d, self.dtype, self.rank = first.d, first.dtype, first.row_space.target.size
         self.geos = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.lanes,)) if leaf.ndim == 0 else leaf, geos)
@@ -92,6 +92,11 @@ def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
     if lanes == 0:
         raise ValueError("there must be at least one lane; got none")
     return lanes, np.zeros(lanes, int) if which is None else which
+
+
+def width_for(lanes: int, most: int) -> int:
+    """As wide a batch as is filled four times, within limits: the last lanes of all are on their own."""
+    return max(8, min(most, 1 << max(0, (lanes // 4).bit_length() - 1)))
 
 
 class Progress:

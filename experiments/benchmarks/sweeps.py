@@ -1,16 +1,17 @@
 """Many limits and many trajectories against the usual ways to compute them, on the same instances.
 
-*Limits*: every lane's Bregman projection; the error is the largest relative residual. Peers work a lane at a time, on a
-sample of the lanes; Clarabel solves the same problem (exponential cones), HiGHS basis pursuit, LSODA integrates the flow
-in θ until its residual is 1e-8.
+*Limits*: every lane's Bregman projection; the error is the largest relative residual. Peers work a lane at a time, on
+a sample of the lanes; Clarabel solves the same problem (exponential cones), HiGHS basis pursuit, LSODA integrates the
+flow in θ until its residual is 1e-8.
 
-*Trajectories*: every flow to a residual of 1e-8. The peer is `vmap` of a diffrax solve of the same flow in the same dual
-coordinates, stopped lane by lane; of its solvers and tolerances the fastest on a sample that gets there. The errors are
-the residual at the end, and along the way that of the loss, relative to the loss at 0, against a tight reference.
+*Trajectories*: every flow to a residual of 1e-8. The peer is `vmap` of a diffrax solve of the same flow in the same
+dual coordinates, stopped lane by lane; of its solvers and tolerances the fastest on a sample that gets there. The error
+is that of the loss along the way, relative to the loss at 0, against a tight reference.
 """
 
 import functools
 import time
+from typing import Any, cast
 
 import diffrax
 import jax
@@ -26,8 +27,8 @@ from .limits import conic
 
 N, D, K = 40, 100, 5
 TS = np.geomspace(1e-3, 30, 24)
-PEERS = {"Tsit5": diffrax.Tsit5(), "Dopri5": diffrax.Dopri5(), "Dopri8": diffrax.Dopri8(), "Bosh3": diffrax.Bosh3()}
-RTOLS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
+PEERS = {"Tsit5": diffrax.Tsit5(), "Dopri8": diffrax.Dopri8()}
+RTOLS = (1e-6, 1e-7, 1e-8, 1e-9)
 
 
 def _lsoda(problem: ht.LinearRegression, alpha: float) -> np.ndarray:
@@ -66,10 +67,10 @@ def _limits(lanes: int) -> list[Row]:
 
 def _per_lane(task, solvers, lanes_of, otherwise, error, rounds) -> list[Row]:
     """Rows in milliseconds a lane."""
-    errors = {
-        name: max(error(theta) for theta in list(call())[:: max(1, len(call()) // 10)])
-        for name, call in solvers.items()
-    }
+    errors = {}
+    for name, call in solvers.items():
+        thetas = list(call())
+        errors[name] = max(error(theta) for theta in thetas[:: max(1, len(thetas) // 10)])
     seconds = interleaved(solvers, rounds)
     each = {name: [s / lanes_of.get(name, otherwise) for s in times] for name, times in seconds.items()}
     return rows_of(task + ", a lane", each, errors, next(iter(solvers)))
@@ -95,14 +96,14 @@ def _vmapped(problem, alphas, rtol, solver, save: bool):
             stepsize_controller=diffrax.PIDController(rtol, 1e-2 * rtol * unit, pcoeff=0.1, icoeff=0.3),
             saveat=diffrax.SaveAt(subs=(path, last) if save else (last,)),
             event=event,
-            max_steps=30_000,
+            max_steps=10_000,
             throw=False,
         )
-        states = found.ys
+        times, states = cast(Any, found.ts), cast(Any, found.ys)
         end = flow.theta(states[-1][0])
         loss = None
         if save:
-            reached = jnp.isfinite(found.ts[0])[:, None]
+            reached = jnp.isfinite(times[0])[:, None]
             loss = problem.loss(jax.vmap(flow.theta)(jnp.where(reached, states[0], states[-1][0][None])))
         return end, ht.metrics.relative_residual(problem, end), loss
 
@@ -128,6 +129,7 @@ def _best_peer(problem, alphas, reference) -> tuple[str, float]:
 def _trajectories(lanes: int) -> list[Row]:
     problem = ht.sparse_regression(N, D, K)
     alphas = np.logspace(-2, 3, lanes)
+    fewer = alphas[:: lanes // 128]  # enough lanes for the peer, whose time a lane does not depend on their number
     some = alphas[:: lanes // 16]
     tight = {"rtol": 1e-11, "atol": 1e-13, "solver": "tsit5"}
     reference = np.stack([np.asarray(ht.solve_flow(problem, ht.HAM(alpha=a), ts=TS, **tight).loss) for a in some])
@@ -137,9 +139,9 @@ def _trajectories(lanes: int) -> list[Row]:
     solvers = {
         "solve_flows, rtol 1e-5": lambda: ht.solve_flows(problem, ht.HAM(alpha=alphas), rtol=1e-5),
         "solve_flows, rtol 1e-6": lambda: ht.solve_flows(problem, ht.HAM(alpha=alphas), rtol=1e-6),
-        peer: lambda: _vmapped(stripped, jnp.asarray(alphas), rtol, PEERS[name], False),
+        peer: lambda: _vmapped(stripped, jnp.asarray(fewer), rtol, PEERS[name], False),
     }
-    seconds = {label: [s / lanes for s in times] for label, times in interleaved(solvers, 3).items()}
+    seconds = {k: [s / (len(fewer) if k == peer else lanes) for s in v] for k, v in interleaved(solvers, 3).items()}
     along = {
         "solve_flows, rtol 1e-5": ht.solve_flows(problem, ht.HAM(alpha=some), ts=TS, rtol=1e-5).loss,
         "solve_flows, rtol 1e-6": ht.solve_flows(problem, ht.HAM(alpha=some), ts=TS, rtol=1e-6).loss,
@@ -153,14 +155,14 @@ def _trajectories(lanes: int) -> list[Row]:
     problems = [ht.sparse_regression(N, D, K, seed=seed) for seed in range(64)]
     which = np.random.default_rng(0).permutation(np.arange(lanes) % 64)
     stack = jax.tree.map(lambda *x: jnp.stack(x), *[ht.LinearRegression(p.X, p.y) for p in problems])
-    own = jax.tree.map(lambda x: x[which], stack)
+    own = jax.tree.map(lambda x: x[which[:: lanes // 128]], stack)
     peers = jax.jit(jax.vmap(lambda p, a: _vmapped(p, a[None], rtol, PEERS[name], False)[1][0]))
     solvers = {
         "solve_flows, rtol 1e-5": lambda: ht.solve_flows(problems, ht.HAM(alpha=alphas), which=which, rtol=1e-5),
         "solve_flows, rtol 1e-6": lambda: ht.solve_flows(problems, ht.HAM(alpha=alphas), which=which, rtol=1e-6),
-        peer: lambda: peers(own, jnp.asarray(alphas)),
+        peer: lambda: peers(own, jnp.asarray(fewer)),
     }
-    seconds = {label: [s / lanes for s in times] for label, times in interleaved(solvers, 3).items()}
+    seconds = {k: [s / (len(fewer) if k == peer else lanes) for s in v] for k, v in interleaved(solvers, 3).items()}
     return rows + rows_of(f"{lanes} trajectories to 1e-8, 64 X, n={N}, d={D}, a lane", seconds, errors, peer)
 
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int, Real
 
-from .._batching import RUNNING, Progress, Source, drain, in_pieces
+from .._batching import RUNNING, Progress, Source, drain, in_pieces, width_for
 from .._types import Times
 from .._validate import count, finite, real_array, tolerance
 from ..geometry import AbstractGeometry
@@ -64,7 +64,7 @@ def solve_flows(
     tol: float = 1e-8,
     solver: str | None = None,
     max_steps: int = 100_000,
-    width: int = 128,
+    width: int | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> FlowBatch:
     """Integrate many flows `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`, each until it has converged.
@@ -80,7 +80,7 @@ def solve_flows(
         residual and the relative duality gap are at most this.
       `solver`: "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the first, and the
         second for lanes that turn out to be stiff. `max_steps`: the budget of each lane.
-      `width`: lanes in step.
+      `width`: lanes in step, on which rounding depends; left out: a quarter of the lanes, from 8 to 128.
       `report(done, lanes)`: called after every round.
     Returns: a `FlowBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -113,7 +113,8 @@ def solve_flows(
     as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
     tol = tolerance(tol, "tol", dtype, 16)
     plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")))
-    ends = _integrate(source, plan, solver, count(width, "width"), Progress(source.lanes, report))
+    width = width_for(source.lanes, 128) if width is None else count(width, "width")
+    ends = _integrate(source, plan, solver, width, Progress(source.lanes, report))
     return _finished(source, ends, plan)
 
 

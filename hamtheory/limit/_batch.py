@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
-from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces
+from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, width_for
 from .._result import codes
 from .._validate import count, tolerance
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
@@ -50,7 +50,7 @@ def solve_limits(
     share: bool | None = None,
     tol: float = 1e-10,
     max_steps: int = 2000,
-    width: int = 64,
+    width: int | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> LimitBatch:
     """The limits of many flows, each as `solve_limit` finds it.
@@ -61,7 +61,7 @@ def solve_limits(
         X each; left out: if there is one problem.
       `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
       `theta0s`: the starts, (lanes, d); zeros if left out. `tol`, `max_steps`: as in `solve_limit`.
-      `width`: lanes in step.
+      `width`: lanes in step, on which rounding depends; left out: a quarter of the lanes, from 8 to 64.
       `report(done, lanes)`: called after every round.
     Returns: a `LimitBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -81,8 +81,9 @@ def solve_limits(
     source = Source(problems, which, geos, theta0s, share)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
+    width = width_for(source.lanes, 64) if width is None else count(width, "width")
     work = _follow if isinstance(geos, AbstractExponentialGeometry) else _at_once
-    return LimitBatch(**work(source, within, budget, count(width, "width"), Progress(source.lanes, report)))
+    return LimitBatch(**work(source, within, budget, width, Progress(source.lanes, report)))
 
 
 class _Lanes(eqx.Module):

@@ -6,6 +6,8 @@ import pytest
 import hamtheory as ht
 from experiments import convergence
 
+pytestmark = pytest.mark.slow  # one compilation after the other
+
 CONFIG = convergence.Config.smoke()
 
 

@@ -9,6 +9,8 @@ from experiments import _draws, matched_bias
 from experiments._lanes import without_truth
 from figures import matched_bias as figure_module
 
+pytestmark = pytest.mark.slow  # one compilation after the other
+
 CONFIG = matched_bias.Config(n=10, d=30, k=2, instances=2, alphas=(-8.0, 16.0, 13), candidates=41, data=())
 
 

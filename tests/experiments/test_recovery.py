@@ -5,6 +5,8 @@ import pytest
 
 from experiments import recovery
 
+pytestmark = pytest.mark.slow  # one compilation after the other
+
 CONFIG = recovery.Config.smoke()
 
 

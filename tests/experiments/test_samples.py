@@ -9,6 +9,8 @@ from experiments import samples
 from experiments._lanes import without_truth
 from experiments.samples import largest_scale
 
+pytestmark = pytest.mark.slow  # one compilation after the other
+
 # The last scale is below what the network of depth 3 gets to: e⁻¹⁰ against 0.05³.
 CONFIG = samples.Config(
     d=30, k=2, samples=(10, 20), seeds=2, depths=(3,), scales=(1.0, -10.0, 12), least=0.05, error=0.12

@@ -30,7 +30,7 @@ def slope(solver, trajectory):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("coordinates", ["primal", "dual"])
+@pytest.mark.parametrize("coordinates", [pytest.param("primal", marks=pytest.mark.slow), "dual"])
 @pytest.mark.parametrize("geo", [ht.HAM(5.0), ht.Hypentropy(0.5)], ids=["ham", "hypentropy"])
 def test_order_of_flow(solver, coordinates, geo):
     observed = slope(
@@ -39,6 +39,7 @@ def test_order_of_flow(solver, coordinates, geo):
     assert SLACK[0] < observed - SOLVERS[solver].order(None) < SLACK[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_order_of_product_flow(solver):
     observed = slope(

@@ -79,6 +79,7 @@ def test_more_rows_than_columns():
     np.testing.assert_allclose(flow.theta, np.linalg.lstsq(X, y)[0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_stiff_flows_choose_an_implicit_solver_and_converge():
     geo = ht.Hypentropy(1e-8)
     limit = ht.solve_limit(PROBLEM, geo)
@@ -94,6 +95,7 @@ def test_starting_at_the_limit_stops_at_once():
     np.testing.assert_allclose(flow.theta, PROBLEM.theta_star, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_inside_vmap_the_end_is_repeated():
     flows = jax.vmap(lambda geo: ht.solve_flow(PROBLEM, geo, throw=False))(ht.HAM(jnp.array([1.0, 20.0])))
     assert (flows.result == ht.Result.converged).tolist() == [True, True]

@@ -87,6 +87,7 @@ def test_dead_coordinates_are_left_out():
     assert np.all(flow.thetas[:, [1, 5, 17]] == 0)
 
 
+@pytest.mark.slow
 def test_can_be_vmapped():
     m0 = jnp.stack([jnp.full(40, 0.1), jnp.full(40, 0.3)])
     thetas = jax.vmap(lambda m: ht.product_flow(PROBLEM, m, jnp.zeros(40), throw=False).theta)(m0)

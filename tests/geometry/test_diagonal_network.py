@@ -192,6 +192,7 @@ def test_the_flow_is_that_of_the_parameters():
     np.testing.assert_allclose(flow.thetas, u**depth - v**depth, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [3, 5])
 def test_limit_flow_and_parameters_agree(depth):
     geo = ht.DiagonalNetwork(depth, 0.3)

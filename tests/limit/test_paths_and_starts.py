@@ -33,6 +33,7 @@ def test_a_path_is_the_limits_in_the_order_of_its_grid(family, start):
     assert (path.stats["steps"] >= 0).all() and int(path.stats["steps"].sum()) == int(again.stats["steps"].sum())
 
 
+@pytest.mark.slow
 def test_paths_of_many_instances_at_once():
     problems = [instance(kind, 20) for kind in KINDS]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)

@@ -140,6 +140,7 @@ def test_out_of_steps():
         ht.solve_limit(PROBLEM, ht.HAM(1e6), max_steps=1)
 
 
+@pytest.mark.slow
 def test_vmap_over_geometries_starts_and_problems_and_a_single_trace():
     alphas = jnp.array([0.1, 10.0, 1e4])
     thetas = jax.vmap(lambda geo: ht.solve_limit(PROBLEM, geo).theta)(ht.HAM(alphas))

@@ -54,6 +54,7 @@ def test_a_bounded_mirror_map_keeps_to_its_domain():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_end_to_end_limit_and_flow():
     problem = ht.sparse_regression(6, 15, 2, seed=1)
     geo = symbolic.geometry("1 + a*theta**2", a=3.0)
