@@ -12,8 +12,8 @@ would cost from there.
 What lost, on 2 cores (n = 40, d = 100; an evaluation of a lane takes 1.3 µs): implicit methods (a Cholesky
 factorisation and its solutions cost a lane 30 evaluations, and the kinks of HAM's metric at zero leave a high order
 without reward: Kvaerno5 takes 2,000 steps at α = 1000, Tsit5 2,600); the stabilised method alone (580 steps of 4 stages
-on average at rtol 1e-6, ten times less accurate along the way); Tsit5 alone (held up by stability in the last decades of
-the residual); `vmap` of a whole solve, in which all wait for the slowest; batches that shrink at the end (reductions
+on average at rtol 1e-6, ten times less accurate along the way); Tsit5 alone (held up by stability in the last decades
+of the residual); `vmap` of a whole solve, in which all wait for the slowest; batches that shrink at the end (reductions
 over another width round differently, and a lane would depend on how many there are).
 """
 
