@@ -55,10 +55,18 @@ class Source:
 
     def at(self, index: np.ndarray) -> Inputs:
         """What these lanes were given."""
-        problem = self.problem if self.shared else jax.tree.map(lambda x: x[self.which[index]], self.problem)
-        geos = jax.tree.map(lambda leaf: leaf[index], self.geos)
-        zeros = jnp.zeros((len(index), self.d), self.dtype)
-        return Inputs(problem, geos, zeros if self.theta0s is None else self.theta0s[index])
+        problem, geos, theta0s = _gathered(
+            None if self.shared else self.problem, self.which[index], self.geos, self.theta0s, index
+        )
+        if theta0s is None:
+            theta0s = jnp.zeros((len(index), self.d), self.dtype)
+        return Inputs(self.problem if self.shared else problem, geos, theta0s)
+
+
+@eqx.filter_jit
+def _gathered(problems, which, geos, theta0s, index):
+    take = lambda tree, at: jax.tree.map(lambda x: x[at] if eqx.is_array(x) else x, tree)  # noqa: E731
+    return take(problems, which), take(geos, index), take(theta0s, index)
 
 
 def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
@@ -95,8 +103,8 @@ def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
 
 
 def width_for(lanes: int, most: int) -> int:
-    """As wide a batch as is filled four times, within limits: the last lanes of all are on their own."""
-    return max(8, min(most, 1 << max(0, (lanes // 4).bit_length() - 1)))
+    """As wide a batch as is filled three times, within limits: the last lanes of all are on their own."""
+    return max(8, min(most, 1 << max(0, (lanes // 3).bit_length() - 1)))
 
 
 class Progress:
@@ -142,11 +150,11 @@ def _exchange(old, new, fresh):
     return jax.tree.map(lambda a, b: jnp.where(fresh.reshape((-1,) + (1,) * (a.ndim - 1)), b, a), old, new)
 
 
-def in_pieces(describe, lanes: int, piece: int = 256) -> dict[str, np.ndarray]:
-    """`describe(index)`, a dictionary of arrays with an axis of lanes, for all of them, in pieces of one shape."""
+def in_pieces(describe, index: np.ndarray, piece: int = 256) -> dict[str, np.ndarray]:
+    """`describe(lanes)`, a dictionary of arrays with an axis of lanes, for those of `index`, in pieces of one shape."""
     found = []
-    for start in range(0, lanes, piece):
-        index = np.arange(start, min(start + piece, lanes))
-        part = describe(np.resize(index, piece))
-        found.append({name: np.asarray(values)[: len(index)] for name, values in part.items()})
+    for start in range(0, len(index), piece):
+        some = index[start : start + piece]
+        part = describe(np.resize(some, piece))
+        found.append({name: np.asarray(values)[: len(some)] for name, values in part.items()})
     return {name: np.concatenate([part[name] for part in found]) for name in found[0]}

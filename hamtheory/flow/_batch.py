@@ -83,7 +83,7 @@ def solve_flows(
         residual and the relative duality gap are at most this.
       `solver`: "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the first, and the
         second for lanes that turn out to be stiff. `max_steps`: the budget of each lane.
-      `width`: lanes in step, on which rounding depends; left out: a quarter of the lanes, from 8 to 128.
+      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 128.
       `report(done, lanes)`: called after every round.
     Returns: a `FlowBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -201,7 +201,7 @@ def _finished(source: Source, ends: _Ends, plan: Plan) -> FlowBatch:
         saved = None if ends.saved is None else ends.saved[index]
         return describe(source.at(index), ends.state[index], ends.t[index], saved, plan, source.shared)
 
-    found = in_pieces(piece, source.lanes)
+    found = in_pieces(piece, np.arange(source.lanes))
     return FlowBatch(
         theta=found["theta"],
         residual=found["residual"],

@@ -5,6 +5,7 @@ lane takes 5 steps at the L2 end, 25 where α ~ e³⁰, and leaves when it has a
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -19,10 +20,12 @@ from .._validate import count, tolerance
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
-from ._path import PathState, path_to, start_of_path
+from ._path import Path, PathState, path_to, start_of_path
 from ._solve import ROUNDING_REACH, feasible, solve_from
 
-_STEPS = 3  # a round
+_STEPS = 2  # a round
+_LOOK = -4  # the code of a lane that has arrived, or will not: besides those of `Result`, RUNNING and IDLE
+_MOST_PRODUCTS = 1 << 20  # numbers, 8 MiB: what a cache may hold
 
 
 class LimitBatch(eqx.Module):
@@ -61,7 +64,7 @@ def solve_limits(
         X each; left out: if there is one problem.
       `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
       `theta0s`: the starts, (lanes, d); zeros if left out. `tol`, `max_steps`: as in `solve_limit`.
-      `width`: lanes in step, on which rounding depends; left out: a quarter of the lanes, from 8 to 64.
+      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 256.
       `report(done, lanes)`: called after every round.
     Returns: a `LimitBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -81,7 +84,7 @@ def solve_limits(
     source = Source(problems, which, geos, theta0s, share)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
-    width = width_for(source.lanes, 64) if width is None else count(width, "width")
+    width = width_for(source.lanes, 256) if width is None else count(width, "width")
     work = _follow if isinstance(geos, AbstractExponentialGeometry) else _at_once
     return LimitBatch(**work(source, within, budget, width, Progress(source.lanes, report)))
 
@@ -96,17 +99,26 @@ class _Lanes(eqx.Module):
 
 
 def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict[str, np.ndarray]:
-    """All lanes to the ends of their paths, those with the longest first."""
+    """All lanes to the ends of their paths, those with the longest first.
+
+    A lane leaves where it may have arrived. A certificate costs as much as two steps: it is computed for all at the
+    end, and those that have not arrived go on.
+    """
+    shared, products = source.shared, _products(source)
     order = np.argsort(-np.asarray(source.geos.log_sparsity), kind="stable")
     states: Any = None
+    found: dict[str, np.ndarray] = {}
+
+    def at(index) -> Any:
+        return None if states is None else jax.tree.map(lambda x: x[index], states)
 
     def entering(places, live):
         inputs = source.at(order[places])
-        return None if source.shared else inputs.problem, _enter(inputs, live, source.shared)
+        return None if shared else inputs.problem, _enter(inputs, before and at(order[places]), live, shared)
 
     def advancing(batch):
         problem, lanes = batch
-        lanes = _advance(source.problem if source.shared else problem, lanes, tol, budget, source.shared)
+        lanes = _advance(source.problem if shared else problem, products, lanes, tol, budget, shared)
         return (problem, lanes), lanes.code
 
     def leaving(places, slots, batch):
@@ -116,52 +128,77 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
             states = jax.tree.map(lambda x: np.empty((source.lanes, *x.shape[1:]), x.dtype), ended)
         for stored, values in zip(jax.tree.leaves(states), jax.tree.leaves(ended), strict=True):
             stored[order[places]] = values[slots]
-        progress.add(len(slots))
-
-    drain(np.arange(source.lanes), width, entering, advancing, leaving)
 
     def piece(index):
-        return _describe(source.at(index), jax.tree.map(lambda x: x[index], states), tol, budget, source.shared)
+        return _describe(source.at(index), products, at(index), tol, budget, shared)
 
-    return in_pieces(piece, source.lanes, width)
+    before = None
+    while order.size:
+        drain(np.arange(order.size), width, entering, advancing, leaving)
+        before, index = states, np.sort(order)
+        part = in_pieces(piece, index, width)
+        found = found or part
+        for name, values in part.items():
+            found[name][index] = values
+        order = order[found["codes"][order] == RUNNING]
+        progress.add(index.size - order.size)
+    return found
 
 
-@eqx.filter_jit
-def _enter(inputs: Inputs, live, shared: bool) -> _Lanes:
-    def one(problem, geo, theta0, live):
-        return _Lanes(geo, theta0, start_of_path(problem, geo, theta0), jnp.where(live, RUNNING, IDLE))
+def _products(source: Source) -> Array | None:
+    """`Q_iᵀQ_j` of all rows, entry by entry, (d, r²): with it the Gram matrices of many lanes are one product."""
+    if not source.shared or source.rank**2 * source.d > _MOST_PRODUCTS:
+        return None
+    basis = source.problem.row_space.basis
+    return (basis.T[:, :, None] * basis.T[:, None, :]).reshape(source.d, -1)
 
-    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0))(*inputs, live)
+
+def _path(problem, products, geo, theta0, tol, budget) -> Path:
+    rank = problem.row_space.target.size
+    gram = None if products is None else lambda weights: (weights @ products).reshape(rank, rank)
+    return path_to(problem, geo, theta0, tol, budget, gram=gram)
 
 
-@eqx.filter_jit
-def _advance(problem, lanes: _Lanes, tol, budget, shared: bool) -> _Lanes:
+@partial(jax.jit, static_argnames="shared")
+def _enter(inputs: Inputs, states: PathState | None, live, shared: bool) -> _Lanes:
+    def one(problem, geo, theta0, state, live):
+        state = start_of_path(problem, geo, theta0) if state is None else state
+        return _Lanes(geo, theta0, state, jnp.where(live, RUNNING, IDLE))
+
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0, 0))(*inputs, states, live)
+
+
+@partial(jax.jit, static_argnames="shared")
+def _advance(problem, products, lanes: _Lanes, tol, budget, shared: bool) -> _Lanes:
     def one(problem, lane: _Lanes) -> _Lanes:
-        path = path_to(problem, lane.geo, lane.theta0, tol, budget)
+        path = _path(problem, products, lane.geo, lane.theta0, tol, budget)
 
-        def step(_, state):
+        def step(_, carry):
             # A path that has ended stays where it is, whenever its batch is looked at.
-            return jax.lax.cond(path.runs(state), path.advance, lambda s: s, state)
+            state, code = carry
+            state = jax.tree.map(lambda new, old: jnp.where(code == RUNNING, new, old), path.advance(state), state)
+            return state, jnp.where((code == RUNNING) & (state.close | ~path.runs(state)), _LOOK, code)
 
-        state = path.prove(jax.lax.fori_loop(0, _STEPS, step, lane.state))
-        code = jnp.where(path.runs(state) | (lane.code != RUNNING), lane.code, 0)
+        state, code = jax.lax.fori_loop(0, _STEPS, step, (lane.state, lane.code))
         return _Lanes(lane.geo, lane.theta0, state, code)
 
     return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, lanes)
 
 
-@eqx.filter_jit
-def _describe(inputs: Inputs, states: PathState, tol, budget, shared: bool) -> dict[str, Array]:
+@partial(jax.jit, static_argnames="shared")
+def _describe(inputs: Inputs, products, states: PathState, tol, budget, shared: bool) -> dict[str, Array]:
     def one(problem, geo, theta0, state):
-        path = path_to(problem, geo, theta0, tol, budget)
+        path = _path(problem, products, geo, theta0, tol, budget)
         point = path.point(state)
+        state = path.proven(state, point)
+        ended = codes(feasible(problem, path.result(state, point)))
         return {
             "theta": point.theta,
             "dual": problem.row_space.dual(point.coordinates),
             "residual": relative_residual(problem, point.theta),
             "duality_gap": point.certificate.duality_gap,
             "relative_gap": point.certificate.relative_gap,
-            "codes": codes(feasible(problem, path.result(state, point))),
+            "codes": jnp.where(path.runs(state), RUNNING, ended),
             "steps": state.steps,
         }
 
@@ -175,7 +212,7 @@ def _at_once(source: Source, tol, budget, width: int, progress: Progress) -> dic
         progress.add(min(width, source.lanes - progress.done))
         return _solved(source.at(index), tol, budget, source.shared)
 
-    return in_pieces(piece, source.lanes, width)
+    return in_pieces(piece, np.arange(source.lanes), width)
 
 
 @eqx.filter_jit

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.lax.linalg import cholesky, triangular_solve
 from jaxtyping import Array, Bool, Float, Int
 
 from .._result import Result
@@ -37,10 +38,13 @@ from .._types import Number
 from ..geometry import AbstractExponentialGeometry
 from ..metrics import Certificate, certify
 from ..problem import LinearRegression
+from ..problem._row_space import RowSpace
 
 _GOOD, _BAD = 0.7, 2.0  # the error of ln|θ| up to which a step is followed by the next, and from which it is undone
+_NEAR = 0.05  # the error from which a Newton step may arrive
 _TARGET = 0.3  # the error that the step control aims at; it is of second order in the step
 _RISE = 2.0  # how much ln|θ| of an entry may grow in a step
+_SHORTEST = 1e-14  # part of a Newton step
 _EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
 
 
@@ -48,7 +52,8 @@ class PathState(eqx.Module):
     """A point near the path, how long the next step is to be, and where the last one came from.
 
     `shift`: ℓ minus its target. `eta`: η, as in the module's docstring. `back`: shift, η, Newton step and tangent
-    before the last predictor step; `fresh`: whether there was one. `close`: at the target, the last Newton step began
+    before the last step; `fresh`: whether that was a predictor. `trial`: the part of a Newton step that it was, and still
+    is to be judged, or 0; `slope`: of the dual, along it, where it began. `close`: at the target, the last Newton step began
     with so small a residual that it may have arrived.
     """
 
@@ -57,6 +62,8 @@ class PathState(eqx.Module):
     step: Float[Array, ""]
     back: tuple[Float[Array, ""], Float[Array, " r"], Float[Array, " r"], Float[Array, " r"]]
     fresh: Bool[Array, ""]
+    trial: Float[Array, ""]
+    slope: Float[Array, ""]
     steps: Int[Array, ""]
     evaluations: Int[Array, ""]
     arrived: Int[Array, ""]
@@ -71,6 +78,11 @@ class PathPoint(eqx.Module):
     theta: Float[Array, " d"]
     coordinates: Float[Array, " r"]
     certificate: Certificate
+
+
+def _where(condition, one, other):
+    # Not `cond`: with many lanes that is a choice all the same, and it copies whatever its branches refer to.
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
 
 
 def size_of(problem: LinearRegression, theta0: Float[Array, " d"]) -> Float[Array, ""]:
@@ -100,6 +112,8 @@ def start_of_path(problem: LinearRegression, geo, theta0: Float[Array, " d"]) ->
         step=zero + 1,
         back=(zero, origin, origin, origin),
         fresh=jnp.array(False),
+        trial=zero,
+        slope=zero,
         steps=count,
         evaluations=count,
         arrived=count,
@@ -113,20 +127,29 @@ def retarget(state: PathState, by: Number) -> PathState:
     """The same point of the path, seen from a target that is farther by `by` ≥ 0."""
     no = jnp.array(False)
     return eqx.tree_at(
-        lambda s: (s.shift, s.fresh, s.close, s.done, s.stalled, s.arrived),
+        lambda s: (s.shift, s.fresh, s.trial, s.close, s.done, s.stalled, s.arrived),
         state,
-        (state.shift - by, no, no, no, no, jnp.zeros_like(state.arrived)),
+        (state.shift - by, no, jnp.zeros_like(state.trial), no, no, no, jnp.zeros_like(state.arrived)),
     )
 
 
+Gram = Callable[[Float[Array, " d"]], Float[Array, "r r"]]
+
+
+def gram_of(space: RowSpace) -> Gram:
+    """`w ↦ Q diag(w) Qᵀ`, formed anew for every w."""
+    return lambda weights: (space.basis * weights[None, :]) @ space.basis.T
+
+
 class Path(NamedTuple):
-    """What there is to do on a path: is a state still on its way, the next state (and whether it is the limit, which
-    costs as much again), the limit, and how it ended."""
+    """What there is to do on a path: is a state still on its way, the next state, the same but proven where it may be
+    the limit (which costs as much as a step), the limit, the state proven by that, and how it ended."""
 
     runs: Callable[[PathState], Bool[Array, ""]]
     advance: Callable[[PathState], PathState]
     prove: Callable[[PathState], PathState]
     point: Callable[[PathState], PathPoint]
+    proven: Callable[[PathState, PathPoint], PathState]
     result: Callable[[PathState, PathPoint], Any]
 
 
@@ -155,15 +178,17 @@ def path_to(
     budget: Number,
     *,
     straight: bool = True,
+    gram: Gram | None = None,
 ) -> Path:
     """The path to the limit of `target`, for at most `budget` steps in all.
 
     `straight`: on the way the start's exponent grows in proportion to ℓ; otherwise θ₀ stays where it is, so that every
-    point of the path is the limit from θ₀.
+    point of the path is the limit from θ₀. `gram`: how `Q W Qᵀ` is formed from the diagonal of W.
     """
     geo, by = effective(problem, target, theta0)
     space, dtype = problem.row_space, problem.dtype
-    eps = jnp.finfo(dtype).eps
+    eps, zero = jnp.finfo(dtype).eps, jnp.zeros((), dtype)
+    gram = gram_of(space) if gram is None else gram
     inactive = jnp.where(space.active, 0, 1).astype(dtype)
     column = jnp.linalg.norm(space.basis, axis=0)
     log_column = jnp.log(jnp.where(column > 0, column, 1)) + jnp.where(column > 0, 0, -jnp.inf)
@@ -190,33 +215,63 @@ def path_to(
         return here, s, theta, jnp.broadcast_to(here.log_weight(s), s.shape), residual
 
     def factorised(log_weight, floor):
-        """The solution operator of H with weights raised to the floor, and the mask of the weights above it."""
+        """The solution operator of H, for rows, with weights raised to the floor, and the mask of those above it."""
         squared = log_weight + 2 * log_column
         top = jnp.max(squared)
         low = top + jnp.log(floor)
         weights = jnp.exp(jnp.where(column > 0, jnp.maximum(squared, low) - top - 2 * log_column, -jnp.inf))
-        hessian = (space.basis * weights[None, :]) @ space.basis.T + jnp.diag(inactive)
-        factor = jax.scipy.linalg.cho_factor(hessian)
+        factor = cholesky(gram(weights) + jnp.diag(inactive), symmetrize_input=False)
         # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
         largest = jnp.exp(jnp.minimum(-top, 0.8 * jnp.log(jnp.finfo(dtype).max)))
-        return lambda v: jax.scipy.linalg.cho_solve(factor, v) * largest, squared, low
+
+        def solve(rows):
+            half = triangular_solve(factor, rows, lower=True, transpose_a=True)
+            return triangular_solve(factor, half, lower=True) * largest
+
+        return solve, squared, low
 
     def body(state):
+        point = evaluate(state.shift, state.eta)
+        residual = point[-1]
+        achieved = state.back[2] @ residual
+        good = jnp.all(jnp.isfinite(residual)) & (achieved <= 0.5 * jnp.abs(state.slope))
+        new = _where((state.trial == 0) | good, onwards(state, point), shortened(state))
+        return eqx.tree_at(lambda n: (n.steps, n.evaluations), new, (new.steps + 1, new.evaluations + 1))
+
+    def shortened(state):
+        """Half of the last Newton step, which did not lower the slope along itself."""
+        t = state.trial / 2
+        before, newton = state.back[1:3]
+        stalled = t <= _SHORTEST
+        eta = jnp.where(stalled, before, before + t * newton)
+        return eqx.tree_at(lambda n: (n.eta, n.trial, n.stalled), state, (eta, t, stalled))
+
+    def onwards(state, point):
+        here, s, theta, log_weight, residual = point
         at_target = state.shift >= 0
-        here, s, theta, log_weight, residual = evaluate(state.shift, state.eta)
         length = jnp.maximum(log_size + state.shift, 1)
         floor = jnp.where(at_target, jnp.maximum(4096 * eps, 8 * eps * length), jnp.sqrt(eps))
         solve, squared, low = factorised(log_weight, floor)
-        newton = -solve(residual)
-        along = newton @ space.basis
+        # The slope of s: that of the start's exponent, and the tangent's. Where H does not see, η/ℓ keeps entries
+        # that start at 0 shrinking; a start that is far from 0 in units of 1/α carries s along by itself, and then η
+        # should stay.
+        start, drift = origin(here, state.shift)
+        outward = drift + (s - start) / length
+        weight = jnp.exp(log_weight)
+        still = jnp.stack([theta - weight * outward, theta - weight * drift]) @ space.basis.T
+        still = jnp.where(space.active[None], still, 0)
+        found = solve(jnp.concatenate([-residual[None], still]))
+        newton, growing, staying = found + jnp.stack([0 * state.eta, state.eta / length, 0 * state.eta])
+        along, more, other_slope = found @ space.basis
+        slopes = jnp.stack([outward + more, drift + other_slope])
         change = jnp.abs(s + along) - jnp.abs(s)
         finite = jnp.all(jnp.isfinite(residual))
+        decay = jnp.where(change > -1, -jnp.log1p(jnp.maximum(change, -1 + eps)), jnp.inf)
 
         def errors(low):
             """By how much ln|θ| is wrong: for an exponential, exactly. It may be wrong below `low`, not above it."""
             below = jnp.maximum(low - squared, 0)
             growth = jnp.log1p(jnp.maximum(change - below, 0))
-            decay = jnp.where(change > -1, -jnp.log1p(jnp.maximum(change, -1 + eps)), jnp.inf)
             wrong = jnp.where(change > 0, growth, jnp.where(below > 0, 0, decay))
             return jnp.where(finite, jnp.where(jnp.isnan(wrong), jnp.inf, wrong), jnp.inf), below
 
@@ -224,6 +279,7 @@ def path_to(
         error = jnp.max(wrong)
         # A predictor is judged by what it could see: entries between the two floors wait for the target.
         misstep = jnp.max(errors(jnp.max(squared) + jnp.log(jnp.sqrt(eps)))[0])
+        ratio = jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)).astype(dtype)
 
         def undo():
             shift, eta, newton, tangent = state.back
@@ -231,107 +287,73 @@ def path_to(
             return _moved(state, shift, eta + newton, tangent, step, step)
 
         def predict():
-            # The slope of s: that of the start's exponent, and the tangent, which is η/ℓ where H does not see.
-            drift = origin(here, state.shift)[1]
-            grown = jnp.where(
-                state.fresh,
-                jnp.clip(jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)), 0.3, 4),
-                1.0,
-            ).astype(dtype)
+            grown = jnp.where(state.fresh, jnp.clip(ratio, 0.3, 4), 1)
             # How far until an entry that is visible, or becomes so, has grown by e^_RISE?
             ceiling = jnp.maximum(squared, low) + _RISE - squared + jnp.abs(s)
-
-            def candidate(default):
-                still = theta - jnp.exp(log_weight) * (drift + default @ space.basis)
-                tangent = default + solve(jnp.where(space.active, space.project(still), 0))
-                slope = drift + tangent @ space.basis
-                room = [
-                    jnp.where(
-                        sign * slope > 1, jnp.maximum(ceiling - sign * (s + along), 0.3) / (sign * slope - 1), jnp.inf
-                    )
-                    for sign in (1, -1)
-                ]
-                return tangent, jnp.min(jnp.where(column > 0, jnp.minimum(*room), jnp.inf))
-
-            # Where H does not see, η/ℓ keeps entries that start at 0 shrinking; a start that is far from 0 in
-            # units of 1/α carries s along by itself, and then η should stay.
-            growing, reach = candidate(state.eta / length)
-            staying, other = candidate(jnp.zeros_like(state.eta))
+            room = jnp.stack([jnp.maximum(ceiling - s - along, 0.3), jnp.maximum(ceiling + s + along, 0.3)])
+            faster = jnp.stack([slopes, -slopes], axis=1) - 1  # (tangents, signs, d)
+            time = jnp.where((faster > 0) & (column > 0)[None, None], room[None] / faster, jnp.inf)
+            reach, other = jnp.min(time, axis=(1, 2))
             tangent = jnp.where(other > reach, staying, growing)
             step = jnp.minimum(state.step * grown, jnp.maximum(reach, other))
             back = (state.shift, state.eta, newton, tangent)
             moved = _moved(state, state.shift, state.eta + newton, tangent, step, step)
-            return eqx.tree_at(lambda n: (n.back, n.fresh), moved, (back, jnp.array(True)))
+            return eqx.tree_at(lambda n: n.back, moved, back)
 
         def correct():
-            slope = newton @ residual
             # The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays.
             size = jnp.where(change == 0, 1, jnp.abs(change))
             grown = jnp.min(jnp.where(change > below, (below + wrong) / size, 1))
             worst = jnp.argmax(wrong)
             decayed = jnp.where((change[worst] < 0) & jnp.isfinite(error), wrong[worst] / size[worst], 1)
-            first = jnp.where(grown < 0.999, grown, decayed)
-            first = jnp.where(jnp.isfinite(first), first, 1)
-
-            def acceptable(t):
-                after = evaluate(state.shift, state.eta + t * newton)[-1]
-                return jnp.all(jnp.isfinite(after)) & (newton @ after <= 0.5 * jnp.abs(slope))
-
-            def halve(carry):
-                t, _, count = carry
-                return t / 2, acceptable(t / 2), count + 1
-
-            t, found, count = jax.lax.while_loop(
-                lambda c: ~c[1] & (c[0] > 1e-14), halve, (first, acceptable(first), jnp.ones((), int))
-            )
-            shorter = jnp.where(
-                state.fresh & ~at_target, jnp.clip(jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)), 0.3, 1), 1
-            )
+            t = jnp.where(grown < 0.999, grown, decayed)
+            t = jnp.where(jnp.isfinite(t) & (t > 0), t, 1)
+            size = jnp.linalg.norm(residual)
+            near = (size <= tol * scale) | ((size <= jnp.sqrt(tol) * scale) & (error <= _NEAR))
+            shorter = jnp.where(state.fresh & ~at_target, jnp.clip(ratio, 0.3, 1), 1)
             return eqx.tree_at(
-                lambda n: (n.eta, n.step, n.fresh, n.evaluations, n.arrived, n.close, n.stalled),
+                lambda n: (n.eta, n.step, n.back, n.fresh, n.trial, n.slope, n.arrived, n.close),
                 state,
                 (
-                    jnp.where(found, state.eta + t * newton, state.eta),
-                    state.step * shorter.astype(dtype),
+                    state.eta + t * newton,
+                    state.step * shorter,
+                    (state.shift, state.eta, newton, growing),
                     jnp.array(False),
-                    state.evaluations + count,
+                    t,
+                    newton @ residual,
                     jnp.where(at_target, state.arrived + 1, state.arrived),
-                    at_target & (jnp.linalg.norm(residual) <= jnp.sqrt(tol) * scale),
-                    ~found,
+                    at_target & near,
                 ),
             )
 
         # At the target, what small entries lack is for the corrector.
         close = at_target & (jnp.linalg.norm(residual) <= 1e-3 * scale)
-        kind = jnp.where(
-            (misstep > _BAD) & state.fresh & ~close,
-            0,
-            jnp.where((error <= _GOOD) & ~at_target, 1, 2),
-        )
-        new = jax.lax.switch(kind, (undo, predict, correct))
-        return eqx.tree_at(lambda n: (n.steps, n.evaluations), new, (new.steps + 1, new.evaluations + 1))
+        forward = _where((error <= _GOOD) & ~at_target, predict(), correct())
+        return _where((misstep > _BAD) & state.fresh & ~close, undo(), forward)
+
+    def proven(state, point):
+        """The state, and whether it is the limit within tolerance."""
+        return eqx.tree_at(lambda n: n.done, state, point.certificate.violation <= tol)
 
     def prove(state):
-        """The state, and whether it is the limit within tolerance."""
-        done = jax.lax.cond(state.close, lambda: point_at(state).certificate.violation <= tol, lambda: jnp.array(False))
-        return eqx.tree_at(lambda n: n.done, state, done)
+        return jax.lax.cond(state.close, lambda: proven(state, point_at(state)), lambda: state)
 
     def _moved(state, shift, eta, tangent, step, by):
         by = jnp.minimum(by, -shift)
         arrives = by >= -shift
         return eqx.tree_at(
-            lambda n: (n.shift, n.eta, n.step, n.fresh),
+            lambda n: (n.shift, n.eta, n.step, n.fresh, n.trial),
             state,
-            (jnp.where(arrives, 0, shift + by).astype(dtype), eta + by * tangent, step, jnp.array(True)),
+            (jnp.where(arrives, 0, shift + by).astype(dtype), eta + by * tangent, step, jnp.array(True), zero),
         )
 
     def point_at(state):
         """The limit: θ(η), corrected once so that it satisfies the equations to rounding."""
-        _, _, theta, log_weight, residual = evaluate(jnp.zeros((), dtype), state.eta)
+        _, _, theta, log_weight, residual = evaluate(zero, state.eta)
         floor = jnp.maximum(4096 * eps, 8 * eps * jnp.maximum(log_size, 1))
         solve, squared, low = factorised(log_weight, floor)
         weights = jnp.exp(jnp.where(squared > low, log_weight, -jnp.inf))
-        correction = weights * (solve(residual) @ space.basis)
+        correction = weights * (solve(residual[None])[0] @ space.basis)
         corrected = theta - correction
         after = jnp.where(space.active, space.project(corrected) - space.target, 0)
         small = jnp.max(jnp.abs(correction) / jnp.maximum(weights, jnp.finfo(dtype).tiny)) <= 1e-3
@@ -355,4 +377,4 @@ def path_to(
             ),
         )
 
-    return Path(runs, body, prove, point_at, result)
+    return Path(runs, body, prove, point_at, proven, result)
