@@ -1,25 +1,9 @@
 """hamtheory: which interpolator does an optimizer pick, and why?
 
-In the order of the data flow: a problem, a geometry, its flow and its limit, with a certificate.
+The public names are listed in `__init__.pyi`, in the order of the data flow: a problem, a geometry, its flow and its
+limit, with a certificate. Each is imported when it is first asked for, so that nobody waits for what they don't use.
 """
 
-from . import flow, geometry, limit, metrics, problem, sweeps, symbolic
-from ._result import NAMES, Result, codes
-from .flow import FlowBatch, FlowResult, ProductFlowResult, product_flow, solve_flow, solve_flows
-from .geometry import HAM, DiagonalNetwork, Euclidean, Hypentropy, bregman_divergence
-from .limit import (
-    BasisPursuit,
-    LimitBatch,
-    LimitPath,
-    LimitResult,
-    RegularizationPath,
-    basis_pursuit,
-    certify_basis_pursuit,
-    limit_path,
-    min_norm,
-    regularization_path,
-    solve_limit,
-    solve_limits,
-)
-from .problem import LinearRegression, datasets, sparse_regression
-from .sweeps import SweepSpec, sweep
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

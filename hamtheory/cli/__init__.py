@@ -2,33 +2,26 @@
 `hamtheory sweep run | resume | status | verify | export`, on grids of them.
 
 Exit codes: 0; 1 where the computation failed (its partial result is reported and written, with the reason); 2 for bad
-input, with one line on the standard error.
+input, with one line on the standard error. A command is imported when it is asked for: JAX takes half a second.
 """
 
 import functools
+import importlib
 import operator
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ._command import Command
-from ._flow import Flow
-from ._limit import Limit
-from ._sweep import SWEEP, Sweep, SweepCommand
+from ._names import COMMANDS, DESCRIPTION
+
+if TYPE_CHECKING:
+    from ._command import Command
+    from ._sweep import SweepCommand
 
 __all__ = ["main"]
 
-COMMANDS: dict[str, type[Command]] = {"flow": Flow, "limit": Limit}
-
-_DESCRIPTION = """Which interpolator of X theta = y does an optimizer pick, and why?
-
-examples:
-  hamtheory limit fermentation --geometry mw --gamma 1e-6
-  hamtheory flow data.csv --alpha 1000 --out flow.zarr
-  hamtheory sweep run smoke --store out/smoke
-  hamtheory flow --help"""
 _BAD_INPUT, _FAILED = 2, 1
 
 
@@ -46,10 +39,16 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(error, _FAILED)
 
 
-def _parse(args: list[str]) -> Command | SweepCommand:
+def _parse(args: list[str]) -> "Command | SweepCommand":
     if args[:1] == ["sweep"]:
-        return _choose(SWEEP, args[1:], "hamtheory sweep", Sweep.description)
-    return _choose({**COMMANDS, "sweep": Sweep}, args, "hamtheory", _DESCRIPTION)
+        from ._sweep import SWEEP
+
+        return _choose(SWEEP, args[1:], "hamtheory sweep", COMMANDS["sweep"].description)
+    if args and args[0] in COMMANDS:
+        module, kind = COMMANDS[args[0]].where.split(":")
+        kinds = {args[0]: getattr(importlib.import_module(module, __package__), kind)}
+        return _choose(kinds, args, "hamtheory", DESCRIPTION)
+    return _choose(COMMANDS, args, "hamtheory", DESCRIPTION)
 
 
 def _choose(kinds: dict[str, Any], args: list[str], program: str, description: str) -> Any:

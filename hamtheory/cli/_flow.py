@@ -12,12 +12,13 @@ import hamtheory as ht
 
 from .. import metrics
 from ..geometry import AbstractGeometry
+from . import _names
 from ._command import Command, Outcome, succeeded
 
 
 @dataclass(frozen=True)
 class Flow(Command):
-    description: ClassVar[str] = """Integrate a flow, until it has converged or through given times.
+    description: ClassVar[str] = f"""{_names.Flow.description}
 
 The flow is d theta/dt = -g^-1(theta) * grad f(theta), f = |X theta - y|^2 / (2 n).
 It has converged when its residual and its duality gap are within tolerance.

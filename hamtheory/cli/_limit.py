@@ -9,12 +9,13 @@ import tyro
 import hamtheory as ht
 
 from ..geometry import AbstractGeometry
+from . import _names
 from ._command import Command, Outcome, succeeded
 
 
 @dataclass(frozen=True)
 class Limit(Command):
-    description: ClassVar[str] = """Find where a flow ends, without integrating it.
+    description: ClassVar[str] = f"""{_names.Limit.description}
 
 The limit is the Bregman projection of the start on the interpolators, found by
 Newton's method on the dual problem. It is certified by its residual and its

@@ -169,19 +169,6 @@ SWEEP: dict[str, type[SweepCommand]] = {
 }
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What the list of commands says of `sweep`."""
-
-    description: ClassVar[str] = """Compute grids of problems, geometries and starts, and lose nothing.
-
-examples:
-  hamtheory sweep run smoke --store out/smoke
-  hamtheory sweep status out/smoke
-  hamtheory sweep resume out/smoke
-  hamtheory sweep run --help"""
-
-
 def _sweep(spec: "SweepSpec", store: Path, executor: "Executor", quiet: bool) -> int:
     from ..sweeps import report, sweep
 

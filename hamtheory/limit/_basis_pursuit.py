@@ -4,7 +4,6 @@ import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from jaxtyping import Array, Bool, Float
 
 from ..problem import LinearRegression
@@ -31,11 +30,13 @@ def basis_pursuit(problem: LinearRegression) -> Float[Array, " d"]:
 
     ```
     """
+    from scipy.optimize import linprog  # not at the top: it takes a quarter of a second to import
+
     space = problem.row_space
     rank = int(space.rank)
     basis, target = np.asarray(space.basis, float)[:rank], np.asarray(space.target, float)[:rank]
     scale = np.abs(target).max(initial=0.0) or 1.0  # the solver's tolerances are absolute
-    solution = scipy.optimize.linprog(
+    solution = linprog(
         np.ones(2 * problem.d),
         A_eq=np.hstack([basis, -basis]),
         b_eq=target / scale,
@@ -170,9 +171,11 @@ def _face(basis: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _linear_programme(cost: np.ndarray, **constraints) -> np.ndarray:
     """The solution, by whichever of HiGHS's methods gets there; rarely, the first gives up without a reason."""
+    from scipy.optimize import linprog
+
     message = ""
     for method in ("highs", "highs-ipm", "highs-ds"):
-        solution = scipy.optimize.linprog(cost, method=method, options=_TIGHTEST, **constraints)
+        solution = linprog(cost, method=method, options=_TIGHTEST, **constraints)
         if solution.success:
             return solution.x
         message = message or solution.message

@@ -52,9 +52,9 @@ class PathState(eqx.Module):
     """A point near the path, how long the next step is to be, and where the last one came from.
 
     `shift`: ℓ minus its target. `eta`: η, as in the module's docstring. `back`: shift, η, Newton step and tangent
-    before the last step; `fresh`: whether that was a predictor. `trial`: the part of a Newton step that it was, and still
-    is to be judged, or 0; `slope`: of the dual, along it, where it began. `close`: at the target, the last Newton step began
-    with so small a residual that it may have arrived.
+    before the last step; `fresh`: whether that was a predictor. `trial`: the part of a Newton step that it was, and
+    that still is to be judged, or 0; `slope`: that of the dual along it, where it began. `close`: at the target, the
+    last Newton step began so near to it that it may have arrived.
     """
 
     shift: Float[Array, ""]

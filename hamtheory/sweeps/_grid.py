@@ -121,8 +121,7 @@ def numbers(value: "tuple[float, ...] | Grid") -> np.ndarray:
 
 def fields(table: Mapping[str, Any], kind: type, name: str) -> dict[str, Any]:
     """`table` as the arguments of a dataclass, or an error that names what is missing or unknown."""
-    from dataclasses import MISSING
-    from dataclasses import fields as fields_of
+    from dataclasses import MISSING, fields as fields_of
 
     known = {field.name: field for field in fields_of(kind) if field.init}
     needed = [key for key, field in known.items() if field.default is MISSING and field.default_factory is MISSING]

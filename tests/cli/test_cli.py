@@ -15,8 +15,10 @@ import xarray as xr
 
 import hamtheory as ht
 from hamtheory import symbolic
-from hamtheory.cli import COMMANDS, _parse, main
+from hamtheory.cli import _names, _parse, main
+from hamtheory.cli._flow import Flow
 from hamtheory.cli._geometry import GeometryOptions
+from hamtheory.cli._limit import Limit
 from hamtheory.problem._csv import read_csv
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +73,15 @@ def test_module_runs_and_lists_the_commands():
     assert all(name in done.stdout for name in ("flow", "limit"))
 
 
+def test_help_and_import_load_nothing_that_they_do_not_need():
+    for what in ("import hamtheory", "from hamtheory.cli import main; main(['--help'])"):
+        code = f"import sys; {what}; assert not {{'jax', 'numpy', 'sympy', 'scipy'}} & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    code = "import sys, hamtheory as ht; ht.solve_flow, ht.solve_limit, ht.HAM, ht.LinearRegression"
+    heavy = "{'sympy', 'scipy.optimize', 'xarray', 'zarr', 'matplotlib', 'pandas'}"
+    subprocess.run([sys.executable, "-c", f"{code}; assert not {heavy} & set(sys.modules)"], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize("command", ["flow", "limit"])
 def test_help_of_a_command_has_examples(capsys, command):
     assert main([command, "--help"]) == 0
@@ -81,7 +92,8 @@ def test_help_of_a_command_has_examples(capsys, command):
 
 
 def test_examples_in_the_help_can_be_parsed():
-    for name, kind in COMMANDS.items():
+    for name, kind in {"flow": Flow, "limit": Limit}.items():
+        assert name in _names.COMMANDS
         lines = [line.split(maxsplit=1)[1] for line in kind.description.splitlines() if line.startswith("  hamtheory")]
         assert lines
         for line in lines:

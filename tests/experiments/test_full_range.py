@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import hamtheory as ht
-from experiments import __main__ as command_line
-from experiments import _paths, full_range
+from experiments import __main__ as command_line, _paths, full_range
 from figures import full_range as figure_module
 
 CONFIG = full_range.Config(n=10, d=30, ks=(2,), instances=4, points=(46, 12), data=())

@@ -1,0 +1,42 @@
+from . import (
+    cli as cli,
+    flow as flow,
+    geometry as geometry,
+    limit as limit,
+    metrics as metrics,
+    problem as problem,
+    sweeps as sweeps,
+    symbolic as symbolic,
+)
+from ._result import NAMES as NAMES, Result as Result, codes as codes
+from .flow import (
+    FlowBatch as FlowBatch,
+    FlowResult as FlowResult,
+    ProductFlowResult as ProductFlowResult,
+    product_flow as product_flow,
+    solve_flow as solve_flow,
+    solve_flows as solve_flows,
+)
+from .geometry import (
+    HAM as HAM,
+    DiagonalNetwork as DiagonalNetwork,
+    Euclidean as Euclidean,
+    Hypentropy as Hypentropy,
+    bregman_divergence as bregman_divergence,
+)
+from .limit import (
+    BasisPursuit as BasisPursuit,
+    LimitBatch as LimitBatch,
+    LimitPath as LimitPath,
+    LimitResult as LimitResult,
+    RegularizationPath as RegularizationPath,
+    basis_pursuit as basis_pursuit,
+    certify_basis_pursuit as certify_basis_pursuit,
+    limit_path as limit_path,
+    min_norm as min_norm,
+    regularization_path as regularization_path,
+    solve_limit as solve_limit,
+    solve_limits as solve_limits,
+)
+from .problem import LinearRegression as LinearRegression, datasets as datasets, sparse_regression as sparse_regression
+from .sweeps import SweepSpec as SweepSpec, sweep as sweep

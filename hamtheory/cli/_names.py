@@ -1,0 +1,39 @@
+"""What the list of commands says, without importing them."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+DESCRIPTION = """Which interpolator of X theta = y does an optimizer pick, and why?
+
+examples:
+  hamtheory limit fermentation --geometry mw --gamma 1e-6
+  hamtheory flow data.csv --alpha 1000 --out flow.zarr
+  hamtheory sweep run smoke --store out/smoke
+  hamtheory flow --help"""
+
+
+@dataclass(frozen=True)
+class Flow:
+    where: ClassVar[str] = "._flow:Flow"
+    description: ClassVar[str] = "Integrate a flow, until it has converged or through given times."
+
+
+@dataclass(frozen=True)
+class Limit:
+    where: ClassVar[str] = "._limit:Limit"
+    description: ClassVar[str] = "Find where a flow ends, without integrating it."
+
+
+@dataclass(frozen=True)
+class Sweep:
+    where: ClassVar[str] = "._sweep:SWEEP"
+    description: ClassVar[str] = """Compute grids of problems, geometries and starts, and lose nothing.
+
+examples:
+  hamtheory sweep run smoke --store out/smoke
+  hamtheory sweep status out/smoke
+  hamtheory sweep resume out/smoke
+  hamtheory sweep run --help"""
+
+
+COMMANDS: dict[str, Any] = {"flow": Flow, "limit": Limit, "sweep": Sweep}
