@@ -102,9 +102,14 @@ def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
     return lanes, np.zeros(lanes, int) if which is None else which
 
 
+def widest(entries: int, most: int) -> int:
+    """The widest batch, at most `most`, if the largest array of a lane has so many entries: 32 MiB, a power of two."""
+    return 1 << max(0, min(most, (1 << 22) // entries).bit_length() - 1)
+
+
 def width_for(lanes: int, most: int) -> int:
     """As wide a batch as is filled three times, within limits: the last lanes of all are on their own."""
-    return max(8, min(most, 1 << max(0, (lanes // 3).bit_length() - 1)))
+    return max(min(8, most), min(most, 1 << max(0, (lanes // 3).bit_length() - 1)))
 
 
 class Progress:

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int, Real
 
-from .._batching import RUNNING, Progress, Source, drain, in_pieces, width_for
+from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
 from .._types import Times
 from .._validate import count, finite, real_array, tolerance
 from ..geometry import AbstractGeometry
@@ -116,9 +116,15 @@ def solve_flows(
     as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
     tol = tolerance(tol, "tol", dtype, 16)
     plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")))
-    width = width_for(source.lanes, 128) if width is None else count(width, "width")
+    most = widest_of(source.rank, source.d)
+    width = width_for(source.lanes, most) if width is None else count(width, "width")
     ends = _integrate(source, plan, solver, width, Progress(source.lanes, report))
     return _finished(source, ends, plan)
+
+
+def widest_of(rank: int, d: int) -> int:
+    """The widest batch of lanes that is worth it."""
+    return widest(rank + d, 128)
 
 
 def _stiffness(source: Source) -> np.ndarray:

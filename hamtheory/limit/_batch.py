@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
-from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, width_for
+from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, widest, width_for
 from .._result import codes
 from .._validate import count, tolerance
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
@@ -64,7 +64,8 @@ def solve_limits(
         X each; left out: if there is one problem.
       `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
       `theta0s`: the starts, (lanes, d); zeros if left out. `tol`, `max_steps`: as in `solve_limit`.
-      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 256.
+      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 256 (fewer of
+        large problems).
       `report(done, lanes)`: called after every round.
     Returns: a `LimitBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -84,7 +85,8 @@ def solve_limits(
     source = Source(problems, which, geos, theta0s, share)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
-    width = width_for(source.lanes, 256) if width is None else count(width, "width")
+    most = widest_of(source.rank, source.d, source.shared)
+    width = width_for(source.lanes, most) if width is None else count(width, "width")
     work = _follow if isinstance(geos, AbstractExponentialGeometry) else _at_once
     return LimitBatch(**work(source, within, budget, width, Progress(source.lanes, report)))
 
@@ -145,9 +147,20 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
     return found
 
 
+def widest_of(rank: int, d: int, shared: bool) -> int:
+    """The widest batch of lanes that is worth it."""
+    if _has_products(rank, d, shared):
+        return widest(max(rank**2, d), 256)
+    return widest(rank * d, 64)
+
+
+def _has_products(rank: int, d: int, shared: bool) -> bool:
+    return shared and rank**2 * d <= _MOST_PRODUCTS
+
+
 def _products(source: Source) -> Array | None:
     """`Q_iᵀQ_j` of all rows, entry by entry, (d, r²): with it the Gram matrices of many lanes are one product."""
-    if not source.shared or source.rank**2 * source.d > _MOST_PRODUCTS:
+    if not _has_products(source.rank, source.d, source.shared):
         return None
     basis = source.problem.row_space.basis
     return (basis.T[:, :, None] * basis.T[:, None, :]).reshape(source.d, -1)

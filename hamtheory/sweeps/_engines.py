@@ -12,15 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._batching import width_for
 from .._result import codes
 from ..flow import solve_flow, solve_flows
+from ..flow._batch import widest_of as flows_widest_of
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..limit import solve_limit, solve_limits
+from ..limit._batch import widest_of as limits_widest_of
 from ..limit._limit_path import _limit_path
 from ..problem import LinearRegression
 
 _ENTRIES = 1 << 19  # entries of X, over all lanes of a block
 _WIDEST = 32
+_MANY = 64  # lanes with the same problem, from which on they share its products
 
 
 class Limits(NamedTuple):
@@ -57,12 +61,13 @@ def limits(
     tol: float,
     max_steps: int,
     weight_decay: float = 0.0,
-    share: bool = False,
+    alike: int = 1,
 ) -> Limits:
     """The limit of every lane.
 
     Arguments: `problems` of one shape (n, d); `which` of them is each lane's, (lanes,); `geos`, a geometry whose arrays
-    have a leading axis of lanes; `theta0s`, (lanes, d), or None for zeros; the others as in `solve_limit`.
+    have a leading axis of lanes; `theta0s`, (lanes, d), or None for zeros; `alike`, how many lanes of the whole sweep
+    have the same problem; the others as in `solve_limit`.
     """
     if weight_decay:
         return _stacked(
@@ -70,7 +75,7 @@ def limits(
             [_regularised(*lane, tol, max_steps, weight_decay) for lane in _lanes(problems, which, geos, theta0s)],
         )
     how = {"tol": tol, "max_steps": max_steps}
-    return _batched(Limits, solve_limits, problems, which, geos, theta0s, share, how)
+    return _batched(Limits, solve_limits, problems, which, geos, theta0s, alike, how)
 
 
 def paths(
@@ -97,7 +102,7 @@ def flows(
     max_steps: int,
     ts: np.ndarray | None = None,
     weight_decay: float = 0.0,
-    share: bool = False,
+    alike: int = 1,
 ) -> Flows:
     """The end of the flow of every lane, and the loss at the times `ts`; arguments as in `limits` and `solve_flows`.
 
@@ -105,7 +110,7 @@ def flows(
     """
     if not weight_decay:
         how = {"ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps}
-        return _batched(Flows, solve_flows, problems, which, geos, theta0s, share, how)
+        return _batched(Flows, solve_flows, problems, which, geos, theta0s, alike, how)
     rows = []
     for problem, geo, theta0 in _lanes(problems, which, geos, theta0s):
         options = {"weight_decay": weight_decay, "ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps}
@@ -169,10 +174,12 @@ def _on_device(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, tree)
 
 
-def _batched(kind, solve, problems, which, geos, theta0s, share: bool, how: dict[str, Any]):
-    """The lanes by one of the batch solvers: all at once, or those of each problem together."""
+def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[str, Any]):
+    """The lanes by one of the batch solvers: all at once, or those of each problem together, if there are many."""
     problems, geos = [_on_device(problem) for problem in problems], _on_device(geos)
-    which, how = np.asarray(which), how | {"width": _width(problems, 2 * _WIDEST)}
+    (n, d), share = problems[0].X.shape, alike >= _MANY
+    widest = limits_widest_of(min(n, d), d, share) if solve is solve_limits else flows_widest_of(min(n, d), d)
+    which, how = np.asarray(which), how | {"width": width_for(2 * alike, widest) if share else min(_MANY, widest)}
     if not share:
         ends = solve(problems, geos, theta0s, which=which, share=False, **how)
         return kind(*(getattr(ends, field) for field in kind._fields))

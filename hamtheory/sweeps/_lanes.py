@@ -36,9 +36,6 @@ class Group(NamedTuple):
     batch: LaneBatch | None
 
 
-_MANY = 64  # lanes with the same problem, from which on they share its products
-
-
 class Loaded(NamedTuple):
     """The arrays of a problem. `problem` is None if they are not finite."""
 
@@ -89,7 +86,7 @@ def groups(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> Iterator[G
                 geometry=_geometry(spec, block[lanes], place[lanes]),
                 theta0s=theta0s,
                 truths=np.stack([loaded[p].truth for p in used]),
-                share=alike * spec.sizes[2] >= _MANY,
+                alike=alike * spec.sizes[2],
             )
             yield Group(lanes, batch)
 

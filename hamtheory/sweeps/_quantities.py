@@ -54,7 +54,7 @@ class Limit(Quantity):
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         tol, max_steps = _known(self.tol), self.max_steps
-        how = {"tol": tol, "max_steps": max_steps, "weight_decay": self.weight_decay, "share": lanes.share}
+        how = {"tol": tol, "max_steps": max_steps, "weight_decay": self.weight_decay, "alike": lanes.alike}
         ends = _engines.limits(lanes.problems, lanes.which, lanes.geometry, lanes.theta0s, **how)
         return _stored(ends, lanes)
 
@@ -145,7 +145,7 @@ class Flow(Quantity):
             max_steps=self.max_steps,
             ts=None if self.ts is None else numbers(self.ts),
             weight_decay=self.weight_decay,
-            share=lanes.share,
+            alike=lanes.alike,
         )
         loss = {} if ends.loss is None else {"loss": ends.loss}
         return _stored(ends, lanes) | {"time": ends.time, "rejected": ends.rejected} | loss

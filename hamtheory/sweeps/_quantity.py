@@ -34,8 +34,9 @@ class LaneBatch:
     `problems`: of one (n, d), finite, without their ground truth. `which`: the problem of each lane, (lanes,).
     `geometry`: a pytree whose arrays have a leading axis of lanes (then one of points, in a curve).
     `theta0s`: the starts, (lanes, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN where unknown.
-    `share`: whether many lanes have the same problem, all over the sweep, so that they should share its products: a
-    matter of speed and of rounding, and therefore one of the spec and not of the chunk.
+    `alike`: how many lanes have the same problem and family of geometries, all over the sweep. Whether they share the
+    products with X, and how many of them are in step, is a matter of speed and of rounding: one of the spec, therefore,
+    and not of the chunk.
     """
 
     problems: list[LinearRegression]
@@ -43,7 +44,7 @@ class LaneBatch:
     geometry: AbstractGeometry
     theta0s: np.ndarray | None
     truths: np.ndarray
-    share: bool
+    alike: int
 
     def __len__(self) -> int:
         return len(self.which)
