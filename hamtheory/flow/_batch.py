@@ -83,7 +83,8 @@ def solve_flows(
         residual and the relative duality gap are at most this.
       `solver`: "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the first, and the
         second for lanes that turn out to be stiff. `max_steps`: the budget of each lane.
-      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 128.
+      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 64 (fewer of
+        large problems).
       `report(done, lanes)`: called after every round.
     Returns: a `FlowBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -124,7 +125,7 @@ def solve_flows(
 
 def widest_of(rank: int, d: int) -> int:
     """The widest batch of lanes that is worth it."""
-    return widest(rank + d, 128)
+    return widest(rank + d, 64)
 
 
 def _stiffness(source: Source) -> np.ndarray:

@@ -18,7 +18,7 @@ from ._integrate import error_norm
 STIFF = -2  # besides the codes of `Result`, and RUNNING and IDLE
 STABILISED = RKC(refresh=0)  # refreshed here, for all lanes of a batch at the same steps
 _STEPS, _REFRESH = 16, 4  # a round, and the steps between updates of the spectral radius
-_GAIN = 0.7  # a lane changes its method if what remains then costs less than this part
+_GAIN = 1.0  # a lane changes its method if what remains then costs less than this part
 _SHARE = 0.02  # of the change in a step that its error may be
 _CODES = {name: code for code, name in enumerate(NAMES)}
 

@@ -15,7 +15,7 @@ def floating(x):
 
 def odd(f, x):
     """The odd extension of `f` (with `f(0) = 0`) from x >= 0; differentiable at zero, unlike `sign(x) * f(abs(x))`."""
-    sign = jnp.where(x >= 0, 1, -1).astype(x.dtype)
+    sign = jnp.where(x >= 0, jnp.ones((), x.dtype), -jnp.ones((), x.dtype))  # of integers: a conversion for each
     return sign * f(sign * x)
 
 
