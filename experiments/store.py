@@ -1,10 +1,14 @@
-"""Where experiments leave their data: one Zarr store each, with all it takes to run it again."""
+"""Where experiments leave their data: one Zarr store each, with all it takes to run it again.
+
+What benchmarks measure depends on the machine, and is worth keeping: it is committed, a JSON file each.
+"""
 
 import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 import time
@@ -18,12 +22,14 @@ import xarray as xr
 from hamtheory import NAMES, codes
 
 ROOT = Path(__file__).parent / "out"
+MEASURED = Path(__file__).parent / "benchmarks" / "results"
 _SOURCES = Path(__file__).parent.parent
 
 
 def path(name: str, *, smoke: bool = False) -> Path:
-    """The store of an experiment."""
-    return ROOT / ("smoke" if smoke else "full") / f"{name}.zarr"
+    """The store of an experiment; of what was measured, the committed file, which has no small version."""
+    measured = MEASURED / f"{name}.json"
+    return measured if measured.exists() else ROOT / ("smoke" if smoke else "full") / f"{name}.zarr"
 
 
 def fingerprint(name: str, config: Any) -> str:
@@ -42,19 +48,8 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
         return target, False
     started = time.monotonic()
     dataset = module.run(config)
-    if "status" not in dataset:
-        raise ValueError(f"experiment {name}: the dataset must carry a status for every lane")
-    dataset.attrs |= {
-        "experiment": name,
-        "fingerprint": mark,
-        "config": json.dumps(dataclasses.asdict(config)),
-        "seed": getattr(config, "seed", -1),
-        "dtype": jax.numpy.zeros(()).dtype.name,
-        "device": f"{jax.devices()[0].device_kind} ({platform.machine()})",
-        "versions": json.dumps({p: importlib.metadata.version(p) for p in ("jax", "diffrax", "numpy", "scipy")}),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - started, 2),
-    }
+    _describe(dataset, name, config, time.monotonic() - started)
+    dataset.attrs["fingerprint"] = mark
     unfinished = target.with_suffix(".partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     dataset.to_zarr(unfinished, mode="w", zarr_format=2, consolidated=False)  # version 3 has no strings yet
@@ -63,9 +58,43 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
     return target, True
 
 
+def _describe(dataset: xr.Dataset, name: str, config: Any, seconds: float) -> None:
+    """Say in the data set what it takes to believe it, or to make it again."""
+    if "status" not in dataset:
+        raise ValueError(f"experiment {name}: the dataset must carry a status for every lane")
+    dataset.attrs |= {
+        "experiment": name,
+        "config": json.dumps(dataclasses.asdict(config)),
+        "seed": getattr(config, "seed", -1),
+        "dtype": jax.numpy.zeros(()).dtype.name,
+        "device": f"{jax.devices()[0].device_kind} ({platform.machine()}, {os.cpu_count()} cores)",
+        "versions": json.dumps({p: importlib.metadata.version(p) for p in ("jax", "diffrax", "numpy", "scipy")}),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+    }
+
+
+def measure(module: Any, name: str, config: Any) -> xr.Dataset:
+    """Run a benchmark that has a data set."""
+    started = time.monotonic()
+    dataset = module.run(config)
+    _describe(dataset, name, config, time.monotonic() - started)
+    return dataset
+
+
+def keep(dataset: xr.Dataset) -> Path:
+    """Write a measured data set where it is committed."""
+    target = MEASURED / f"{dataset.attrs['experiment']}.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(dataset.to_dict(), indent=1) + "\n", encoding="utf-8")
+    return target
+
+
 def load(name: str, *, smoke: bool = False) -> xr.Dataset:
-    """The stored data of an experiment, in memory."""
+    """The stored data of an experiment, in memory; or what was measured once, and committed."""
     target = path(name, smoke=smoke)
+    if target.suffix == ".json":
+        return xr.Dataset.from_dict(json.loads(target.read_text(encoding="utf-8")))
     if not target.exists():
         raise FileNotFoundError(f"no data of experiment {name!r} yet; compute them: python -m experiments {name}")
     with xr.open_zarr(target, consolidated=False) as dataset:

@@ -62,6 +62,8 @@ def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str
         "versions": ", ".join(f"{package} {version}" for package, version in json.loads(attrs["versions"]).items()),
     }
     command = f"<code>python -m experiments {name}{' --smoke' if smoke else ''}</code>"
+    if store.path(name, smoke=smoke).suffix == ".json":
+        command = f"<code>python -m experiments.benchmarks {name} --save</code>"
     return {"experiment": command, "lanes": lanes} | {key: escape(value) for key, value in facts.items()}
 
 

@@ -1,3 +1,4 @@
 """Benchmarks: what a solver costs, against its peers, in one run on one machine. `make bench` runs them all."""
 
-NAMES = ("limits", "sweeps")
+NAMES = ("limits", "sweeps", "startup")  # tables
+DATASETS = ("work_precision", "scaling")  # data sets with a figure

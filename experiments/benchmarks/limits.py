@@ -12,26 +12,11 @@ import numpy as np
 
 import hamtheory as ht
 
+from ._peers import conic
 from ._table import Row, interleaved, rows_of
 
 SIZES = ((40, 100, 5), (100, 400, 10))
 INSTANCES = 5
-
-
-def conic(problem: ht.LinearRegression, alpha: float | None) -> np.ndarray:
-    """Basis pursuit, or HAM's Bregman projection of 0 for an α, by Clarabel's interior-point method through CVXPY."""
-    import cvxpy as cp  # pyright: ignore[reportMissingImports]  (extra `bench`: not there when CI checks types)
-
-    X, y = np.asarray(problem.X), np.asarray(problem.y)
-    theta = cp.Variable(problem.d)
-    if alpha is None:
-        objective = cp.norm1(theta)
-    else:  # (1 + αt) ln(1 + αt) − αt with t ≥ |θ| is a relative entropy: exponential cones
-        t = cp.Variable(problem.d)
-        objective = cp.sum(cp.kl_div(1 + alpha * t, np.ones(problem.d)))
-    constraints = [X @ theta == y] if alpha is None else [X @ theta == y, cp.abs(theta) <= t]
-    cp.Problem(cp.Minimize(objective), constraints).solve(solver=cp.CLARABEL)
-    return np.asarray(theta.value)
 
 
 def _merged(parts: list[list[Row]], task: str) -> list[Row]:
@@ -57,7 +42,7 @@ def _sparse_end(n: int, d: int, k: int) -> list[Row]:
             "solve_limit, ln 1/γ = 5000, cold": lambda p=problem: (
                 ht.solve_limit(p, ht.Hypentropy(log_gamma=-5000.0)).theta
             ),
-            "Clarabel through CVXPY": lambda p=problem: conic(p, None),
+            "Clarabel through CVXPY": lambda p=problem: conic(p, None)[0],
         }
         errors = {name: abs(float(np.abs(np.asarray(call())).sum()) / least - 1) for name, call in solvers.items()}
         parts.append(rows_of("", interleaved(solvers, 9), errors, "HiGHS (basis_pursuit)"))
@@ -71,7 +56,7 @@ def _path(n: int, d: int, k: int) -> list[Row]:
         problem = ht.sparse_regression(n, d, k, seed=seed)
         least = float(jnp.abs(ht.basis_pursuit(problem)).sum())
         solvers = {
-            "50 conic solves (Clarabel, basis pursuit)": lambda p=problem: [conic(p, None) for _ in range(50)],
+            "50 conic solves (Clarabel, basis pursuit)": lambda p=problem: [conic(p, None)[0] for _ in range(50)],
             "50 cold solve_limit": lambda p=problem: [ht.solve_limit(p, ht.HAM(log_alpha=x)).theta for x in grid],
             "limit_path, 50 points of ln α in [−30, 10⁴]": lambda p=problem: ht.limit_path(p, ht.HAM, grid).thetas,
         }
@@ -86,7 +71,7 @@ def _moderate(n: int, d: int, k: int, alpha: float) -> list[Row]:
         problem = ht.sparse_regression(n, d, k, seed=seed)
         truth = np.asarray(ht.solve_limit(problem, ht.HAM(alpha=alpha), tol=1e-13, throw=False).theta)
         solvers = {
-            "Clarabel through CVXPY": lambda p=problem: conic(p, alpha),
+            "Clarabel through CVXPY": lambda p=problem: conic(p, alpha)[0],
             "solve_limit": lambda p=problem: ht.solve_limit(p, ht.HAM(alpha=alpha)).theta,
         }
         errors = {

@@ -5,43 +5,31 @@ a sample of the lanes; Clarabel solves the same problem (exponential cones), HiG
 flow in θ until its residual is 1e-8.
 
 *Trajectories*: every flow to a residual of 1e-8. The peer is `vmap` of a diffrax solve of the same flow in the same
-dual coordinates, stopped lane by lane; of its solvers and tolerances the fastest on a sample that gets there. The error
-is that of the loss along the way, relative to the loss at 0, against a tight reference.
+dual coordinates, stopped lane by lane; of its solvers and tolerances (PEERS, RTOLS) the fastest on a sample that gets
+there. The error is that of the loss along the way, relative to the loss at 0, against a tight reference. Implicit
+solvers are left out of the search: on the same sample they take 10 to 40 times as long (see `work_precision`).
+
+*Growth*: time a lane from 10³ to 10⁵ lanes, and the largest memory of a process that sweeps so many.
 """
 
-import functools
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from typing import Any, cast
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.integrate
 
 import hamtheory as ht
-from hamtheory.flow._fields import DualFlow
 
+from ._peers import EXPLICIT, conic, lsoda, newton_loop, vmapped
 from ._table import Row, interleaved, rows_of
-from .limits import conic
 
 N, D, K = 40, 100, 5
 TS = np.geomspace(1e-3, 30, 24)
-PEERS = {"Tsit5": diffrax.Tsit5(), "Dopri8": diffrax.Dopri8()}
 RTOLS = (1e-6, 1e-7, 1e-8, 1e-9)
-
-
-def _lsoda(problem: ht.LinearRegression, alpha: float) -> np.ndarray:
-    """HAM's flow in θ by SciPy's LSODA, until the relative residual is 1e-8."""
-    X, y = np.asarray(problem.X), np.asarray(problem.y)
-    flow = lambda t, theta: -(1 + alpha * np.abs(theta)) * (X.T @ (X @ theta - y)) / len(y)  # noqa: E731
-    arrived = lambda t, theta: np.linalg.norm(X @ theta - y) / np.linalg.norm(y) - 1e-8  # noqa: E731
-    arrived.terminal = True  # type: ignore[attr-defined]
-    end = 1e3 / float(problem.convergence_rate)
-    found = scipy.integrate.solve_ivp(
-        flow, (0, end), np.zeros(X.shape[1]), method="LSODA", rtol=1e-9, atol=1e-12, events=arrived
-    )
-    return found.y[:, -1]
 
 
 def _limits(lanes: int) -> list[Row]:
@@ -52,17 +40,36 @@ def _limits(lanes: int) -> list[Row]:
     solvers = {
         "solve_limits": lambda: ht.solve_limits(problem, ht.HAM(log_alpha=logs)).theta,
         "solve_limit, one by one": lambda: [ht.solve_limit(problem, ht.HAM(log_alpha=logs[i])).theta for i in sample],
-        "Clarabel through CVXPY": lambda: [conic(problem, float(np.exp(logs[i]))) for i in sample],
-        "LSODA, flows to 1e-8": lambda: [_lsoda(problem, float(np.exp(logs[i]))) for i in sample],
+        "NumPy loop, Newton on the dual": lambda: [newton_loop(problem, float(np.exp(logs[i]))) for i in sample],
+        "Clarabel through CVXPY": lambda: [conic(problem, float(np.exp(logs[i])))[0] for i in sample],
+        "LSODA, flows to 1e-8": lambda: [lsoda(problem, float(np.exp(logs[i])))[0] for i in sample],
     }
     per_lane = {"solve_limits": lanes}
-    rows = _per_lane(f"{lanes} limits, α in [1e-2, 1e4], n={N}, d={D}", solvers, per_lane, len(sample), residual, 3)
+    task = f"{lanes} limits, α in [1e-2, 1e4], n={N}, d={D}"
+    rows = _per_lane(task, solvers, per_lane, len(sample), residual, 5)
+    own = [conic(problem, float(np.exp(logs[i])))[1] for i in sample]
+    rows.append(_without_translation(rows, own))
     deep = np.full(lanes, 30.0)
     solvers = {
         "solve_limits": lambda: ht.solve_limits(problem, ht.HAM(log_alpha=deep)).theta,
         "HiGHS (basis_pursuit)": lambda: [ht.basis_pursuit(problem) for _ in sample],
     }
-    return rows + _per_lane(f"{lanes} limits, ln α = 30, n={N}, d={D}", solvers, per_lane, len(sample), residual, 3)
+    return rows + _per_lane(f"{lanes} limits, ln α = 30, n={N}, d={D}", solvers, per_lane, len(sample), residual, 5)
+
+
+def _without_translation(rows: list[Row], seconds: list[float]) -> Row:
+    """The row of Clarabel with its own times alone."""
+    base = next(row["median_ms"] for row in rows if row["solver"] == "solve_limits")
+    row = next(row for row in rows if row["solver"].startswith("Clarabel"))
+    mean = round(1e3 * statistics.mean(seconds), 3)
+    return row | {
+        "solver": "Clarabel itself, by its own clock",
+        "median_ms": mean,
+        "ratio": round(mean / base, 3),
+        "fastest_ms": round(1e3 * min(seconds), 3),
+        "slowest_ms": round(1e3 * max(seconds), 3),
+        "rounds": 1,
+    }
 
 
 def _per_lane(task, solvers, lanes_of, otherwise, error, rounds) -> list[Row]:
@@ -76,46 +83,14 @@ def _per_lane(task, solvers, lanes_of, otherwise, error, rounds) -> list[Row]:
     return rows_of(task + ", a lane", each, errors, next(iter(solvers)))
 
 
-@functools.partial(jax.jit, static_argnames=("solver", "save"))
-def _vmapped(problem, alphas, rtol, solver, save: bool):
-    """The peer: all flows by one vmapped diffrax solve."""
-
-    def one(alpha):
-        flow = DualFlow(problem, ht.HAM(log_alpha=jnp.log(alpha)), jnp.zeros(problem.d))
-        unit = flow.absolute_scale()
-        event = diffrax.Event(lambda t, y, args, **_: flow.residual(y) <= 1e-8)
-        last = diffrax.SubSaveAt(t1=True)
-        path = diffrax.SubSaveAt(ts=jnp.asarray(TS)) if save else None
-        found = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, y, args: flow.velocity(t, y)),
-            solver,
-            0.0,
-            1e6,
-            None,
-            flow.initial(),
-            stepsize_controller=diffrax.PIDController(rtol, 1e-2 * rtol * unit, pcoeff=0.1, icoeff=0.3),
-            saveat=diffrax.SaveAt(subs=(path, last) if save else (last,)),
-            event=event,
-            max_steps=10_000,
-            throw=False,
-        )
-        times, states = cast(Any, found.ts), cast(Any, found.ys)
-        end = flow.theta(states[-1][0])
-        loss = None
-        if save:
-            reached = jnp.isfinite(times[0])[:, None]
-            loss = problem.loss(jax.vmap(flow.theta)(jnp.where(reached, states[0], states[-1][0][None])))
-        return end, ht.metrics.relative_residual(problem, end), loss
-
-    return jax.vmap(one)(alphas)
-
-
 def _best_peer(problem, alphas, reference) -> tuple[str, float]:
     """The solver and tolerance of the fastest vmapped solve that arrives, with losses good to 1e-4."""
     found: dict[tuple[str, float], float] = {}
-    for name, solver in PEERS.items():
+    for name, solver in EXPLICIT.items():
         for rtol in RTOLS:
-            call = lambda save: jax.block_until_ready(_vmapped(problem, alphas, rtol, solver, save))  # noqa: B023, E731
+            call = lambda save: jax.block_until_ready(  # noqa: E731
+                vmapped(problem, alphas, rtol, 1e-8, jnp.asarray(TS), solver=solver, save=save)  # noqa: B023
+            )
             _, residual, loss = call(True)
             good = float(jnp.max(residual)) <= 1e-8 and np.abs(loss - reference).max() <= 1e-4 * reference.max()
             if good:
@@ -135,17 +110,17 @@ def _trajectories(lanes: int) -> list[Row]:
     reference = np.stack([np.asarray(ht.solve_flow(problem, ht.HAM(alpha=a), ts=TS, **tight).loss) for a in some])
     stripped = ht.LinearRegression(problem.X, problem.y)
     name, rtol = _best_peer(stripped, jnp.asarray(some), reference)
-    peer = f"vmap of diffrax ({name}, rtol {rtol:g})"
+    peer, ts, solver = f"vmap of diffrax ({name}, rtol {rtol:g})", jnp.asarray(TS), EXPLICIT[name]
     solvers = {
         "solve_flows, rtol 1e-5": lambda: ht.solve_flows(problem, ht.HAM(alpha=alphas), rtol=1e-5),
         "solve_flows, rtol 1e-6": lambda: ht.solve_flows(problem, ht.HAM(alpha=alphas), rtol=1e-6),
-        peer: lambda: _vmapped(stripped, jnp.asarray(fewer), rtol, PEERS[name], False),
+        peer: lambda: vmapped(stripped, jnp.asarray(fewer), rtol, 1e-8, ts, solver=solver),
     }
-    seconds = {k: [s / (len(fewer) if k == peer else lanes) for s in v] for k, v in interleaved(solvers, 3).items()}
+    seconds = {k: [s / (len(fewer) if k == peer else lanes) for s in v] for k, v in interleaved(solvers, 5).items()}
     along = {
         "solve_flows, rtol 1e-5": ht.solve_flows(problem, ht.HAM(alpha=some), ts=TS, rtol=1e-5).loss,
         "solve_flows, rtol 1e-6": ht.solve_flows(problem, ht.HAM(alpha=some), ts=TS, rtol=1e-6).loss,
-        peer: _vmapped(stripped, jnp.asarray(some), rtol, PEERS[name], True)[2],
+        peer: vmapped(stripped, jnp.asarray(some), rtol, 1e-8, ts, solver=solver, save=True)[2],
     }
     errors = {
         label: float(np.abs(np.asarray(loss) - reference).max() / reference.max()) for label, loss in along.items()
@@ -156,31 +131,70 @@ def _trajectories(lanes: int) -> list[Row]:
     which = np.random.default_rng(0).permutation(np.arange(lanes) % 64)
     stack = jax.tree.map(lambda *x: jnp.stack(x), *[ht.LinearRegression(p.X, p.y) for p in problems])
     own = jax.tree.map(lambda x: x[which[:: lanes // 128]], stack)
-    peers = jax.jit(jax.vmap(lambda p, a: _vmapped(p, a[None], rtol, PEERS[name], False)[1][0]))
+    peers = jax.jit(jax.vmap(lambda p, a: vmapped(p, a[None], rtol, 1e-8, ts, solver=solver)[1][0]))
     solvers = {
         "solve_flows, rtol 1e-5": lambda: ht.solve_flows(problems, ht.HAM(alpha=alphas), which=which, rtol=1e-5),
         "solve_flows, rtol 1e-6": lambda: ht.solve_flows(problems, ht.HAM(alpha=alphas), which=which, rtol=1e-6),
         peer: lambda: peers(own, jnp.asarray(fewer)),
     }
-    seconds = {k: [s / (len(fewer) if k == peer else lanes) for s in v] for k, v in interleaved(solvers, 3).items()}
+    seconds = {k: [s / (len(fewer) if k == peer else lanes) for s in v] for k, v in interleaved(solvers, 5).items()}
     return rows + rows_of(f"{lanes} trajectories to 1e-8, 64 X, n={N}, d={D}, a lane", seconds, errors, peer)
 
 
+_SWEEP = """
+import sys
+import hamtheory as ht
+problems = {"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": {"start": 0, "count": int(sys.argv[1]) // 500}}
+alphas = {"start": 1e-2, "stop": 1e4, "count": 500, "scale": "log"}
+spec = {"problems": problems, "geometries": {"family": "ham", "alpha": alphas}, "chunk": 1000}
+ht.sweep(spec, sys.argv[2], progress=False).close()
+# Not getrusage, which counts what the parent had when it made this process.
+print(next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
 def _growth() -> list[Row]:
-    """Time a lane for more and more lanes: it should not grow."""
+    """Time a lane for more and more lanes, in one call and as a sweep in chunks of 1,000: it should not grow."""
     problem = ht.sparse_regression(N, D, K)
-    rows = []
+    many = {lanes: np.linspace(-5, 9, lanes) for lanes in (1_000, 10_000, 100_000)}
+    calls = {
+        str(lanes): lambda logs=logs: ht.solve_limits(problem, ht.HAM(log_alpha=logs)) for lanes, logs in many.items()
+    }
+    seconds = {name: [s / int(name) for s in times] for name, times in interleaved(calls, 3).items()}
+    errors = {name: float(call().residual.max()) for name, call in calls.items()}
+    rows = rows_of("solve_limits, ln α in [−5, 9], so many lanes: time of one", seconds, errors, "1000")
+    sizes: dict[str, list[float]] = {}
+    memory: dict[str, float] = {}
     for lanes in (1_000, 10_000, 100_000):
-        logs = np.linspace(-5, 9, lanes)
-        ends = ht.solve_limits(problem, ht.HAM(log_alpha=logs))
-        started = time.perf_counter()
-        ends = ht.solve_limits(problem, ht.HAM(log_alpha=logs))
-        seconds = {"solve_limits": [(time.perf_counter() - started) / lanes]}
-        errors = {"solve_limits": float(ends.residual.max())}
-        rows += rows_of(f"{lanes} limits, ln α in [−5, 9], a lane", seconds, errors, "solve_limits")
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            words = [sys.executable, "-c", _SWEEP, str(lanes), f"{folder}/store"]
+            memory[f"{lanes}"] = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+            sizes[f"{lanes}"] = [(time.perf_counter() - started) / lanes]
+    label = lambda lanes: f"{lanes} ({memory[lanes]:.0f} MiB)"  # noqa: E731
+    rows += rows_of(
+        "ht.sweep, process and compilation included, so many lanes (memory): time of one",
+        {label(lanes): times for lanes, times in sizes.items()},
+        {label(lanes): float("nan") for lanes in sizes},
+        label("1000"),
+    )
     return rows
 
 
+def _large() -> list[Row]:
+    """One limit with 500 rows and 50,000 columns."""
+    problem = ht.sparse_regression(500, 50_000, 10)
+    found = {log: ht.solve_limit(problem, ht.HAM(log_alpha=log)) for log in (0.0, 5.0, 9.0, 30.0)}
+    calls = {
+        f"solve_limit, ln α = {log:g}: {int(limit.stats['steps'])} Newton steps": lambda log=log: (
+            ht.solve_limit(problem, ht.HAM(log_alpha=log)).theta
+        )
+        for log, limit in found.items()
+    }
+    errors = dict(zip(calls, (float(limit.residual) for limit in found.values()), strict=True))
+    return rows_of("one limit, n=500, d=50000", interleaved(calls, 1), errors, next(iter(calls)))
+
+
 def run() -> list[Row]:
-    """Limits, trajectories, and how the time grows with the number of lanes."""
-    return _limits(1000) + _trajectories(512) + _growth()
+    """Limits, trajectories, and how the time grows with the number of lanes and the size of the problem."""
+    return _limits(1000) + _trajectories(512) + _growth() + _large()

@@ -36,8 +36,9 @@ class SweepCommand(abc.ABC):
 class Run(SweepCommand):
     description: ClassVar[str] = """Compute a sweep and store it; go on with it, if it was begun before.
 
-SPEC is a TOML file, or one of smoke (seconds), paper (minutes) and million (10^6
-limits). A store holds one sweep: with another spec it is refused.
+SPEC is a TOML file, or one of smoke (seconds), paper and hundred-thousand (half a
+minute), and million (10^6 limits). A store holds one sweep: with another spec it
+is refused.
 
 examples:
   hamtheory sweep run smoke --store out/smoke

@@ -24,7 +24,8 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
     against their hashes and kept, the others computed. What comes out is the same to the bit.
 
     Arguments:
-      `spec`: a `SweepSpec`, a table, the path of a `.toml` file, or "smoke", "paper" or "million".
+      `spec`: a `SweepSpec`, a table, the path of a `.toml` file, or "smoke", "paper", "hundred-thousand" or
+        "million".
       `store`: a folder, made if it is not there. It has one writer at a time.
       `executor`: `ht.sweeps.SerialExecutor()` (this process) if left out, `ProcessExecutor(workers)`, or
         `DaskExecutor("tcp://...")`. `progress`: show a bar.

@@ -15,7 +15,7 @@ from ._grid import fields
 from ._quantity import Quantity, quantity_of
 from ._tables import as_table, geometries_of, problems_of, starts_of
 
-READY = ("smoke", "paper", "million")
+READY = ("smoke", "paper", "hundred-thousand", "million")
 DTYPES = ("float64", "float32")
 
 
@@ -93,7 +93,8 @@ class SweepSpec:
 
     @classmethod
     def ready(cls, name: str) -> "SweepSpec":
-        """A spec that comes with the package: "smoke" (seconds), "paper" (minutes), "million" (10⁶ limits).
+        """A spec that comes with the package: "smoke" (seconds), "paper" and "hundred-thousand" (half a minute),
+        "million" (10⁶ limits).
 
         ```python
         >>> import hamtheory as ht

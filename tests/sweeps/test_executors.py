@@ -34,6 +34,25 @@ def test_processes_store_the_same_bytes_and_survive_a_death(tmp_path, contents):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("quantity", ["limit", "flow"])
+@pytest.mark.parametrize("count", [70, 20])  # with and without a shared X
+def test_real_numbers_are_the_same_to_the_bit_in_other_processes_and_chunks(tmp_path, quantity, count):
+    table = {
+        "quantity": quantity,
+        "keep_theta": True,
+        "problems": {"kind": "sparse", "n": 8, "d": 16, "k": 2, "seeds": [0, 1]},
+        "geometries": {"family": "ham", "alpha": {"start": 0.1, "stop": 100, "count": count, "scale": "log"}},
+    }
+    executor = ProcessExecutor(2)
+    with (
+        ht.sweep(table | {"chunk": 33}, tmp_path / "here", progress=False) as here,
+        ht.sweep(table | {"chunk": 2 * count}, tmp_path / "there", executor=executor, progress=False) as there,
+    ):
+        assert (here.status == 0).all() and here.sizes["lane"] == 2 * count
+        assert here.drop_attrs().identical(there.drop_attrs())
+
+
+@pytest.mark.slow
 def test_chunk_that_kills_every_worker_is_an_error_not_a_hang(tmp_path, monkeypatch):
     monkeypatch.setattr("hamtheory.sweeps._executors.ATTEMPTS", 2)
     with pytest.raises(RuntimeError, match=r"a worker process died 2 times with the chunks .*too little memory"):

@@ -97,7 +97,7 @@ def test_every_lane_is_one_combination(written):
 @pytest.mark.parametrize("name", READY)
 def test_ready_specs(name):
     spec = spec_of(name)
-    assert spec.lanes == {"smoke": 96, "paper": 20_000, "million": 1_000_000}[name]
+    assert spec.lanes == {"smoke": 96, "paper": 20_000, "hundred-thousand": 100_000, "million": 1_000_000}[name]
     assert ht.SweepSpec.from_table(spec.as_table()).hash == spec.hash
 
 
@@ -124,7 +124,11 @@ def test_labels_come_before_results():
 
 
 BAD = {
-    "no such spec": (lambda: ht.sweep("huge", "x"), ValueError, "spec must be .* smoke, paper, million; got 'huge'"),
+    "no such spec": (
+        lambda: ht.sweep("huge", "x"),
+        ValueError,
+        "spec must be .* smoke, paper, hundred-thousand, million; got 'huge'",
+    ),
     "no file": (lambda: ht.sweep("none.toml", "x"), FileNotFoundError, "no file 'none.toml'"),
     "no problems": (lambda: ht.SweepSpec([], [GD]), ValueError, "problems must hold at least one"),
     "unknown field": (
