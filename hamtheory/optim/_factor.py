@@ -1,0 +1,109 @@
+"""The hyperbolic factor: what HAM does to the parameters that a base optimizer has moved."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from .._types import Number
+from ._arguments import Where, bound, rate, same_tree, scalar, selection, strength, wide
+
+
+def ham_step(
+    params: PyTree,
+    grads: PyTree,
+    learning_rate: Number,
+    alpha: Number,
+    beta: Number,
+    where: Where = None,
+    *,
+    clip: Number | None = 5.0,
+) -> PyTree:
+    """The hyperbolic factor alone: `θ_{k+1} = θ_{k+½} exp(clip(−η(α sign(θ_{k+½}) g + β), −c, c))`.
+
+    Arguments:
+      `params`: θ_{k+½}, what the base optimizer has made of θ_k; a pytree of arrays. `grads`: g, the raw gradient at
+        θ_k, a pytree like it. `learning_rate`: η > 0, that of the base optimizer at this step.
+      `alpha` ≥ 0, the strength of the geometry; `beta` ≥ 0, that of the decay; numbers or scalar arrays.
+      `where`: which tensors get the factor, as in `ham`; those with two axes or more, if left out.
+      `clip`: c > 0, the largest size of the exponent; None for no bound.
+    Returns: θ_{k+1}, like `params` in structure, shapes and dtypes; the exponent is computed in float32 at least.
+      Tensors that `where` leaves out come back as they are. 0 stays 0. A NaN in the gradient becomes a NaN in θ.
+    Errors: `ValueError` for bad numbers, for trees that don't match, and if `where` chooses nothing; `TypeError` if it
+      holds no bools, or chooses complex or integer tensors. Values that are traced are not looked at.
+    Source: [jacobs2026ham], Algorithm 1, with the sign at θ_{k+½} (HYP*).
+
+    ```python
+    >>> import jax.numpy as jnp, hamtheory as ht
+    >>> theta, gradient = jnp.asarray([[2.0, -2.0, 0.0]]), jnp.asarray([[0.5, 0.5, 0.5]])
+    >>> ht.optim.ham_step(theta, gradient, 0.1, alpha=20.0, beta=0.0).round(4).tolist()
+    [[0.7358, -5.4366, 0.0]]
+
+    ```
+    """
+    return ham_apply(params, None, grads, learning_rate, alpha, beta, where, clip=clip)
+
+
+def ham_apply(
+    params: PyTree,
+    updates: PyTree,
+    grads: PyTree,
+    learning_rate: Number,
+    alpha: Number,
+    beta: Number,
+    where: Where = None,
+    *,
+    clip: Number | None = 5.0,
+) -> PyTree:
+    """A whole step, in the direct form: θ_k and the updates of the base optimizer to θ_{k+1}.
+
+    `θ_{k+½} = θ_k + updates`, then `ham_step`; in low precision, with one rounding for both. What `ham` returns has to
+    be added to θ_k: that is the same as long as no entry shrinks to less than half or changes its sign, and otherwise
+    has an error of a rounding unit of θ_k rather than of θ_{k+1}. With the base optimizer alone, and no wrapper:
+
+        updates, state = base.update(grads, state, params)
+        params = ham_apply(params, updates, grads, learning_rate, alpha, beta)
+
+    Arguments: `params`: θ_k. `updates`: those of the base optimizer, a pytree like it (None: no updates). `grads`: the
+      raw gradient at θ_k. The others as in `ham_step`; a schedule is called by you, with the number of steps before.
+    Returns: θ_{k+1}, like `params` in structure, shapes and dtypes. Errors: as `ham_step`.
+    Source: [jacobs2026ham], Algorithm 1.
+
+    ```python
+    >>> import jax, optax, hamtheory as ht
+    >>> theta, base = jax.numpy.ones((2, 2)), optax.sgd(0.1)
+    >>> updates, state = base.update(theta, base.init(theta), theta)  # of the loss ½‖θ‖²
+    >>> ht.optim.ham_apply(theta, updates, theta, 0.1, alpha=10.0, beta=0.0)[0].round(4).tolist()
+    [0.3311, 0.3311]
+
+    ```
+    """
+    same_tree(params, grads, "grads")
+    if updates is not None:
+        same_tree(params, updates, "updates")
+    chosen = selection(where, params)
+    eta, alpha, beta, clip = rate(learning_rate), strength(alpha, "alpha"), strength(beta, "beta"), bound(clip)
+
+    def leaf(p, g, flag, u=None):
+        if not flag:
+            return p if u is None else _sum(p, u).astype(jnp.asarray(p).dtype)
+        return moved(p, u, g, eta, alpha, beta, clip).astype(jnp.asarray(p).dtype)
+
+    return jax.tree.map(leaf, params, grads, chosen, *([] if updates is None else [updates]))
+
+
+def moved(p, u, g, eta, alpha, beta, clip):
+    """θ_{k+1} of one tensor, from θ_k, the base update and the raw gradient, in the dtype that it is computed in."""
+    p, g = jnp.asarray(p), jnp.asarray(g)
+    half = p.astype(wide(p, g)) if u is None else _sum(p, u, g)
+    eta, alpha, beta = (scalar(value, half.dtype) for value in (eta, alpha, beta))
+    exponent = -eta * (alpha * jnp.sign(half) * g.astype(half.dtype) + beta)
+    if clip is not None:
+        clip = scalar(clip, half.dtype)
+        exponent = jnp.clip(exponent, -clip, clip)  # keeps NaN
+    return half * jnp.exp(exponent)
+
+
+def _sum(p, u, *others):
+    p, u = jnp.asarray(p), jnp.asarray(u)
+    dtype = wide(p, u, *others)
+    return p.astype(dtype) + u.astype(dtype)
