@@ -55,6 +55,6 @@ def ham_natural(
             return (-eta * direction).astype(g.dtype)
 
         updates = jax.tree.map(leaf, params, updates, selection(where, params))
-        return updates, HamState(state.base_state, optax.safe_increment(state.steps))
+        return updates, HamState(state.base_state, jnp.asarray(optax.safe_increment(state.steps)))
 
     return optax.GradientTransformation(init, update)

@@ -93,15 +93,15 @@ def ham(
         same_tree(params, grads, "grads")
         chosen = selection(where, params)
         updates, base_state = base.update(grads, state.base_state, params, **extra)
-        coefficients = [now(value, state.steps) for value in (eta, alpha, beta)]
+        rate_now, alpha_now, beta_now = (now(value, state.steps) for value in (eta, alpha, beta))
 
         def leaf(p, u, g, flag):
             if not flag:
                 return u
-            new = moved(p, u, g, *coefficients, clip)
+            new = moved(p, u, g, rate_now, alpha_now, beta_now, clip)
             return (new - jnp.asarray(p).astype(new.dtype)).astype(jnp.asarray(u).dtype)
 
         updates = jax.tree.map(leaf, params, updates, grads, chosen)
-        return updates, HamState(base_state, optax.safe_increment(state.steps))
+        return updates, HamState(base_state, jnp.asarray(optax.safe_increment(state.steps)))
 
     return optax.GradientTransformationExtraArgs(init, update)
