@@ -1,6 +1,6 @@
 """Figures: draw only. One module a figure, with `draw(dataset) -> Figure` and what its caption says."""
 
-# In the order of the index page. The module of the same name in experiments computes the data.
+# In the order of the index page. The module of the same name in experiments, or in its benchmarks, makes the data.
 NAMES = (
     "inverse_metrics",
     "potentials",
@@ -14,4 +14,6 @@ NAMES = (
     "matched_bias",
     "ridge_to_lasso",
     "samples",
+    "work_precision",
+    "scaling",
 )

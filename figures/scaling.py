@@ -1,0 +1,48 @@
+"""F24: how times grow."""
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from .certified import certified
+from .style import panel_label
+from .work_precision import line
+
+NUMBER = "F24"
+TITLE = "How times grow with lanes, columns and rows"
+SOURCE = "measured; the flow and its limits: [jacobs2026ham]; diffrax: [kidger2021on]"
+CAPTION = (
+    "Time of one lane. (a) Limits of HAM's flow from zero, α from 10⁻² to 10⁴ evenly in ln α, and (b) trajectories to "
+    "a residual of 10⁻⁸, α from 10⁻² to 10³, against the number of lanes (n = 40, d = 100, five spikes): many at once "
+    "(filled) or one after the other (open). (c) One limit at α = 100 against the number of columns (n = 40), and (d) "
+    "against the number of rows (d = 2,000); dashed: the L1 end, the limit at ln α = 30 and HiGHS's basis pursuit, "
+    "whose solutions differ by what F7 shows. What would take more than 8 s is left out, and so are "
+    "solutions whose residual is above 10⁻⁶, and solvers that gave up. Where it was measured is said below."
+)
+_PANELS = {
+    "limits": ("limits", "lanes"),
+    "flows": ("trajectories", "lanes"),
+    "columns": ("one limit, $n = 40$", "columns $d$"),
+    "rows": ("one limit, $d = 2000$", "rows $n$"),
+}
+
+
+def draw(dataset: xr.Dataset) -> Figure:
+    """One panel for each thing that grows."""
+    import matplotlib.pyplot as plt
+
+    dataset = certified(dataset, mask_failures=True)
+    figure, axes = plt.subplots(2, 2, figsize=(6.75, 5.6))
+    for ax, (panel, (title, label)), letter in zip(axes.flat, _PANELS.items(), "abcd", strict=True):
+        here = dataset.isel(point=dataset["panel"].values == panel)
+        for solver in dict.fromkeys(here["solver"].values.tolist()):
+            points = here.isel(point=here["solver"].values == solver)
+            drawn = line(ax, points["size"].values, 1e3 * points["seconds"].values, solver)
+            if solver.endswith("L1 end"):
+                drawn.set_linestyle("--")
+        ax.set(xscale="log", yscale="log", title=title, xlabel=label)
+        ax.grid(True)
+        ax.legend(loc="best")
+        panel_label(ax, letter)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("time of a lane (ms)")
+    return figure
