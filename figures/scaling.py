@@ -24,6 +24,7 @@ _PANELS = {
     "columns": ("one limit, $n = 40$", "columns $d$"),
     "rows": ("one limit, $d = 2000$", "rows $n$"),
 }
+_LEGENDS = {"limits": "upper right", "flows": "lower left", "columns": "upper left", "rows": "lower right"}
 
 
 def draw(dataset: xr.Dataset) -> Figure:
@@ -31,7 +32,7 @@ def draw(dataset: xr.Dataset) -> Figure:
     import matplotlib.pyplot as plt
 
     dataset = certified(dataset, mask_failures=True)
-    figure, axes = plt.subplots(2, 2, figsize=(6.75, 5.6))
+    figure, axes = plt.subplots(2, 2, figsize=(6.75, 5.8))
     for ax, (panel, (title, label)), letter in zip(axes.flat, _PANELS.items(), "abcd", strict=True):
         here = dataset.isel(point=dataset["panel"].values == panel)
         for solver in dict.fromkeys(here["solver"].values.tolist()):
@@ -41,7 +42,7 @@ def draw(dataset: xr.Dataset) -> Figure:
                 drawn.set_linestyle("--")
         ax.set(xscale="log", yscale="log", title=title, xlabel=label)
         ax.grid(True)
-        ax.legend(loc="best")
+        ax.legend(loc=_LEGENDS[panel])
         panel_label(ax, letter)
     for ax in axes[:, 0]:
         ax.set_ylabel("time of a lane (ms)")
