@@ -14,7 +14,8 @@ CAPTION = (
     "Time of one lane. (a) Limits of HAM's flow from zero, α from 10⁻² to 10⁴ evenly in ln α, and (b) trajectories to "
     "a residual of 10⁻⁸, α from 10⁻² to 10³, against the number of lanes (n = 40, d = 100, five spikes): many at once "
     "(filled) or one after the other (open). (c) One limit at α = 100 against the number of columns (n = 40), and (d) "
-    "against the number of rows (d = 2,000); dashed: the L1 end, the limit at ln α = 30 and HiGHS's basis pursuit, "
+    "against the number of rows (d = 2,000; same lines); dashed: the L1 end, the limit at ln α = 30 and HiGHS's "
+    "basis pursuit, "
     "whose solutions differ by what F7 shows. What would take more than 8 s is left out, and so are "
     "solutions whose residual is above 10⁻⁶, and solvers that gave up. Where it was measured is said below."
 )
@@ -24,7 +25,7 @@ _PANELS = {
     "columns": ("one limit, $n = 40$", "columns $d$"),
     "rows": ("one limit, $d = 2000$", "rows $n$"),
 }
-_LEGENDS = {"limits": "upper right", "flows": "lower left", "columns": "upper left", "rows": "lower right"}
+_LEGENDS = {"limits": "upper right", "flows": "lower left", "columns": "upper left"}  # rows: as columns
 
 
 def draw(dataset: xr.Dataset) -> Figure:
@@ -42,7 +43,8 @@ def draw(dataset: xr.Dataset) -> Figure:
                 drawn.set_linestyle("--")
         ax.set(xscale="log", yscale="log", title=title, xlabel=label)
         ax.grid(True)
-        ax.legend(loc=_LEGENDS[panel])
+        if panel in _LEGENDS:
+            ax.legend(loc=_LEGENDS[panel])
         panel_label(ax, letter)
     for ax in axes[:, 0]:
         ax.set_ylabel("time of a lane (ms)")
