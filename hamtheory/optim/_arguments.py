@@ -71,7 +71,7 @@ def wide(*arrays):
 def selection(where, params) -> PyTree:
     """A bool for each leaf of `params`: whether it is one of those meant by `where`."""
     if where is None:
-        chosen = jax.tree.map(lambda p: jnp.ndim(p) >= 2 and not jnp.issubdtype(_dtype(p), jnp.integer), params)
+        chosen = jax.tree.map(lambda p: jnp.ndim(p) >= 2 and jnp.issubdtype(_dtype(p), jnp.inexact), params)
     else:
         chosen = _broadcast(_asked(where, params), params)
     for (path, p), chosen_ in zip(tree_flatten_with_path(params)[0], jax.tree.leaves(chosen), strict=True):
