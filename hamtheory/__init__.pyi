@@ -1,4 +1,5 @@
 from . import (
+    algorithm as algorithm,
     cli as cli,
     flow as flow,
     geometry as geometry,
@@ -10,6 +11,15 @@ from . import (
     symbolic as symbolic,
 )
 from ._result import NAMES as NAMES, Result as Result, codes as codes
+from .algorithm import (
+    GD as GD,
+    HYP as HYP,
+    Exponentiated as Exponentiated,
+    HAMStep as HAMStep,
+    ProductGD as ProductGD,
+    RunResult as RunResult,
+    run as run,
+)
 from .flow import (
     FlowBatch as FlowBatch,
     FlowResult as FlowResult,

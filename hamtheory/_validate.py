@@ -64,14 +64,29 @@ def start(theta0, d: int, dtype, name: str = "theta0") -> jax.Array:
     return finite(theta0.astype(dtype), name)
 
 
-def nonnegative_number(value, name: str):
-    """`value` as a finite number that is at least 0 (a traced scalar passes with a run-time check)."""
-    value = finite(real_array(value, name, ndim=0), name)
+def nonnegative(value, name: str) -> jax.Array:
+    """`value` as a finite floating array that is at least 0."""
+    value = finite(real_array(value, name), name)
     if is_traced(value):
         return eqx.error_if(value, value < 0, f"{name} must not be negative")
-    if float(value) < 0:
-        raise ValueError(f"{name} must not be negative; got {float(value)}")
+    if np.any(np.asarray(value) < 0):
+        raise ValueError(f"{name} must not be negative; got {np.asarray(value).min()}")
     return value
+
+
+def nonnegative_number(value, name: str) -> jax.Array:
+    """`value` as a finite number that is at least 0 (a traced scalar passes with a run-time check)."""
+    return nonnegative(real_array(value, name, ndim=0), name)
+
+
+def per_coordinate(d: int, **values) -> None:
+    """An error unless each of the arrays is a scalar or has one entry a column of X; `None` passes."""
+    for name, value in values.items():
+        if value is not None and value.shape not in ((), (d,)):
+            raise ValueError(
+                f"{name} must be a scalar or have shape ({d},), one entry a column of X; got shape {value.shape}. "
+                "For many runs at once, use jax.vmap"
+            )
 
 
 def count(value, name: str, least: int = 1) -> int:

@@ -1,0 +1,57 @@
+"""The interface of a discrete algorithm."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float
+
+from .._validate import is_traced
+from ..problem import LinearRegression
+
+
+class AbstractAlgorithm(eqx.Module):
+    """A rule that takes a state, the gradient there and a learning rate to the next state.
+
+    A frozen pytree. Its real numbers are traced, in the dtype of the problem, so that new ones compile nothing; fields
+    marked static are compiled in. The methods see one lane: `vmap` makes many of it.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import hamtheory as ht
+    >>> class SignDescent(ht.algorithm.AbstractAlgorithm):
+    ...     def init(self, problem, theta0):
+    ...         return theta0
+    ...
+    ...     def step(self, state, gradient, learning_rate):
+    ...         return state - learning_rate * jnp.sign(gradient)
+    ...
+    ...     def theta(self, state):
+    ...         return state
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> ht.run(problem, SignDescent(), learning_rate=0.25, steps=2).theta.tolist()
+    [0.5, 0.5]
+
+    ```
+    """
+
+    @abc.abstractmethod
+    def init(self, problem: LinearRegression, theta0: Float[Array, " d"]) -> Any:
+        """The state at θ₀, a pytree of arrays; or a `ValueError` for a start that does not suit the rule."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, gradient: Float[Array, " d"], learning_rate: Float[Array, ""]) -> Any:
+        """The next state. `gradient` is that of the loss, or of a mini-batch of it, at `theta(state)`."""
+
+    @abc.abstractmethod
+    def theta(self, state: Any) -> Float[Array, " d"]:
+        """The parameter vector of a state."""
+
+
+def refused_if(bad: Bool[Array, ""], value: Array, message: str) -> Array:
+    """`value`, or an error with the message."""
+    if is_traced(bad):
+        return eqx.error_if(value, bad, message)
+    if bad:
+        raise ValueError(message)
+    return value

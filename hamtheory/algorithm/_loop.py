@@ -1,0 +1,206 @@
+"""From a rule to a trajectory: a compiled loop over steps in one over saves, in one over chunks of these."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tqdm
+from jaxtyping import Array, Float, Int
+
+from .._batching import widest
+from .._result import Result
+from .._validate import is_traced
+from ..metrics import relative_residual
+from ..problem import LinearRegression
+from ._base import AbstractAlgorithm
+from ._product import ProductState
+from ._sampler import Sampler
+
+_PATIENCE = 2.0  # seconds before the bar shows
+_MOST_SAVES, _MOST_STEPS = 2048, 50_000  # a chunk: what stays on the device, and half a second
+
+
+class RunResult(eqx.Module):
+    """The trajectory of an algorithm; see `run`.
+
+    `steps`: the numbers of the saved steps, from 0, (saves,). `thetas`: (saves, d). `theta`: the last one, (d,).
+    `loss`: of all samples, along the trajectory, (saves,). `residual`: `‖Xθ − y‖/‖y‖` at the end.
+    `result`: a member of `hamtheory.Result`. `stats`: `steps`, the number of the last one; `nonfinite_step`, the first
+    that led to an infinity or NaN, −1 if none did.
+    `states`: the saved states of the algorithm, a pytree of (saves, ...) arrays. Of `ProductGD`, `ms` and `ws`:
+    (saves, d).
+    """
+
+    steps: Int[Array, " saves"]
+    thetas: Float[Array, "saves d"]
+    theta: Float[Array, " d"]
+    loss: Float[Array, " saves"]
+    residual: Float[Array, ""]
+    result: Any
+    stats: dict[str, Array]
+    states: Any
+
+    @property
+    def ms(self) -> Float[Array, "saves d"]:
+        return self._factors.m
+
+    @property
+    def ws(self) -> Float[Array, "saves d"]:
+        return self._factors.w
+
+    @property
+    def _factors(self) -> ProductState:
+        if not isinstance(self.states, ProductState):
+            raise AttributeError("only runs of ProductGD have ms and ws; see .states for those of other algorithms")
+        return self.states
+
+
+class Plan(eqx.Module):
+    """What a step consists of. `rate`: a number, or a function of the number of the step."""
+
+    problem: LinearRegression
+    algorithm: AbstractAlgorithm
+    sampler: Sampler
+    rate: Any
+
+
+class Carry(eqx.Module):
+    """What a step leaves to the next one. `finite`: how many steps have led to finite numbers, which is all of them or
+    those before the first that did not; `order`: of the samples in the epoch."""
+
+    state: Any
+    step: Int[Array, ""]
+    finite: Int[Array, ""]
+    order: Int[Array, " n"] | None
+
+
+class Path(NamedTuple):
+    """What is saved. `thetas` is `None` where θ is the state."""
+
+    states: Any
+    thetas: Any
+    loss: Any
+    residual: Any
+
+
+def first_carry(plan: Plan, theta0: Float[Array, " d"]) -> Carry:
+    state = plan.algorithm.init(plan.problem, theta0)
+    return Carry(state, jnp.asarray(0), jnp.asarray(0), plan.sampler.first_order(plan.problem))
+
+
+def _step(plan: Plan, carry: Carry) -> Carry:
+    theta = plan.algorithm.theta(carry.state)
+    gradient, order = plan.sampler.gradient(plan.problem, theta, carry.step, carry.order)
+    rate = plan.rate(carry.step) if callable(plan.rate) else plan.rate
+    state = plan.algorithm.step(carry.state, gradient, jnp.asarray(rate, theta.dtype))
+    is_finite = jnp.all(jnp.isfinite(plan.algorithm.theta(state)))
+    return Carry(state, carry.step + 1, carry.finite + is_finite.astype(carry.finite.dtype), order)
+
+
+def _point(plan: Plan, carry: Carry) -> Path:
+    state, problem = carry.state, plan.problem
+    theta = plan.algorithm.theta(state)
+    return Path(state, None if theta is state else theta, problem.loss(theta), relative_residual(problem, theta))
+
+
+@eqx.filter_jit
+def advance(plan: Plan, carry: Carry, gaps: Int[Array, " room"], saves: Int[Array, ""]) -> tuple[Carry, Path]:
+    """Take `gaps[i]` steps and save, for every i below `saves`."""
+
+    def save(i, both):
+        carry, path = both
+        carry = jax.lax.fori_loop(0, gaps[i], lambda _, carry: _step(plan, carry), carry)
+        return carry, jax.tree.map(lambda saved, x: saved.at[i].set(x), path, _point(plan, carry))
+
+    room = jax.tree.map(
+        lambda x: jnp.zeros((gaps.size, *x.shape), x.dtype), jax.eval_shape(lambda c: _point(plan, c), carry)
+    )
+    return jax.lax.fori_loop(0, saves, save, (carry, room))
+
+
+def trajectory(plan: Plan, carry: Carry, grid: np.ndarray, tol, progress: bool) -> RunResult:
+    """Run through the steps of `grid`, which begins at 0, and trim the path to where it ended early.
+
+    While JAX traces, nothing can be trimmed: there the last point is repeated to the full length.
+    """
+    if is_traced(plan, carry, tol):
+        carry, path = advance(plan, carry, jnp.asarray(np.diff(grid, prepend=0)), jnp.asarray(grid.size))
+        steps = jnp.asarray(grid)
+        kept = jnp.minimum(jnp.arange(grid.size), _last(steps, path, carry, tol, jnp))
+    else:
+        with tqdm.tqdm(
+            total=int(grid[-1]),
+            desc="run",
+            unit="step",
+            unit_scale=True,
+            delay=_PATIENCE,
+            disable=not progress,
+            dynamic_ncols=True,
+        ) as bar:
+            carry, path, steps = _by_chunks(plan, carry, grid, tol, bar)
+        kept = slice(int(_last(steps, path, carry, tol, np)) + 1)
+    # On the host this is NumPy until the end: JAX would compile a slice for every length.
+    steps, path = jax.tree.map(lambda x: x[kept], (steps, path))
+    return _summary(steps, path, carry, tol)
+
+
+def _by_chunks(plan: Plan, carry: Carry, grid: np.ndarray, tol, bar: tqdm.tqdm) -> tuple[Carry, Path, np.ndarray]:
+    """The path on the host, in chunks of one shape that take about half a second; to a NaN or convergence at most.
+
+    Nothing that is computed depends on the chunks.
+    """
+    problem = plan.problem
+    room = widest(2 * problem.d + 2, _MOST_SAVES)
+    most = max(1, min(_MOST_STEPS, (1 << 28) // (problem.d * (plan.sampler.batch_size or problem.n))))
+    shapes = jax.eval_shape(lambda c: _point(plan, c), carry)
+    path = jax.tree.map(lambda x: np.empty((grid.size, *x.shape), x.dtype), shapes)
+    done, now = 0, 0
+    while done < grid.size:
+        targets = grid[done : min(done + room, np.searchsorted(grid, now + most, side="right"))]
+        stops = targets if targets.size else np.array([now + most])
+        gaps = np.zeros(room, grid.dtype)
+        gaps[: stops.size] = np.diff(stops, prepend=now)
+        carry, part = advance(plan, carry, jnp.asarray(gaps), jnp.asarray(stops.size))
+        place = slice(done, done + targets.size)
+        for stored, values in zip(jax.tree.leaves(path), jax.tree.leaves(part), strict=True):
+            stored[place] = np.asarray(values)[: targets.size]
+        bar.update(int(stops[-1]) - now)
+        done, now = place.stop, int(stops[-1])
+        if int(carry.finite) < now:
+            if not targets.size:  # the last point is where it stopped
+                grid = np.append(grid[:done], now)
+                for stored, values in zip(jax.tree.leaves(path), jax.tree.leaves(part), strict=True):
+                    stored[done] = np.asarray(values)[0]
+                done += 1
+            break
+        if tol is not None and np.any(path.residual[place] <= float(tol)):
+            break
+    return carry, jax.tree.map(lambda x: x[:done], path), grid[:done]
+
+
+def _last(steps, path: Path, carry: Carry, tol, xp):
+    """The place of the last point: the first that is not finite, or has converged, or the last of all."""
+    ends = steps > xp.asarray(carry.finite)
+    if tol is not None:
+        ends = ends | (path.residual <= xp.asarray(tol))
+    return xp.where(ends.any(), ends.argmax(), steps.size - 1)
+
+
+def _summary(steps, path: Path, carry: Carry, tol) -> RunResult:
+    thetas = path.states if path.thetas is None else path.thetas
+    fields = (steps, thetas, thetas[-1], path.loss, path.residual[-1], path.states, steps[-1])
+    steps, thetas, theta, loss, residual, states, last = jax.tree.map(jax.device_put, fields)
+    failed = last > carry.finite
+    converged = jnp.asarray(False) if tol is None else residual <= tol
+    return RunResult(
+        steps=steps,
+        thetas=thetas,
+        theta=theta,
+        loss=loss,
+        residual=residual,
+        result=Result.where(failed, Result.nonfinite, Result.where(converged, Result.converged, Result.reached_end)),
+        stats={"steps": last, "nonfinite_step": jnp.where(failed, carry.finite + 1, -1)},
+        states=states,
+    )

@@ -1,0 +1,173 @@
+"""The rules on θ itself."""
+
+import abc
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._types import Parameter
+from .._validate import is_traced, nonnegative, per_coordinate, positive
+from ._base import AbstractAlgorithm, refused_if
+
+
+class GD(AbstractAlgorithm):
+    """Gradient descent: `θ ← θ − η∇f(θ)`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> ht.run(problem, ht.GD(), learning_rate=0.1, steps=2).thetas.round(2).tolist()
+    [[0.0, 0.0], [0.2, 0.4], [0.3, 0.6]]
+
+    ```
+    """
+
+    def init(self, problem, theta0):
+        return theta0
+
+    def step(self, state, gradient, learning_rate):
+        return state - learning_rate * gradient
+
+    def theta(self, state):
+        return state
+
+
+class Exponentiated(AbstractAlgorithm):
+    """Exponentiated gradient: `θ ← θ exp(−η(2 sign(θ)∇f(θ) + 4β))`.
+
+    One step of `ProductGD` with weight decay β from the balanced start `m₀ = sign(θ₀) w₀ = √|θ₀|`, up to O(η²). No
+    entry changes its sign or leaves zero.
+
+    Arguments: `beta` ≥ 0, the weight decay; `clip` > 0: the exponent is clipped to ±`clip`. Scalars, or (d,).
+    Errors: `ValueError` for a start at zero, where it would stay.
+    Source: [jacobs2026ham], Theorem 3.1.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> ht.run(problem, ht.Exponentiated(), [0.1, 0.1], learning_rate=0.1, steps=200).theta.round(3).tolist()
+    [0.292, 0.854]
+
+    ```
+    """
+
+    beta: Float[Array, "..."]
+    clip: Float[Array, "..."] | None
+
+    def __init__(self, beta: Parameter = 0.0, *, clip: Parameter | None = None):
+        self.beta = nonnegative(beta, "beta")
+        self.clip = None if clip is None else positive(clip, "clip")
+
+    def init(self, problem, theta0):
+        per_coordinate(problem.d, beta=self.beta, clip=self.clip)
+        return refused_if(
+            jnp.all(theta0 == 0),
+            theta0,
+            "theta0 must not be 0 for Exponentiated, which multiplies θ; give a start such as np.full(d, 1e-3)",
+        )
+
+    def step(self, state, gradient, learning_rate):
+        return _scaled(state, -learning_rate * (2 * jnp.sign(state) * gradient + 4 * self.beta), self.clip)
+
+    def theta(self, state):
+        return state
+
+
+class AbstractHyperbolic(AbstractAlgorithm):
+    """A gradient step to `θ½ = θ − η∇f(θ)`, and a hyperbolic one: `θ ← θ½ exp(−η(α s ⊙ ∇f(θ) + β))`, s signs."""
+
+    alpha: Float[Array, "..."]
+    beta: Float[Array, "..."]
+    gradient_below: Float[Array, "..."] | None
+    clip: Float[Array, "..."] | None
+
+    def __init__(
+        self,
+        alpha: Parameter,
+        beta: Parameter = 0.0,
+        *,
+        gradient_below: Parameter | None = None,
+        clip: Parameter | None = None,
+    ):
+        self.alpha, self.beta = positive(alpha, "alpha"), nonnegative(beta, "beta")
+        self.gradient_below = None if gradient_below is None else nonnegative(gradient_below, "gradient_below")
+        self.clip = None if clip is None else positive(clip, "clip")
+
+    @abc.abstractmethod
+    def signs(self, theta: Float[Array, " d"], half: Float[Array, " d"]) -> Float[Array, " d"]:
+        """The signs of the hyperbolic step, by θ before and after the gradient step."""
+
+    def init(self, problem, theta0):
+        below = self.gradient_below
+        per_coordinate(problem.d, alpha=self.alpha, beta=self.beta, gradient_below=below, clip=self.clip)
+        if below is None or is_traced(below) or np.any(np.asarray(below) > 0):
+            return theta0
+        return refused_if(
+            jnp.all(theta0 == 0),
+            theta0,
+            "theta0 must not be 0 with gradient_below=0: the hyperbolic step alone multiplies θ; give a start such as "
+            "np.full(d, 1e-3)",
+        )
+
+    def step(self, state, gradient, learning_rate):
+        half = state - learning_rate * gradient
+        if self.gradient_below is not None:
+            half = jnp.where(jnp.abs(state) < self.gradient_below, half, state)
+        exponent = -learning_rate * (self.alpha * self.signs(state, half) * gradient + self.beta)
+        return _scaled(half, exponent, self.clip)
+
+    def theta(self, state):
+        return state
+
+
+class HYP(AbstractHyperbolic):
+    """HAM with the signs before the gradient step: `θ½ = θ − η∇f(θ)`, `θ ← θ½ exp(−η(α sign(θ)∇f(θ) + β))`.
+
+    Where the gradient step crosses zero, this factor pulls the entry back to it, and that of `HAMStep`, larger by
+    `exp(2ηα|∇f|)`, pushes it on. Consistent with the flow of `HAM(alpha)` with weight decay β, to first order in η.
+
+    Arguments:
+      `alpha` > 0; `beta` ≥ 0, the weight decay: scalars, or (d,).
+      `gradient_below` ≥ 0: the gradient step is taken only where |θ| is below; 0: nowhere, which leaves the hyperbolic
+        step alone; left out: everywhere.
+      `clip` > 0: the exponent is clipped to ±`clip`, as in the authors' code (5); left out: it is not.
+    Errors: `ValueError` for bad arguments, and for the hyperbolic step alone from zero, where it would stay.
+    Source: [jacobs2026ham].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> ht.run(problem, ht.HYP(alpha=20.0), learning_rate=0.01, steps=200).theta.round(2).tolist()
+    [0.18, 0.91]
+
+    ```
+    """
+
+    def signs(self, theta, half):
+        return jnp.sign(theta)
+
+
+class HAMStep(AbstractHyperbolic):
+    """HAM as published (HYP*), which keeps no copy of θ: `θ½ = θ − η∇f(θ)`, `θ ← θ½ exp(−η(α sign(θ½)∇f(θ) + β))`.
+
+    Consistent with the flow of `HAM(alpha)` with weight decay β, to first order in η. Near a limit it is stable for
+    `η λ_max(X diag(1 + α|θ|) Xᵀ)/n < 2`.
+
+    Arguments and errors: as for `HYP`. Source: [jacobs2026ham].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> ht.run(problem, ht.HAMStep(alpha=20.0), learning_rate=0.01, steps=200).theta.round(2).tolist()
+    [0.16, 0.92]
+
+    ```
+    """
+
+    def signs(self, theta, half):
+        return jnp.sign(half)
+
+
+def _scaled(theta, exponent, clip):
+    return theta * jnp.exp(exponent if clip is None else jnp.clip(exponent, -clip, clip))

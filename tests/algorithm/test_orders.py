@@ -1,0 +1,101 @@
+"""Every rule is a first-order integrator of its flow, and its stability ends where linearisation says."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import hamtheory as ht
+
+PROBLEM = ht.sparse_regression(6, 10, 2, seed=1)
+START = np.linspace(1.0, 2.0, 10)  # away from zero, where HAM's metric has a kink
+END, BETA, GAMMA = 0.2, 0.1, 0.3  # before any coordinate gets there
+HALVINGS = 2.0 ** -np.arange(5)
+TIGHT = {"rtol": 1e-12, "atol": 1e-14}
+
+M0 = np.sqrt(np.sqrt(START**2 + GAMMA**2) + GAMMA)
+RULES = {
+    "gd": (ht.GD(), lambda **how: ht.solve_flow(PROBLEM, ht.Euclidean(), START, **how)),
+    "hyp": (ht.HYP(5.0, BETA), lambda **how: ht.solve_flow(PROBLEM, ht.HAM(5.0), START, weight_decay=BETA, **how)),
+    "ham": (ht.HAMStep(5.0, BETA), lambda **how: ht.solve_flow(PROBLEM, ht.HAM(5.0), START, weight_decay=BETA, **how)),
+    "exponentiated": (
+        ht.Exponentiated(BETA),
+        lambda **how: ht.product_flow(PROBLEM, np.sqrt(START), np.sqrt(START), weight_decay=BETA, **how),
+    ),
+    "product": (
+        ht.ProductGD(BETA, gamma=GAMMA),
+        lambda **how: ht.product_flow(PROBLEM, M0, START / M0, weight_decay=BETA, **how),
+    ),
+}
+
+
+@functools.cache
+def flow_at(rule, ts):
+    flow = RULES[rule][1](ts=list(ts), **TIGHT)
+    assert np.all(np.asarray(flow.thetas) > 0)
+    return np.asarray(flow.thetas)
+
+
+def slope(sizes, errors):
+    return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_global_order_is_one(rule):
+    exact = flow_at(rule, (END,))[-1]
+    counts = (400 / HALVINGS).astype(int)
+    errors = [
+        np.abs(ht.run(PROBLEM, RULES[rule][0], START, learning_rate=END / c, steps=int(c)).theta - exact).max()
+        for c in counts
+    ]
+    assert abs(slope(END / counts, errors) - 1) < 0.05
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_order_of_a_step_is_two(rule):
+    rates = 2e-3 * HALVINGS
+    exact = flow_at(rule, tuple(rates[::-1]))[::-1]
+    errors = [
+        np.abs(ht.run(PROBLEM, RULES[rule][0], START, learning_rate=rate, steps=1).theta - at).max()
+        for rate, at in zip(rates, exact, strict=True)
+    ]
+    assert abs(slope(rates, errors) - 2) < 0.05
+
+
+@pytest.mark.parametrize("rule", [ht.HYP, ht.HAMStep])
+def test_order_is_one_across_zero(rule):
+    theta0 = np.random.default_rng(3).standard_normal(10)
+    flow = ht.solve_flow(PROBLEM, ht.HAM(5.0), theta0, weight_decay=BETA, ts=[1.0], **TIGHT)
+    assert np.any(np.sign(flow.theta) != np.sign(theta0))
+    rates = 4e-3 * HALVINGS
+    errors = [
+        np.abs(
+            ht.run(PROBLEM, rule(5.0, BETA), theta0, learning_rate=rate, steps=round(1 / rate)).theta - flow.theta
+        ).max()
+        for rate in rates
+    ]
+    assert abs(slope(rates, errors) - 1) < 0.15
+
+
+STABLE = [(ht.Euclidean(), ht.GD())] + [
+    (ht.HAM(alpha), rule(alpha)) for alpha in (1.0, 10.0, 100.0, 1000.0) for rule in (ht.HYP, ht.HAMStep)
+]
+
+
+@pytest.mark.parametrize("geo, algorithm", STABLE)
+def test_stable_as_far_as_the_metric_at_the_limit_says(geo, algorithm):
+    """`η* = 2 / λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n)`: 1 % below it a small perturbation dies out, 1 % above it grows."""
+    limit = ht.solve_limit(PROBLEM, geo, tol=1e-12).theta
+    metric, X = np.asarray(geo.inverse_metric(limit)), np.asarray(PROBLEM.X)
+    values, vectors = np.linalg.eigh((X * metric) @ X.T / PROBLEM.n)
+    direction = metric * (vectors[:, -1] @ X)
+    start = limit + 1e-7 * direction / np.linalg.norm(direction)
+    growth = {}
+    for factor in (0.99, 1.01):
+        rate = factor * 2 / values[-1]
+        end = ht.run(PROBLEM, algorithm, start, learning_rate=rate, steps=1000, save_every=1000, throw=False)
+        left = end.result == ht.Result.nonfinite
+        growth[factor] = np.inf if left else float(np.sqrt(end.loss[-1] / end.loss[0]))
+    # |1 − 2 · 0.99| = 0.98 a step is 2e-9 in the end, down to rounding; 1.02 is 4e8, no small perturbation any more.
+    assert growth[0.99] < 1e-6
+    assert growth[1.01] > 1e3
