@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.tree_util import keystr, tree_flatten_with_path
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree
 
 from .._types import Number
 from .._validate import is_traced, real_array
@@ -54,9 +54,9 @@ def now(value, steps: Array) -> Any:
     return value(steps) if callable(value) else value
 
 
-def scalar(value, dtype) -> Float[Array, ""]:
-    """A coefficient in the dtype that it is needed in."""
-    return jnp.asarray(value).astype(dtype)
+def scalar(value, dtype) -> Any:
+    """A coefficient in the dtype that it is needed in; a Python number is in any."""
+    return value if isinstance(value, float) else jnp.asarray(value).astype(dtype)
 
 
 def wide(*arrays):

@@ -87,6 +87,29 @@ def test_decay_below_half_a_unit_is_lost_in_low_precision():
         assert bool((stepped < theta).all()) == moves
 
 
+def test_the_factor_in_float32_is_the_exponential():
+    """Also where it is a power of two: within the bound, whatever it is, and to two units in the last place."""
+    x = jnp.linspace(-80, 80, 100_001, dtype=jnp.float32)[None, :]
+    one = jnp.ones_like(x)
+    for clip in (80.0, 5.0, None):  # None: jnp.exp
+        found = np.asarray(ht.optim.ham_step(one, -x, 1.0, 1.0, 0.0, clip=clip), np.float64)
+        exponent = np.asarray(x, np.float64) if clip is None else np.clip(np.asarray(x, np.float64), -clip, clip)
+        # An exponent in units of log₂ is rounded: by half a unit of it, so that the factor is by so much times it.
+        allowed = (2 + np.abs(exponent)) * float(jnp.finfo(jnp.float32).eps)
+        assert (np.abs(found / np.exp(exponent) - 1) <= allowed).all()
+    assert (ht.optim.ham_step(one, jnp.zeros_like(x), 1.0, 1.0, 0.0) == 1).all()  # no gradient, no decay: no change
+    nan = ht.optim.ham_step(one, jnp.full_like(x, jnp.nan), 1.0, 1.0, 0.0)
+    assert nan.dtype == jnp.float32 and jnp.isnan(nan).all()
+
+
+def test_the_factor_can_be_differentiated():
+    """As learning a learning rate does: also where it is a power of two."""
+    theta, g = jnp.asarray([[0.7, -0.3]], jnp.float32), jnp.asarray([[0.4, 1.1]], jnp.float32)
+    slope = jax.jacobian(lambda eta: ht.optim.ham_step(theta, g, eta, 2.0, 0.5))(jnp.float32(0.3))
+    exponent = -(2.0 * np.sign(theta) * np.asarray(g) + 0.5)
+    np.testing.assert_allclose(slope, exponent * np.asarray(theta) * np.exp(0.3 * exponent), rtol=1e-6)
+
+
 def test_the_ends_of_the_range():
     theta = jnp.asarray([[1.0, -1.0, 0.0, 2.0, 0.0]])
     g = jnp.asarray([[jnp.inf, jnp.inf, 1e30, jnp.nan, jnp.nan]])
