@@ -16,8 +16,8 @@ class Result(eqxi.Enumeration):
 
     converged = "converged: the certificate is within tolerance"
     reached_end = (
-        "reached the end: the last requested time came before the certificate was within tolerance; ask for later "
-        "times, or leave `ts` out to run until converged"
+        "reached the end: the last requested time or step came before convergence. To go further, (a) of a flow, ask "
+        "for later times, or leave `ts` out to run until converged, (b) of an algorithm, give it more `steps`"
     )
     infeasible = (
         "infeasible: X theta = y has no solution, so the answer lies on the least-squares set instead. Likely causes: "

@@ -65,7 +65,6 @@ class PathState(eqx.Module):
     trial: Float[Array, ""]
     slope: Float[Array, ""]
     steps: Int[Array, ""]
-    evaluations: Int[Array, ""]
     arrived: Int[Array, ""]
     close: Bool[Array, ""]
     done: Bool[Array, ""]
@@ -115,7 +114,6 @@ def start_of_path(problem: LinearRegression, geo, theta0: Float[Array, " d"]) ->
         trial=zero,
         slope=zero,
         steps=count,
-        evaluations=count,
         arrived=count,
         close=jnp.array(False),
         done=jnp.array(False),
@@ -236,7 +234,7 @@ def path_to(
         achieved = state.back[2] @ residual
         good = jnp.all(jnp.isfinite(residual)) & (achieved <= 0.5 * jnp.abs(state.slope))
         new = _where((state.trial == 0) | good, onwards(state, point), shortened(state))
-        return eqx.tree_at(lambda n: (n.steps, n.evaluations), new, (new.steps + 1, new.evaluations + 1))
+        return eqx.tree_at(lambda n: n.steps, new, new.steps + 1)
 
     def shortened(state):
         """Half of the last Newton step, which did not lower the slope along itself."""
@@ -261,7 +259,7 @@ def path_to(
         still = jnp.stack([theta - weight * outward, theta - weight * drift]) @ space.basis.T
         still = jnp.where(space.active[None], still, 0)
         found = solve(jnp.concatenate([-residual[None], still]))
-        newton, growing, staying = found + jnp.stack([0 * state.eta, state.eta / length, 0 * state.eta])
+        newton, growing, staying = found[0], state.eta / length + found[1], found[2]
         along, more, other_slope = found @ space.basis
         slopes = jnp.stack([outward + more, drift + other_slope])
         change = jnp.abs(s + along) - jnp.abs(s)
@@ -308,8 +306,8 @@ def path_to(
             decayed = jnp.where((change[worst] < 0) & jnp.isfinite(error), wrong[worst] / size[worst], 1)
             t = jnp.where(grown < 0.999, grown, decayed)
             t = jnp.where(jnp.isfinite(t) & (t > 0), t, 1)
-            size = jnp.linalg.norm(residual)
-            near = (size <= tol * scale) | ((size <= jnp.sqrt(tol) * scale) & (error <= _NEAR))
+            missing = jnp.linalg.norm(residual) / scale
+            near = (missing <= tol) | ((missing <= jnp.sqrt(tol)) & (error <= _NEAR))
             shorter = jnp.where(state.fresh & ~at_target, jnp.clip(ratio, 0.3, 1), 1)
             return eqx.tree_at(
                 lambda n: (n.eta, n.step, n.back, n.fresh, n.trial, n.slope, n.arrived, n.close),

@@ -148,9 +148,10 @@ def solve_from(problem, geo, theta0, tol, max_steps) -> LimitResult:
         start = start_of_path(problem, geo, theta0)
         state, point, result = follow(problem, geo, theta0, start, tol, max_steps)
         theta, coordinates, certificate = point.theta, point.coordinates, point.certificate
+        evaluations = state.steps
     else:
         state, result = newton(problem, geo, theta0, tol, max_steps)
-        theta, coordinates = state.theta, state.coordinates
+        theta, coordinates, evaluations = state.theta, state.coordinates, state.evaluations
         certificate = certify(problem, geo, theta, theta0, coordinates)
     return LimitResult(
         theta=theta,
@@ -160,7 +161,7 @@ def solve_from(problem, geo, theta0, tol, max_steps) -> LimitResult:
         result=feasible(problem, result),
         stats={
             "steps": state.steps,
-            "evaluations": state.evaluations,
+            "evaluations": evaluations,
             "relative_gap": certificate.relative_gap,
             "rank": problem.rank,
             "distance": problem.distance,

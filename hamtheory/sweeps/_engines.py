@@ -179,7 +179,7 @@ def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[
     problems, geos = [_on_device(problem) for problem in problems], _on_device(geos)
     (n, d), share = problems[0].X.shape, alike >= _MANY
     widest = limits_widest_of(min(n, d), d, share) if solve is solve_limits else flows_widest_of(min(n, d), d)
-    which, how = np.asarray(which), how | {"width": width_for(2 * alike, widest) if share else min(_MANY, widest)}
+    which, how = np.asarray(which), how | {"width": width_for(2 * alike, widest) if share else widest}
     if not share:
         ends = solve(problems, geos, theta0s, which=which, share=False, **how)
         return kind(*(getattr(ends, field) for field in kind._fields))
