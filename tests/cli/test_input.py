@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import hamtheory as ht
 from hamtheory.cli import main
 from hamtheory.problem._csv import read_csv
 from tests.cli.command import TOL, X, Y, refused, residual, run_json, table_rows
+
+ROOT = Path(__file__).parents[2]
 
 # ---- what goes in
 
