@@ -16,7 +16,7 @@ CAPTION = (
     "(filled) or one after the other (open). (c) One limit at α = 100 against the number of columns (n = 40), and (d) "
     "against the number of rows (d = 2,000; same lines); dashed: the L1 end, the limit at ln α = 30 and HiGHS's "
     "basis pursuit, "
-    "whose solutions differ by what F7 shows. What would take more than 8 s is left out, and so are "
+    "whose solutions differ by what F7 shows. What would take more than 15 s is left out, and so are "
     "solutions whose residual is above 10⁻⁶, and solvers that gave up. Where it was measured is said below."
 )
 _PANELS = {

@@ -27,11 +27,11 @@ class Config:
     n: int = 40
     d: int = 100
     k: int = 5
-    lanes: tuple[int, ...] = (1, 10, 100, 1_000, 10_000)
-    columns: tuple[int, ...] = (100, 1_000, 10_000)
-    rows: tuple[int, ...] = (10, 100, 300)
+    lanes: tuple[int, ...] = (1, 10, 100, 1_000, 10_000, 100_000)
+    columns: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
+    rows: tuple[int, ...] = (10, 30, 100, 300, 1_000)
     columns_of_rows: int = 2_000
-    patience: float = 8.0
+    patience: float = 15.0
     rounds: int = 3
     seed: int = 0
 
