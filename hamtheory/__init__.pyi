@@ -17,8 +17,10 @@ from .algorithm import (
     Exponentiated as Exponentiated,
     HAMStep as HAMStep,
     ProductGD as ProductGD,
+    RunBatch as RunBatch,
     RunResult as RunResult,
     run as run,
+    run_many as run_many,
 )
 from .flow import (
     FlowBatch as FlowBatch,

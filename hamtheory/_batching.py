@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .geometry import AbstractGeometry
 from .problem import LinearRegression
 from .problem._regression import without_truth
 
@@ -31,25 +30,29 @@ class Inputs(NamedTuple):
 
 
 class Source:
-    """Lanes as a user gives them: problems and which of them each lane has, geometries, starts; checked."""
+    """Lanes as a user gives them: problems and which of them each lane has, geometries, starts; checked.
+
+    `geos`: any pytree of arrays, with a leading axis of lanes or for all the same; errors call it by its `name`.
+    """
 
     def __init__(
         self,
         problems: LinearRegression | Sequence[LinearRegression],
         which,
-        geos: AbstractGeometry,
+        geos: Any,
         theta0s,
         share: bool | None,
+        name: str = "geos",
     ):
         problems = [problems] if isinstance(problems, LinearRegression) else list(problems)
-        self.lanes, self.which = _lane_count(problems, geos, theta0s, which)
+        self.lanes, self.which = _lane_count(problems, geos, theta0s, which, name)
         first = problems[0]
         self.shared = len(problems) == 1 if share is None else share
         if self.shared and len(problems) > 1:
             raise ValueError(f"share=True needs one problem; got {len(problems)}")
         stripped = [without_truth(problem) for problem in problems]
         self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)
-        self.d, self.dtype, self.rank = first.d, first.dtype, first.row_space.target.size
+        self.n, self.d, self.dtype, self.rank = first.n, first.d, first.dtype, first.row_space.target.size
         self.geos = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.lanes,)) if leaf.ndim == 0 else leaf, geos)
         self.theta0s = None if theta0s is None else jnp.asarray(theta0s, first.dtype)
 
@@ -69,7 +72,7 @@ def _gathered(problems, which, geos, theta0s, index):
     return take(problems, which), take(geos, index), take(theta0s, index)
 
 
-def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
+def _lane_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndarray]:
     """The number of lanes, from whatever has an axis of them, and the problem of each; or an error."""
     if not problems:
         raise ValueError("problems must hold at least one regression; got none")
@@ -80,7 +83,7 @@ def _lane_count(problems, geos, theta0s, which) -> tuple[int, np.ndarray]:
                 f"problems must have one shape and dtype, as the first has {first.X.shape}, {first.dtype}; "
                 f"got {problem.X.shape}, {problem.dtype}"
             )
-    sizes = {f"geos ({i})": leaf.shape[0] for i, leaf in enumerate(jax.tree.leaves(geos)) if leaf.ndim}
+    sizes = {f"{name} ({i})": leaf.shape[0] for i, leaf in enumerate(jax.tree.leaves(geos)) if leaf.ndim}
     if theta0s is not None:
         shape = np.shape(theta0s)
         if len(shape) != 2 or shape[1] != first.d:

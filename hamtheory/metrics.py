@@ -133,3 +133,12 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
     values = jnp.linalg.svd(root, compute_uv=False)
     # The rank is that of X, whatever the metric: the smallest nonzero value stands at its place.
     return jnp.square(values[problem.rank - 1]) / problem.n
+
+
+def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
+    """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
+
+    Of `GD`, `HYP`, `HAMStep`, `ProductGD`, mirror descent and the natural gradient, without weight decay.
+    """
+    root = problem.X * jnp.sqrt(geo.inverse_metric(theta))[None, :]
+    return 2 * problem.n / jnp.square(jnp.linalg.norm(root, ord=2))

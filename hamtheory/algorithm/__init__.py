@@ -1,6 +1,8 @@
 """Discrete algorithms: what gradient descent, HAM and m⊙w do with a learning rate that is not zero."""
 
 from ._base import AbstractAlgorithm
+from ._batch import RunBatch, run_many
+from ._geometric import MirrorDescent, NaturalGradient
 from ._loop import RunResult
 from ._product import ProductGD, ProductState
 from ._rules import GD, HYP, Exponentiated, HAMStep
@@ -12,8 +14,12 @@ __all__ = [
     "AbstractAlgorithm",
     "Exponentiated",
     "HAMStep",
+    "MirrorDescent",
+    "NaturalGradient",
     "ProductGD",
     "ProductState",
+    "RunBatch",
     "RunResult",
     "run",
+    "run_many",
 ]

@@ -1,5 +1,6 @@
 """From a rule to a trajectory: a compiled loop over steps in one over saves, in one over chunks of these."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -30,7 +31,7 @@ class RunResult(eqx.Module):
     `result`: a member of `hamtheory.Result`. `stats`: `steps`, the number of the last one; `nonfinite_step`, the first
     that led to an infinity or NaN, −1 if none did.
     `states`: the saved states of the algorithm, a pytree of (saves, ...) arrays. Of `ProductGD`, `ms` and `ws`:
-    (saves, d).
+    (saves, d). `integral`: that of the `integrand`, a pytree of (saves, ...) arrays; None without one.
     """
 
     steps: Int[Array, " saves"]
@@ -41,6 +42,7 @@ class RunResult(eqx.Module):
     result: Any
     stats: dict[str, Array]
     states: Any
+    integral: Any
 
     @property
     def ms(self) -> Float[Array, "saves d"]:
@@ -58,22 +60,24 @@ class RunResult(eqx.Module):
 
 
 class Plan(eqx.Module):
-    """What a step consists of. `rate`: a number, or a function of the number of the step."""
+    """What a step consists of. `rate`: a number, or a function of the number of the step. `integrand`: see `run`."""
 
     problem: LinearRegression
     algorithm: AbstractAlgorithm
     sampler: Sampler
     rate: Any
+    integrand: Any
 
 
-class Carry(eqx.Module):
+class Carry(NamedTuple):
     """What a step leaves to the next one. `finite`: how many steps have led to finite numbers, which is all of them or
-    those before the first that did not; `order`: of the samples in the epoch."""
+    those before the first that did not; `order`: of the samples in the epoch; `integral`: so far."""
 
     state: Any
-    step: Int[Array, ""]
-    finite: Int[Array, ""]
-    order: Int[Array, " n"] | None
+    step: Any
+    finite: Any
+    order: Any
+    integral: Any
 
 
 class Path(NamedTuple):
@@ -83,26 +87,38 @@ class Path(NamedTuple):
     thetas: Any
     loss: Any
     residual: Any
+    integral: Any
 
 
 def first_carry(plan: Plan, theta0: Float[Array, " d"]) -> Carry:
     state = plan.algorithm.init(plan.problem, theta0)
-    return Carry(state, jnp.asarray(0), jnp.asarray(0), plan.sampler.first_order(plan.problem))
+    integral = jax.tree.map(
+        lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda s: _integrand_at(plan, s), state)
+    )
+    return Carry(state, jnp.asarray(0), jnp.asarray(0), plan.sampler.first_order(plan.problem), integral)
 
 
-def _step(plan: Plan, carry: Carry) -> Carry:
+def _integrand_at(plan: Plan, state: Any) -> Any:
+    if plan.integrand is None:
+        return None
+    return plan.integrand(plan.problem, plan.algorithm, plan.algorithm.theta(state))
+
+
+def one_step(plan: Plan, carry: Carry) -> Carry:
     theta = plan.algorithm.theta(carry.state)
     gradient, order = plan.sampler.gradient(plan.problem, theta, carry.step, carry.order)
-    rate = plan.rate(carry.step) if callable(plan.rate) else plan.rate
-    state = plan.algorithm.step(carry.state, gradient, jnp.asarray(rate, theta.dtype))
+    rate = jnp.asarray(plan.rate(carry.step) if callable(plan.rate) else plan.rate, theta.dtype)
+    state = plan.algorithm.step(carry.state, gradient, rate)
     is_finite = jnp.all(jnp.isfinite(plan.algorithm.theta(state)))
-    return Carry(state, carry.step + 1, carry.finite + is_finite.astype(carry.finite.dtype), order)
+    integral = jax.tree.map(lambda sum, x: sum + rate * x, carry.integral, _integrand_at(plan, carry.state))
+    return Carry(state, carry.step + 1, carry.finite + is_finite.astype(carry.finite.dtype), order, integral)
 
 
 def _point(plan: Plan, carry: Carry) -> Path:
     state, problem = carry.state, plan.problem
     theta = plan.algorithm.theta(state)
-    return Path(state, None if theta is state else theta, problem.loss(theta), relative_residual(problem, theta))
+    thetas = None if theta is state else theta
+    return Path(state, thetas, problem.loss(theta), relative_residual(problem, theta), carry.integral)
 
 
 @eqx.filter_jit
@@ -111,13 +127,51 @@ def advance(plan: Plan, carry: Carry, gaps: Int[Array, " room"], saves: Int[Arra
 
     def save(i, both):
         carry, path = both
-        carry = jax.lax.fori_loop(0, gaps[i], lambda _, carry: _step(plan, carry), carry)
+        carry = jax.lax.fori_loop(0, gaps[i], lambda _, carry: one_step(plan, carry), carry)
         return carry, jax.tree.map(lambda saved, x: saved.at[i].set(x), path, _point(plan, carry))
 
     room = jax.tree.map(
         lambda x: jnp.zeros((gaps.size, *x.shape), x.dtype), jax.eval_shape(lambda c: _point(plan, c), carry)
     )
     return jax.lax.fori_loop(0, saves, save, (carry, room))
+
+
+class Chunk(NamedTuple):
+    """Some of the saves, the first `saves` of the `gaps` between them, and the step at their end.
+
+    `place`: theirs in the grid, empty if the next save is too far away.
+    """
+
+    place: slice
+    gaps: np.ndarray
+    saves: int
+    end: int
+
+
+def chunks(grid: np.ndarray, room: int, most: int) -> Iterator[Chunk]:
+    """The grid in chunks of at most `room` saves and about `most` steps."""
+    done, now = 0, 0
+    while done < grid.size:
+        targets = grid[done : min(done + room, np.searchsorted(grid, now + most, side="right"))]
+        stops = targets if targets.size else np.array([now + most])
+        gaps = np.zeros(room, grid.dtype)
+        gaps[: stops.size] = np.diff(stops, prepend=now)
+        place = slice(done, done + targets.size)
+        yield Chunk(place, gaps, stops.size, int(stops[-1]))
+        done, now = place.stop, int(stops[-1])
+
+
+def bar_of(total: int, progress: bool) -> tqdm.tqdm:
+    """A bar for steps, shown on long work."""
+    return tqdm.tqdm(
+        total=total,
+        desc="run",
+        unit="step",
+        unit_scale=True,
+        delay=_PATIENCE,
+        disable=not progress,
+        dynamic_ncols=True,
+    )
 
 
 def trajectory(plan: Plan, carry: Carry, grid: np.ndarray, tol, progress: bool) -> RunResult:
@@ -130,20 +184,17 @@ def trajectory(plan: Plan, carry: Carry, grid: np.ndarray, tol, progress: bool) 
         steps = jnp.asarray(grid)
         kept = jnp.minimum(jnp.arange(grid.size), _last(steps, path, carry, tol, jnp))
     else:
-        with tqdm.tqdm(
-            total=int(grid[-1]),
-            desc="run",
-            unit="step",
-            unit_scale=True,
-            delay=_PATIENCE,
-            disable=not progress,
-            dynamic_ncols=True,
-        ) as bar:
+        with bar_of(int(grid[-1]), progress) as bar:
             carry, path, steps = _by_chunks(plan, carry, grid, tol, bar)
         kept = slice(int(_last(steps, path, carry, tol, np)) + 1)
     # On the host this is NumPy until the end: JAX would compile a slice for every length.
     steps, path = jax.tree.map(lambda x: x[kept], (steps, path))
     return _summary(steps, path, carry, tol)
+
+
+def steps_in_chunk(n: int, d: int, batch_size: int | None, lanes: int = 1) -> int:
+    """About half a second's worth."""
+    return max(1, min(_MOST_STEPS, (1 << 28) // (lanes * d * (batch_size or n))))
 
 
 def _by_chunks(plan: Plan, carry: Carry, grid: np.ndarray, tol, bar: tqdm.tqdm) -> tuple[Carry, Path, np.ndarray]:
@@ -152,30 +203,26 @@ def _by_chunks(plan: Plan, carry: Carry, grid: np.ndarray, tol, bar: tqdm.tqdm) 
     Nothing that is computed depends on the chunks.
     """
     problem = plan.problem
-    room = widest(2 * problem.d + 2, _MOST_SAVES)
-    most = max(1, min(_MOST_STEPS, (1 << 28) // (problem.d * (plan.sampler.batch_size or problem.n))))
-    shapes = jax.eval_shape(lambda c: _point(plan, c), carry)
-    path = jax.tree.map(lambda x: np.empty((grid.size, *x.shape), x.dtype), shapes)
-    done, now = 0, 0
-    while done < grid.size:
-        targets = grid[done : min(done + room, np.searchsorted(grid, now + most, side="right"))]
-        stops = targets if targets.size else np.array([now + most])
-        gaps = np.zeros(room, grid.dtype)
-        gaps[: stops.size] = np.diff(stops, prepend=now)
-        carry, part = advance(plan, carry, jnp.asarray(gaps), jnp.asarray(stops.size))
-        place = slice(done, done + targets.size)
+    most = steps_in_chunk(problem.n, problem.d, plan.sampler.batch_size)
+    path = jax.tree.map(
+        lambda x: np.empty((grid.size, *x.shape), x.dtype), jax.eval_shape(lambda c: _point(plan, c), carry)
+    )
+    done = before = 0
+    for chunk in chunks(grid, widest(2 * problem.d + 2, _MOST_SAVES), most):
+        carry, part = advance(plan, carry, jnp.asarray(chunk.gaps), jnp.asarray(chunk.saves))
+        targets = chunk.place.stop - chunk.place.start
         for stored, values in zip(jax.tree.leaves(path), jax.tree.leaves(part), strict=True):
-            stored[place] = np.asarray(values)[: targets.size]
-        bar.update(int(stops[-1]) - now)
-        done, now = place.stop, int(stops[-1])
-        if int(carry.finite) < now:
-            if not targets.size:  # the last point is where it stopped
-                grid = np.append(grid[:done], now)
+            stored[chunk.place] = np.asarray(values)[:targets]
+        bar.update(chunk.end - before)
+        done, before = chunk.place.stop, chunk.end
+        if int(carry.finite) < chunk.end:
+            if not targets:  # the last point is where it stopped
+                grid = np.append(grid[:done], chunk.end)
                 for stored, values in zip(jax.tree.leaves(path), jax.tree.leaves(part), strict=True):
                     stored[done] = np.asarray(values)[0]
                 done += 1
             break
-        if tol is not None and np.any(path.residual[place] <= float(tol)):
+        if tol is not None and np.any(path.residual[chunk.place] <= float(tol)):
             break
     return carry, jax.tree.map(lambda x: x[:done], path), grid[:done]
 
@@ -190,8 +237,8 @@ def _last(steps, path: Path, carry: Carry, tol, xp):
 
 def _summary(steps, path: Path, carry: Carry, tol) -> RunResult:
     thetas = path.states if path.thetas is None else path.thetas
-    fields = (steps, thetas, thetas[-1], path.loss, path.residual[-1], path.states, steps[-1])
-    steps, thetas, theta, loss, residual, states, last = jax.tree.map(jax.device_put, fields)
+    fields = (steps, thetas, thetas[-1], path.loss, path.residual[-1], path.states, path.integral, steps[-1])
+    steps, thetas, theta, loss, residual, states, integral, last = jax.tree.map(jax.device_put, fields)
     failed = last > carry.finite
     converged = jnp.asarray(False) if tol is None else residual <= tol
     return RunResult(
@@ -203,4 +250,5 @@ def _summary(steps, path: Path, carry: Carry, tol) -> RunResult:
         result=Result.where(failed, Result.nonfinite, Result.where(converged, Result.converged, Result.reached_end)),
         stats={"steps": last, "nonfinite_step": jnp.where(failed, carry.finite + 1, -1)},
         states=states,
+        integral=integral,
     )

@@ -144,6 +144,8 @@ class HYP(AbstractHyperbolic):
     ```
     """
 
+    __init__ = AbstractHyperbolic.__init__  # for type checkers, to which a class without one is a plain dataclass
+
     def signs(self, theta, half):
         return jnp.sign(theta)
 
@@ -165,8 +167,10 @@ class HAMStep(AbstractHyperbolic):
     ```
     """
 
+    __init__ = AbstractHyperbolic.__init__
+
     def signs(self, theta, half):
-        return jnp.sign(half)
+        return jnp.where(half < 0, -jnp.ones_like(half), jnp.ones_like(half))  # of a half at 0 it does not matter
 
 
 def _scaled(theta, exponent, clip):

@@ -33,6 +33,7 @@ def run(
     label_noise: Number = 0.0,
     key: PRNGKeyArray | UInt[Array, "2"] | None = None,
     save_every: int | Sequence[int] | Int[np.ndarray, " saves"] | Int[Array, " saves"] = 1,
+    integrand: Callable[..., Any] | None = None,
     tol: float | None = None,
     progress: bool = True,
     throw: bool = True,
@@ -50,6 +51,8 @@ def run(
         use, anew at every step. `key`: of `jax.random.key`, for either.
       `save_every`: save at every so many steps; or the numbers of the steps to save, increasing. Step 0 and the last
         one are saved in any case. All saves are held in memory, 16 GiB at most.
+      `integrand`: a function φ(problem, algorithm, θ) whose sum `Σ η_k φ(θ_k)` over the steps before each save is
+        returned as `integral`: an array, or a pytree of them. Let it be a named function, which compiles once.
       `tol`: stop at the first save with a relative residual of at most this; left out: take all steps.
       `progress`: show a bar on work over two seconds. `throw`: raise if the iterates leave the range of numbers,
         instead of returning the trajectory up to there.
@@ -83,23 +86,24 @@ def run(
         raise ValueError(f"steps must be at most {largest}, what integers hold without jax_enable_x64; got {steps}")
     plan = Plan(
         problem,
-        _in_dtype(algorithm, problem.dtype),
-        _sampler(problem, batch_size, replace, label_noise, key),
-        _rate(learning_rate, steps, problem.dtype),
+        in_dtype(algorithm, problem.dtype),
+        sampler_of(problem, batch_size, replace, label_noise, key),
+        rate_of(learning_rate, steps, problem.dtype),
+        checked_integrand(integrand),
     )
-    grid = _grid(save_every, steps, problem)
+    grid = grid_of(save_every, steps, problem)
     within = None if tol is None else jnp.asarray(tolerance(tol, "tol", problem.dtype, 16), problem.dtype)
     result = trajectory(plan, first_carry(plan, start(theta0, problem.d, problem.dtype)), grid, within, progress)
     return _checked(result, steps, throw)
 
 
-def _in_dtype(algorithm: AbstractAlgorithm, dtype) -> AbstractAlgorithm:
+def in_dtype(algorithm: AbstractAlgorithm, dtype) -> AbstractAlgorithm:
     """The rule with its real numbers as arrays of the dtype, Python floats among them."""
     real = lambda x: isinstance(x, float) or (eqx.is_array(x) and jnp.issubdtype(x.dtype, jnp.floating))  # noqa: E731
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if real(x) else x, algorithm)
 
 
-def _sampler(problem, batch_size, replace, label_noise, key) -> Sampler:
+def sampler_of(problem, batch_size, replace, label_noise, key) -> Sampler:
     if batch_size is not None and count(batch_size, "batch_size") > problem.n:
         raise ValueError(f"batch_size must be at most the {problem.n} samples of the problem; got {batch_size}")
     noise, noisy = strength(label_noise, "label_noise", problem.dtype)
@@ -116,7 +120,7 @@ def _sampler(problem, batch_size, replace, label_noise, key) -> Sampler:
     return Sampler(key, batch_size, bool(replace), noise if noisy else None)
 
 
-def _rate(learning_rate, steps: int, dtype):
+def rate_of(learning_rate, steps: int, dtype):
     """A number as an array, or a schedule whose values have been looked at, at both ends."""
     if not callable(learning_rate):
         return positive(real_array(learning_rate, "learning_rate", ndim=0), "learning_rate").astype(dtype)
@@ -129,7 +133,14 @@ def _rate(learning_rate, steps: int, dtype):
     return converted if is_traced(converted) else learning_rate
 
 
-def _grid(save_every, steps: int, problem: LinearRegression) -> np.ndarray:
+def checked_integrand(integrand):
+    """`None` or a function."""
+    if integrand is not None and not callable(integrand):
+        raise TypeError(f"integrand must be a function of the problem, the algorithm and θ; got {integrand!r}")
+    return integrand
+
+
+def grid_of(save_every, steps: int, problem: LinearRegression) -> np.ndarray:
     """The numbers of the steps to save."""
     if isinstance(save_every, (int, np.integer)):
         size = steps // count(save_every, "save_every") * problem.d * problem.dtype.itemsize

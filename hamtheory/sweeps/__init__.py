@@ -4,6 +4,7 @@ spec ──► lanes ──► chunks ──► executor ──► store ──�
 """
 
 from ._blocks import DataSet, File, Geometries, Normal, Sparse, Zeros
+from ._discrete import Run
 from ._executors import DaskExecutor, Executor, ProcessExecutor, SerialExecutor
 from ._export import export
 from ._grid import Grid, Seeds

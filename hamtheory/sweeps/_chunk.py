@@ -50,11 +50,11 @@ def layout(spec: SweepSpec) -> dict[str, Variable]:
         "start_scale": Variable("standard deviation of the start, 0 for zeros", dtype="float64"),
         "start_seed": Variable("seed of the start, -1 where nothing is random", dtype="int64"),
     }
-    curve = "point" in spec.quantity.sizes(spec.geometries)
-    variables["status"] = Variable("how the lane ended", ("point",) if curve else (), "int8", attributes=flags)
+    dims = spec.quantity.dims()
+    variables["status"] = Variable("how the lane ended", dims, "int8", attributes=flags)
     variables |= spec.quantity.variables()
     if spec.keep_theta:
-        variables["theta"] = Variable("where the lane ended", (*(("point",) if curve else ()), "column"))
+        variables["theta"] = Variable("where the lane ended", (*dims, "column"))
     return variables
 
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from .._batching import width_for
 from .._result import codes
+from ..algorithm import AbstractAlgorithm, run_many
+from ..algorithm._batch import width_of as runs_width
 from ..flow import solve_flow, solve_flows
 from ..flow._batch import widest_of as flows_widest_of
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
@@ -172,6 +174,43 @@ def _width(problems, most: int) -> int:
 
 def _on_device(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, tree)
+
+
+def runs(
+    problems: list[LinearRegression],
+    which: np.ndarray,
+    rule: AbstractAlgorithm,
+    theta0s: np.ndarray | None,
+    *,
+    rates: np.ndarray,
+    keys: Any,
+    alike: int,
+    how: dict[str, Any],
+) -> dict[str, np.ndarray]:
+    """The ends of the runs of lanes, by `ht.run_many`, and the losses; `alike` as in `limits`."""
+    share = alike >= _MANY
+    problems = [_on_device(problem) for problem in problems]
+    parts = [np.flatnonzero(which == place) for place in range(len(problems))] if share else [np.arange(len(which))]
+    found = []
+    for place, lanes in enumerate(parts):
+        some = jax.tree.map(lambda x: x[lanes] if np.ndim(x) else x, rule)  # noqa: B023
+        found.append(
+            run_many(
+                problems[place] if share else problems,
+                some,
+                None if theta0s is None else theta0s[lanes],
+                which=np.zeros(len(lanes), int) if share else which[lanes],
+                share=share,
+                learning_rate=rates[lanes],
+                keys=keys[lanes],
+                width=runs_width(problems[0], alike if share else None),
+                progress=False,
+                **how,
+            )
+        )
+    back = np.argsort(np.concatenate(parts), kind="stable")
+    names = ("theta", "residual", "codes", "loss", "ended")
+    return {name: np.concatenate([getattr(ends, name) for ends in found])[back] for name in names}
 
 
 def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[str, Any]):

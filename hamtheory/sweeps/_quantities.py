@@ -16,11 +16,11 @@ from ._blocks import Geometries
 from ._grid import grid, number, numbers
 from ._quantity import LaneBatch, Quantity, Variable, register
 
-_REACH = 16  # units of rounding, as in solve_limit and solve_flow
+REACH = 16  # units of rounding, as in solve_limit and solve_flow
 _WIDTH = 64
 _DECAYING = ("gd", "ham", "mw")  # families whose limits under weight decay are known
 
-_MEASURED = {
+MEASURED = {
     "l1_norm": Variable("L1 norm of theta"),
     "l2_norm": Variable("L2 norm of theta"),
     "entries_99": Variable("number of entries that carry 99 % of the L1 norm", dtype="int32"),
@@ -44,13 +44,13 @@ class Limit(Quantity):
 
     def settled(self, dtype: str) -> "Limit":
         tol = _tolerance(self.tol, "tol", dtype, 1e-10, 1e-5)
-        return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"), weight_decay=_decay(self))
+        return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"), weight_decay=decay(self))
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
         _check_decay(self.weight_decay, geometries, _DECAYING)
 
     def variables(self) -> dict[str, Variable]:
-        return _MEASURED
+        return MEASURED
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         tol, max_steps = _known(self.tol), self.max_steps
@@ -82,7 +82,7 @@ class Path(Quantity):
             raise ValueError(f"the grids of a path must have one length; got {', '.join(map(str, sorted(sizes)))}")
 
     def variables(self) -> dict[str, Variable]:
-        curve = {name: replace(variable, dims=("point",)) for name, variable in _MEASURED.items()}
+        curve = {name: replace(variable, dims=("point",)) for name, variable in MEASURED.items()}
         log = Variable("natural logarithm of the parameter: alpha (ham), gamma (mw)", dims=("point",), dtype="float64")
         return curve | {"log_parameters": log}
 
@@ -118,7 +118,7 @@ class Flow(Quantity):
         if ts is not None and (np.min(numbers(ts)) < 0 or np.any(np.diff(numbers(ts)) <= 0)):
             raise ValueError(f"ts must be increasing times that are at least 0; got {numbers(ts)}")
         steps = count(self.max_steps, "max_steps")
-        return replace(self, rtol=rtol, tol=tol, max_steps=steps, weight_decay=_decay(self), ts=ts)
+        return replace(self, rtol=rtol, tol=tol, max_steps=steps, weight_decay=decay(self), ts=ts)
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
         _check_decay(self.weight_decay, geometries, (*_DECAYING, "formula"))
@@ -129,7 +129,7 @@ class Flow(Quantity):
             "rejected": Variable("rejected steps of the solver", dtype="int32"),
         }
         loss = {"loss": Variable("loss |X theta - y|^2 / (2 n) at the times", ("t",))}
-        return _MEASURED | own | (loss if self.ts is not None else {})
+        return MEASURED | own | (loss if self.ts is not None else {})
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
         return {} if self.ts is None else {"t": (Variable("time"), numbers(self.ts))}
@@ -156,15 +156,17 @@ def _stored(ends: Any, lanes: LaneBatch) -> dict[str, np.ndarray]:
     theta = ends.theta
     curve = theta.reshape(len(lanes), -1, theta.shape[-1])
     truths = np.repeat(lanes.truths[lanes.which], curve.shape[1], axis=0)
-    points = [_measure_in_blocks(curve.reshape(-1, theta.shape[-1]), truths)]
-    shape = theta.shape[:-1]
-    measured = {name: values.reshape(shape) for name, values in points[0].items()}
+    points = measured_of(curve.reshape(-1, theta.shape[-1]), truths)
+    measured = {name: values.reshape(theta.shape[:-1]) for name, values in points.items()}
     certificate = {name: getattr(ends, name) for name in ("residual", "duality_gap", "relative_gap", "steps")}
     return measured | certificate | {"status": np.asarray(ends.codes, np.int8), "theta": theta}
 
 
-def _measure_in_blocks(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
-    """In blocks of one width, so that roundings do not depend on how many lanes there are."""
+def measured_of(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
+    """What is measured of each row of `theta`.
+
+    In blocks of one width, so that roundings do not depend on how many lanes there are.
+    """
     parts = []
     for first in range(0, len(theta), _WIDTH):
         rows = np.arange(first, first + _WIDTH)
@@ -190,10 +192,10 @@ def _measure(theta, truth):
 def _tolerance(value: Any, name: str, dtype: str, double: float, single: float) -> float:
     if value is None:
         value = double if dtype == "float64" else single
-    return tolerance(number(value, name), name, np.dtype(dtype), _REACH)
+    return tolerance(number(value, name), name, np.dtype(dtype), REACH)
 
 
-def _decay(quantity: Any) -> float:
+def decay(quantity: Any) -> float:
     value = number(quantity.weight_decay, "weight_decay")
     if value < 0:
         raise ValueError(f"weight_decay must not be negative; got {value:g}")

@@ -78,6 +78,10 @@ class Quantity(abc.ABC):
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:  # noqa: B027
         """Refuse, with a `ValueError`, geometries and starts of which this quantity does not exist."""
 
+    def dims(self) -> tuple[str, ...]:
+        """The dimensions of the status and of θ, besides those of a lane and of its columns."""
+        return ("point",) if self.curves else ()
+
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
         """Labels of the dimensions that this quantity adds, by their name."""
         return {}

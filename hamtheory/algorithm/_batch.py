@@ -1,0 +1,261 @@
+"""Many runs at once: lanes side by side, in blocks of one width, so that their gradients are two matrix products."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Real, UInt
+
+from .._batching import Inputs, Source, widest
+from .._result import NAMES
+from .._types import Parameter
+from .._validate import count, finite, positive, real_array, tolerance
+from ..metrics import relative_residual
+from ..problem import LinearRegression
+from ._base import AbstractAlgorithm
+from ._loop import Carry, Plan, bar_of, chunks, first_carry, one_step, steps_in_chunk
+from ._run import checked_integrand, grid_of, in_dtype, rate_of, sampler_of
+from ._sampler import Sampler
+
+_RUNNING = -1
+_CONVERGED, _REACHED_END, _NONFINITE = (NAMES.index(name) for name in ("converged", "reached_end", "nonfinite"))
+_MOST_SAVES, _WIDEST = 256, 256
+
+
+class RunBatch(eqx.Module):
+    """The ends of many runs, one a lane, with their losses on the way; see `run_many`.
+
+    `theta`: (lanes, d). `residual`: (lanes,), `‖Xθ − y‖/‖y‖`. `codes`: how each ended, an index of `hamtheory.NAMES`.
+    `steps`: the numbers of the saved steps, (saves,); `loss`: of all samples at them, (lanes, saves), where a lane that
+    has ended stays as it was. `ended`: the number of the last step of each, (lanes,). `states`, `integral`: the last
+    ones, pytrees of (lanes, ...) arrays.
+    """
+
+    theta: Float[np.ndarray, "lanes d"]
+    residual: Float[np.ndarray, " lanes"]
+    codes: Int[np.ndarray, " lanes"]
+    steps: Int[np.ndarray, " saves"]
+    loss: Float[np.ndarray, "lanes saves"]
+    ended: Int[np.ndarray, " lanes"]
+    states: Any
+    integral: Any
+
+
+def run_many(
+    problems: LinearRegression | Sequence[LinearRegression],
+    algorithm: AbstractAlgorithm,
+    theta0s: Real[Array | np.ndarray, "lanes d"] | None = None,
+    *,
+    learning_rate: Parameter | Callable[..., Any],
+    steps: int,
+    which: Sequence[int] | Int[np.ndarray, " lanes"] | None = None,
+    batch_size: int | None = None,
+    replace: bool = True,
+    label_noise: float = 0.0,
+    key: PRNGKeyArray | UInt[Array, "2"] | None = None,
+    keys: Key[Array, " lanes"] | None = None,
+    save_every: int | Sequence[int] | Int[np.ndarray, " saves"] | None = None,
+    integrand: Callable[..., Any] | None = None,
+    tol: float | None = None,
+    width: int | None = None,
+    share: bool | None = None,
+    progress: bool = True,
+) -> RunBatch:
+    """Run a discrete algorithm on many lanes, each as `run` does, with progress and in memory that does not grow.
+
+    Arguments:
+      `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,). `share`: whether
+        lanes share the products with X of their one problem; left out: if there is one problem.
+      `algorithm`: a rule whose parameters are numbers, the same for all, or (lanes, ...) arrays. `theta0s`: the starts,
+        (lanes, d); zeros if left out.
+      `learning_rate`: a number, one of each lane, (lanes,), or a function of the number of the step.
+      `steps`, `batch_size`, `replace`, `label_noise`, `integrand`, `tol`: as in `run`, the same for all lanes.
+        `save_every` as well; left out: a hundred times.
+      `key`: lane i draws by `jax.random.fold_in(key, i)`; or `keys`: one of each lane, (lanes,).
+      `width`: lanes in step, on which rounding depends; left out: as many as there are, 256 at most, or with an
+        X each 16 (fewer of large problems). `progress`: show a bar on work over two seconds.
+    Returns: a `RunBatch`. Nothing is raised for a lane that fails: its code says how it ended.
+    Errors: `ValueError` or `TypeError` for bad arguments.
+
+    A lane's result does not depend on the others, and agrees with that of `run` up to rounding.
+    Source: as `run`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> many = ht.run_many(problem, ht.HAMStep(alpha=[1.0, 20.0]), learning_rate=0.01, steps=400)
+    >>> many.theta.round(2).tolist(), many.loss.shape
+    ([[0.35, 0.82], [0.16, 0.92]], (2, 101))
+
+    ```
+    """
+    if not isinstance(algorithm, AbstractAlgorithm):
+        raise TypeError(f"algorithm must be one such as ht.GD() or ht.HAMStep(alpha=100.0); got {algorithm!r}")
+    if key is not None and keys is not None:
+        raise ValueError("give either key or keys")
+    if not isinstance(problems, LinearRegression) and not problems:
+        raise ValueError("problems must hold at least one regression; got none")
+    first = problems if isinstance(problems, LinearRegression) else problems[0]
+    steps, dtype, rate = count(steps, "steps"), first.dtype, learning_rate
+    if not callable(rate):
+        rate = positive(real_array(rate, "learning_rate"), "learning_rate").astype(dtype)
+        if rate.ndim > 1:
+            raise ValueError(f"learning_rate must be a number or have shape (lanes,); got shape {rate.shape}")
+    sampler = sampler_of(first, batch_size, replace, label_noise, key if keys is None else keys[0])
+    rules = in_dtype(algorithm, dtype), None if callable(rate) else rate, keys
+    source = Source(problems, which, rules, theta0s, share, "algorithm, learning_rate and keys")
+    if source.theta0s is not None:
+        finite(source.theta0s, "theta0s")
+    source.geos = (*source.geos[:2], _split(sampler, key, keys, source.lanes))
+    shared = _Shared(
+        sampler,
+        rate_of(rate, steps, dtype) if callable(rate) else None,
+        checked_integrand(integrand),
+        jnp.asarray(0.0 if tol is None else tolerance(tol, "tol", dtype, 16), dtype),
+        source.shared,
+    )
+    if width is None:
+        width = width_of(first, source.lanes if source.shared else None)
+    width = count(width, "width")
+    grid = grid_of(max(1, steps // 100) if save_every is None else save_every, steps, first)
+    with bar_of(source.lanes * steps, progress) as bar:
+        blocks = [
+            _block(source, shared, np.arange(at, min(at + width, source.lanes)), width, grid, bar)
+            for at in range(0, source.lanes, width)
+        ]
+    theta, residual, codes, loss, ended, states, integral = jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
+    return RunBatch(theta, residual, codes, grid, loss, ended, states, integral)
+
+
+def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | None:
+    """The keys of the mini-batches and of the noise of each lane, if they are needed."""
+    if sampler.batch_key is None:
+        return None
+    if keys is None:
+        base = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(base, jnp.arange(lanes))
+    split: Any = jax.vmap(jax.random.split)(keys)
+    return split[:, 0], split[:, 1]
+
+
+def width_of(problem: LinearRegression, lanes: int | None) -> int:
+    """The lanes in step: of so many that share the problem; of any number (None), with one each."""
+    if lanes is None:
+        return min(16, widest(problem.X.size, _WIDEST))
+    return min(widest(problem.d + problem.n, _WIDEST), 1 << (lanes - 1).bit_length())
+
+
+class _Shared(eqx.Module):
+    """What all lanes have in common. The keys of its sampler are those of no lane."""
+
+    sampler: Sampler
+    rate: Any
+    integrand: Any
+    tol: Float[Array, ""]
+    one_problem: bool = eqx.field(static=True)
+
+    def each(self, function: Callable[..., Any], inputs: Inputs, carry: Carry, out_axes: Any = 0) -> Any:
+        """`function(plan, carry)` of every lane, all of which are at the same step."""
+
+        def one(problem, rules, carry):
+            algorithm, rate, keys = rules
+            sampler = self.sampler
+            if keys is not None:
+                sampler = eqx.tree_at(lambda s: (s.batch_key, s.noise_key), sampler, keys)
+            rate = self.rate if rate is None else rate
+            return function(Plan(problem, algorithm, sampler, rate, self.integrand), carry)
+
+        return jax.vmap(one, (None if self.one_problem else 0, 0, _AXES), out_axes)(inputs.problem, inputs.geos, carry)
+
+
+_AXES = Carry(state=0, step=None, finite=0, order=0, integral=0)
+
+
+class _Lanes(eqx.Module):
+    """A block of lanes on its way. `code`: how each ended, `ended`: when."""
+
+    carry: Carry
+    code: Int[Array, " lanes"]
+    ended: Int[Array, " lanes"]
+
+
+@eqx.filter_jit
+def _enter(inputs: Inputs, shared: _Shared) -> _Lanes:
+    """The lanes at their starts."""
+
+    def first(problem, rules, theta0):
+        plan = Plan(problem, rules[0], shared.sampler, None, shared.integrand)
+        return first_carry(plan, theta0)
+
+    carry = jax.vmap(first, (None if shared.one_problem else 0, 0, 0), _AXES)(
+        inputs.problem, inputs.geos, inputs.theta0s
+    )
+    width = inputs.theta0s.shape[0]
+    return _Lanes(carry, jnp.full(width, _RUNNING), jnp.zeros(width, int))
+
+
+@eqx.filter_jit
+def _advance(inputs: Inputs, shared: _Shared, lanes: _Lanes, gaps, saves, is_save):
+    """Take `gaps[i]` steps and save, for every i below `saves`; or, unless `is_save`, take the steps alone."""
+
+    def save(i, both):
+        old, losses = both
+        carry = jax.lax.fori_loop(0, gaps[i], lambda _, carry: shared.each(one_step, inputs, carry, _AXES), old.carry)
+        running = old.code == _RUNNING
+        carry = _chosen(running, carry, old.carry)
+        loss, residual = shared.each(_measured, inputs, carry)
+        code = jnp.where(carry.finite < carry.step, _NONFINITE, jnp.where(residual <= shared.tol, _CONVERGED, _RUNNING))
+        code = jnp.where(running, jnp.where(is_save, code, _RUNNING), old.code)
+        ended = jnp.where(running, jnp.minimum(carry.step, carry.finite + 1), old.ended)
+        return _Lanes(carry, code, ended), losses.at[:, i].set(loss)
+
+    room = jnp.zeros((lanes.code.size, gaps.size), inputs.theta0s.dtype)
+    return jax.lax.fori_loop(0, saves, save, (lanes, room))
+
+
+def _measured(plan: Plan, carry: Carry):
+    theta = plan.algorithm.theta(carry.state)
+    return plan.problem.loss(theta), relative_residual(plan.problem, theta)
+
+
+@eqx.filter_jit
+def _leave(inputs: Inputs, shared: _Shared, lanes: _Lanes):
+    theta, residual = shared.each(
+        lambda plan, carry: (plan.algorithm.theta(carry.state), _measured(plan, carry)[1]), inputs, lanes.carry
+    )
+    code = jnp.where(lanes.code == _RUNNING, _REACHED_END, lanes.code)
+    return theta, residual, code, lanes.ended, lanes.carry.state, lanes.carry.integral
+
+
+def _chosen(mask: Array, new: Carry, old: Carry) -> Carry:
+    """The lanes of `new` where the mask is set; the step is that of all."""
+    choose = lambda a, b: jnp.where(mask.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)  # noqa: E731
+    parts = [(carry.state, carry.finite, carry.order, carry.integral) for carry in (new, old)]
+    state, finite, order, integral = jax.tree.map(choose, *parts)
+    return Carry(state, new.step, finite, order, integral)
+
+
+def _block(source: Source, shared: _Shared, lanes: np.ndarray, width: int, grid: np.ndarray, bar):
+    """These lanes from their starts to their ends; the block is filled up with copies of its first lane."""
+    inputs = source.at(np.concatenate([lanes, np.repeat(lanes[:1], width - len(lanes))]))
+    now, losses, before = _enter(inputs, shared), np.empty((len(lanes), grid.size), source.dtype), 0
+    most = steps_in_chunk(source.n, source.d, shared.sampler.batch_size, width)
+    for chunk in chunks(grid, min(_MOST_SAVES, grid.size), most):
+        targets = chunk.place.stop - chunk.place.start
+        gaps, saves, is_save = jnp.asarray(chunk.gaps), jnp.asarray(chunk.saves), jnp.asarray(targets > 0)
+        now, part = _advance(inputs, shared, now, gaps, saves, is_save)
+        losses[:, chunk.place] = np.asarray(part)[: len(lanes), :targets]
+        bar.update((chunk.end - before) * len(lanes))
+        before = chunk.end
+        if (np.asarray(now.code) != _RUNNING).all():
+            last = losses[:, chunk.place.stop - 1] if chunk.place.stop else np.nan
+            losses[:, chunk.place.stop :] = np.reshape(last, (-1, 1))
+            bar.update((int(grid[-1]) - before) * len(lanes))
+            break
+    theta, residual, code, ended, state, integral = jax.tree.map(
+        lambda x: np.asarray(x)[: len(lanes)], _leave(inputs, shared, now)
+    )
+    return theta, residual, code, losses, ended, state, integral

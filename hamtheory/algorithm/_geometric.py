@@ -1,0 +1,60 @@
+"""The two textbook discretisations of the flow of any geometry."""
+
+from ..geometry import AbstractGeometry
+from ._base import AbstractAlgorithm
+
+
+class _Geometric(AbstractAlgorithm):
+    geometry: AbstractGeometry
+
+    def __init__(self, geometry: AbstractGeometry):
+        if not isinstance(geometry, AbstractGeometry):
+            raise TypeError(f"geometry must be one such as ht.HAM(alpha=100.0); got {geometry!r}")
+        self.geometry = geometry
+
+    def init(self, problem, theta0):
+        return theta0
+
+    def theta(self, state):
+        return state
+
+
+class MirrorDescent(_Geometric):
+    """Mirror descent: `R′(θ⁺) = R′(θ) − η∇f(θ)`, Euler's method in mirror coordinates.
+
+    R′(θ) − R′(θ₀) stays in the row space of X whatever the step size and the mini-batches: if it converges to an
+    interpolator, that is the limit of the flow.
+
+    Arguments: `geometry`, any. Errors: `TypeError` if it is none. Source: [jacobs2026ham].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> rule = ht.algorithm.MirrorDescent(ht.HAM(alpha=20.0))
+    >>> ht.run(problem, rule, learning_rate=0.01, steps=200).theta.round(2).tolist()
+    [0.17, 0.92]
+
+    ```
+    """
+
+    def step(self, state, gradient, learning_rate):
+        return self.geometry.inverse_mirror_map(self.geometry.mirror_map(state) - learning_rate * gradient)
+
+
+class NaturalGradient(_Geometric):
+    """The natural gradient step `θ⁺ = θ − ηg⁻¹(θ)⊙∇f(θ)`, Euler's method in θ.
+
+    Arguments: `geometry`, any. Errors: `TypeError` if it is none. Source: [jacobs2026ham].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> rule = ht.algorithm.NaturalGradient(ht.HAM(alpha=20.0))
+    >>> ht.run(problem, rule, learning_rate=0.01, steps=200).theta.round(2).tolist()
+    [0.2, 0.9]
+
+    ```
+    """
+
+    def step(self, state, gradient, learning_rate):
+        return state - learning_rate * self.geometry.inverse_metric(state) * gradient

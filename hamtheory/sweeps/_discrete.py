@@ -1,0 +1,201 @@
+"""The quantity `run`: discrete algorithms, for learning rates, sizes of mini-batches and draws."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import metrics
+from .._result import NAMES
+from .._validate import count, tolerance
+from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
+from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
+from ..limit import solve_limits
+from . import _engines
+from ._blocks import Geometries
+from ._grid import grid, number, numbers, seeds
+from ._quantities import MEASURED, REACH, decay, measured_of
+from ._quantity import LaneBatch, Quantity, Variable, register
+
+_DIMS = ("learning_rate", "batch_size", "draw")
+_RULES = ("published", "hyp", "mirror", "natural")
+_PUBLISHED = ("gd", "ham", "mw")
+
+
+@register
+@dataclass(frozen=True)
+class Run(Quantity):
+    """The algorithm of each geometry, `ht.run_many`: a lane is a table over learning rates, batch sizes and draws.
+
+    `steps`. `learning_rate`: a number, a list or a grid; with `relative`, in units of the largest one that is stable at
+    the limit of the flow, `ht.metrics.stable_learning_rate`, which must then exist.
+    `batch_size`: a list of sizes; 0: all samples. `replace`, `label_noise`: as in `ht.run`. `draws`: seeds of the
+    mini-batches and of the noise, the same for all lanes.
+    `rule`: "published" (`GD`; `HAMStep`; `ProductGD` with the imbalance γ), "hyp" (HAM's with the signs before the
+    step), "mirror" or "natural" (mirror descent and natural gradient of any geometry).
+    `tol`: stop at the first of `checks` evenly spaced steps with a relative residual of at most this; 0: take all
+    steps. `losses`: also store the loss at the checks.
+    """
+
+    name: ClassVar[str] = "run"
+    steps: int = 10_000
+    learning_rate: Any = 0.01
+    relative: bool = False
+    batch_size: Any = 0
+    replace: bool = True
+    label_noise: float = 0.0
+    draws: Any = 0
+    rule: str = "published"
+    weight_decay: float = 0.0
+    tol: float = 0.0
+    checks: int = 100
+    losses: bool = False
+
+    def settled(self, dtype: str) -> "Run":
+        sizes = [self.batch_size] if np.ndim(self.batch_size) == 0 else list(self.batch_size)
+        if not sizes:
+            raise ValueError("batch_size must hold at least one size; got none")
+        made = replace(
+            self,
+            steps=count(self.steps, "steps"),
+            learning_rate=grid(self.learning_rate, "learning_rate"),
+            batch_size=tuple(count(size, "batch_size", least=0) for size in sizes),
+            label_noise=number(self.label_noise, "label_noise"),
+            draws=seeds(self.draws, "draws"),
+            weight_decay=decay(self),
+            tol=0.0 if number(self.tol, "tol") == 0 else tolerance(self.tol, "tol", np.dtype(dtype), REACH),
+            checks=count(self.checks, "checks"),
+        )
+        if np.min(numbers(made.learning_rate)) <= 0:
+            raise ValueError(f"learning_rate must be positive; got {np.min(numbers(made.learning_rate)):g}")
+        if made.label_noise < 0:
+            raise ValueError(f"label_noise must not be negative; got {made.label_noise:g}")
+        if self.rule not in _RULES:
+            raise ValueError(f"rule must be one of {', '.join(map(repr, _RULES))}; got {self.rule!r}")
+        for name in ("relative", "replace", "losses"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be true or false; got {getattr(self, name)!r}")
+        return made
+
+    def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
+        for block in geometries:
+            known = {"published": _PUBLISHED, "hyp": ("ham",)}.get(self.rule)
+            if known is not None and block.family not in known:
+                raise ValueError(f"rule {self.rule!r} is one of the families {', '.join(known)}; got {block.family!r}")
+            if self.weight_decay and (self.rule not in ("published", "hyp") or block.family == "gd"):
+                raise ValueError(f"weight_decay must be 0 for the rule {self.rule!r} of {block.family!r}")
+
+    def variables(self) -> dict[str, Variable]:
+        kept = {name: MEASURED[name] for name in MEASURED if name not in ("duality_gap", "relative_gap", "steps")}
+        kept |= {
+            "steps": Variable("steps taken", dtype="int32"),
+            "rate": Variable("learning rate"),
+        }
+        if self.losses:
+            kept["loss"] = Variable("loss |X theta - y|^2 / (2 n) at the checks", ("check",))
+        return {name: replace(variable, dims=(*_DIMS, *variable.dims)) for name, variable in kept.items()}
+
+    def dims(self) -> tuple[str, ...]:
+        return _DIMS
+
+    def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
+        of = "learning rate" + (" in units of the largest stable one" if self.relative else "")
+        draws = self.draws.at(np.arange(len(self.draws)))
+        made = {
+            "learning_rate": (Variable(of, dtype="float64"), numbers(self.learning_rate)),
+            "batch_size": (Variable("size of mini-batches, 0: all samples", dtype="int64"), np.array(self.batch_size)),
+            "draw": (Variable("seed of the mini-batches and noise", dtype="int64"), draws),
+        }
+        if self.losses:
+            made["check"] = (Variable("number of the step", dtype="int64"), self._checks())
+        return made
+
+    def _checks(self) -> np.ndarray:
+        return np.unique(np.round(np.linspace(0, self.steps, self.checks + 1)).astype(int))
+
+    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+        dtype = lanes.problems[0].X.dtype
+        unit = stable_rates(lanes) if self.relative else np.ones(len(lanes))
+        rates = (unit[:, None] * numbers(self.learning_rate)).astype(dtype)
+        found = [self._sized(lanes, rates, size) for size in self.batch_size]
+        return {name: np.stack([part[name] for part in found], axis=2) for name in found[0]}
+
+    def _sized(self, lanes: LaneBatch, rates: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        """What comes out with mini-batches of a size: arrays of (lanes, learning rates, draws, ...)."""
+        seeds = self.draws.at(np.arange(len(self.draws)))
+        drawn = seeds if size or self.label_noise else seeds[:1]
+        outer = (*rates.shape, len(drawn))
+        spread = np.repeat(np.arange(len(lanes)), rates.shape[1] * len(drawn))
+        rate = np.repeat(rates[:, :, None], len(drawn), axis=2).ravel()
+        usable, which = np.isfinite(rate), lanes.which[spread]
+        take = lambda x: jnp.asarray(np.asarray(x)[spread])  # noqa: E731
+        ends = _engines.runs(
+            lanes.problems,
+            which,
+            self._algorithm(jax.tree.map(take, lanes.geometry)),
+            None if lanes.theta0s is None else lanes.theta0s[spread],
+            rates=np.where(usable, rate, 1).astype(rate.dtype),
+            keys=jax.vmap(jax.random.key)(np.tile(drawn, rates.size)),
+            alike=lanes.alike * rates.shape[1] * len(drawn),
+            how={
+                "steps": self.steps,
+                "batch_size": size or None,
+                "replace": self.replace,
+                "label_noise": self.label_noise,
+                "save_every": self._checks(),
+                "tol": self.tol or None,
+            },
+        )
+        measured = measured_of(ends["theta"], lanes.truths[which])
+        measured |= {"residual": ends["residual"], "steps": ends["ended"], "rate": rate}
+        measured |= {"theta": ends["theta"], "loss": ends["loss"]}
+        measured["status"] = np.where(usable, ends["codes"], NAMES.index("nonfinite")).astype(np.int8)
+        shaped = {name: values.reshape(*outer, *values.shape[1:]) for name, values in measured.items()}
+        # Where nothing is random all draws are one.
+        return {name: np.repeat(x, len(seeds) // len(drawn), axis=2) for name, x in shaped.items()}
+
+    def _algorithm(self, geometry: AbstractGeometry) -> AbstractAlgorithm:
+        if self.rule == "mirror":
+            return MirrorDescent(geometry)
+        if self.rule == "natural":
+            return NaturalGradient(geometry)
+        if isinstance(geometry, Euclidean):
+            return GD()
+        if isinstance(geometry, HAM):
+            if self.rule == "hyp":
+                return HYP(geometry.alpha, self.weight_decay)
+            return HAMStep(geometry.alpha, self.weight_decay)
+        assert isinstance(geometry, Hypentropy)
+        return ProductGD(self.weight_decay, gamma=geometry.gamma)
+
+
+def stable_rates(lanes: LaneBatch) -> np.ndarray:
+    """The largest learning rate that is stable at the limit of each lane's flow; NaN where there is no limit."""
+    ends = solve_limits(
+        [jax.tree.map(jnp.asarray, problem) for problem in lanes.problems],
+        jax.tree.map(jnp.asarray, lanes.geometry),
+        lanes.theta0s,
+        which=lanes.which,
+        share=False,
+        width=_WIDTH,
+    )
+    rates = np.full(len(lanes), np.nan)
+    for first in range(0, len(lanes), _WIDTH):
+        place = np.resize(np.arange(first, min(first + _WIDTH, len(lanes))), _WIDTH)
+        stack = jax.tree.map(lambda *leaves: np.stack(leaves), *(lanes.problems[lanes.which[lane]] for lane in place))
+        geometry = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[place]), lanes.geometry)  # noqa: B023
+        found = _stable(stack, geometry, jnp.asarray(ends.theta[place]))
+        rates[place] = np.where(ends.codes[place] == 0, np.asarray(found), np.nan)
+    return rates
+
+
+_WIDTH = 32
+
+
+@eqx.filter_jit
+def _stable(problems, geometries, thetas):
+    return jax.vmap(metrics.stable_learning_rate)(problems, geometries, thetas)

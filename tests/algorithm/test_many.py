@@ -1,0 +1,142 @@
+"""Many runs at once are the runs one by one."""
+
+import jax
+import numpy as np
+import pytest
+
+import hamtheory as ht
+
+PROBLEM = ht.sparse_regression(6, 10, 2, seed=1)
+OTHERS = [ht.sparse_regression(6, 10, 2, seed=seed) for seed in range(3)]
+KEY = jax.random.key(7)
+STARTS = np.random.default_rng(0).normal(size=(5, 10))
+ALPHAS, RATES = np.geomspace(0.5, 20, 5), np.geomspace(1e-3, 1e-2, 5)
+NOISE = {
+    "exact": {},
+    "replaced": {"batch_size": 2},
+    "epochs": {"batch_size": 2, "replace": False},
+    "labels": {"label_noise": 0.1},
+    "both": {"batch_size": 3, "label_noise": 0.1},
+}
+RULES = {
+    "gd": lambda lane: ht.GD(),
+    "ham": lambda lane: ht.HAMStep(ALPHAS[lane], 0.1),
+    "hyp": lambda lane: ht.HYP(ALPHAS[lane]),
+    "product": lambda lane: ht.ProductGD(gamma=ALPHAS[lane], reset_every=7),
+    "mirror": lambda lane: ht.algorithm.MirrorDescent(ht.HAM(ALPHAS[lane])),
+    "natural": lambda lane: ht.algorithm.NaturalGradient(ht.Hypentropy(ALPHAS[lane])),
+}
+ALL = slice(None)
+
+
+def loss_squared(problem, algorithm, theta):
+    return problem.loss(theta), algorithm.theta(theta)
+
+
+@pytest.mark.parametrize("rule, noise", [(r, n) for r in RULES for n in (NOISE if r == "ham" else ("exact", "both"))])
+def test_every_lane_is_its_run(rule, noise):
+    how = {"steps": 60, "save_every": 20, **NOISE[noise]}
+    many = ht.run_many(PROBLEM, RULES[rule](ALL), STARTS, learning_rate=RATES, key=KEY, width=4, **how)
+    for lane in (0, 4):
+        key = jax.random.fold_in(KEY, lane)
+        one = ht.run(PROBLEM, RULES[rule](lane), STARTS[lane], learning_rate=RATES[lane], key=key, **how)
+        np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(many.loss[lane], one.loss, rtol=1e-11)
+        np.testing.assert_allclose(many.residual[lane], one.residual, rtol=1e-11)
+    assert many.steps.tolist() == [0, 20, 40, 60] and (many.ended == 60).all()
+    assert (many.codes == ht.NAMES.index("reached_end")).all()
+
+
+@pytest.mark.parametrize("width", [1, 2, 8])
+def test_neighbours_do_not_matter(width):
+    how = {"learning_rate": 0.01, "steps": 50, "width": width}
+    many = ht.run_many(PROBLEM, ht.HAMStep(ALPHAS), STARTS, **how)
+    some = ht.run_many(PROBLEM, ht.HAMStep(ALPHAS[[3, 1]]), STARTS[[3, 1]], **how)
+    assert many.theta[[3, 1]].tobytes() == some.theta.tobytes()
+
+
+@pytest.mark.parametrize("share", [None, False])
+def test_each_has_its_problem(share):
+    which = [2, 0, 1, 0]
+    problems = OTHERS if share is None else OTHERS[:1]
+    which = which if share is None else [0, 0, 0, 0]
+    many = ht.run_many(problems, ht.GD(), STARTS[:4], which=which, share=share, learning_rate=0.05, steps=30)
+    for lane, place in enumerate(which):
+        one = ht.run(problems[place], ht.GD(), STARTS[lane], learning_rate=0.05, steps=30, save_every=30)
+        np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12)
+
+
+def test_lanes_end_on_their_own():
+    """One converges early and stays there, one at a later save, one not at all, one leaves the range of numbers."""
+    rates = np.array([0.5, 0.05, 1e-4, 1e3])
+    many = ht.run_many(PROBLEM, ht.GD(), learning_rate=rates, steps=4000, tol=1e-6, save_every=100)
+    names = [ht.NAMES[code] for code in many.codes]
+    assert names == ["converged", "converged", "reached_end", "nonfinite"]
+    for lane, rate in enumerate(rates[:3]):
+        one = ht.run(PROBLEM, ht.GD(), learning_rate=rate, steps=4000, tol=1e-6, save_every=100)
+        assert many.ended[lane] == one.stats["steps"]
+        np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12)
+        saved = len(one.loss)
+        np.testing.assert_allclose(many.loss[lane, :saved], one.loss, rtol=1e-10)
+        assert (many.loss[lane, saved:] == many.loss[lane, saved - 1]).all()
+    failed = ht.run(PROBLEM, ht.GD(), learning_rate=rates[3], steps=4000, save_every=100, throw=False)
+    assert many.ended[3] == failed.stats["nonfinite_step"]
+
+
+def test_integrals():
+    """`Σ η φ(θ_k)` over the steps before each save, by hand."""
+    one = ht.run(PROBLEM, ht.HAMStep(5.0), learning_rate=0.01, steps=40, integrand=loss_squared)
+    sums = 0.01 * np.cumsum(np.asarray(one.loss)[:-1])
+    np.testing.assert_allclose(one.integral[0], np.append(0, sums), rtol=1e-12)
+    thetas = 0.01 * np.cumsum(np.asarray(one.thetas)[:-1], axis=0)
+    np.testing.assert_allclose(one.integral[1][1:], thetas, rtol=1e-12, atol=1e-15)
+    many = ht.run_many(PROBLEM, ht.HAMStep([5.0, 2.0]), learning_rate=0.01, steps=40, integrand=loss_squared)
+    np.testing.assert_allclose(many.integral[0][0], sums[-1], rtol=1e-12)
+    np.testing.assert_allclose(many.integral[1][0], thetas[-1], rtol=1e-12, atol=1e-15)
+
+
+def test_schedule():
+    schedule = lambda k: 0.01 / (1 + 0.1 * k)  # noqa: E731
+    many = ht.run_many(PROBLEM, ht.HAMStep(ALPHAS), learning_rate=schedule, steps=30)
+    one = ht.run(PROBLEM, ht.HAMStep(ALPHAS[2]), learning_rate=schedule, steps=30)
+    np.testing.assert_allclose(many.theta[2], one.theta, rtol=1e-12)
+
+
+def test_mirror_descent_keeps_the_bias():
+    """R′(θ) stays in the row space, whatever the step and the mini-batches: the limit is the flow's."""
+    geo = ht.HAM(10.0)
+    rule = ht.algorithm.MirrorDescent(geo)
+    end = ht.run(PROBLEM, rule, learning_rate=0.02, steps=20_000, batch_size=1, key=KEY, save_every=20_000, tol=1e-12)
+    np.testing.assert_allclose(end.theta, ht.solve_limit(PROBLEM, geo, tol=1e-13).theta, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "change, error, words",
+    [
+        ({"algorithm": "ham"}, TypeError, "algorithm must be"),
+        ({"learning_rate": [0.1, -0.1]}, ValueError, "learning_rate must be positive"),
+        ({"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "numbers of lanes disagree"),
+        ({"learning_rate": [[0.1]]}, ValueError, "learning_rate must be a number or"),
+        ({"steps": 0}, ValueError, "steps must be at least 1"),
+        ({"batch_size": 1}, ValueError, "key must be given"),
+        ({"batch_size": 7, "key": KEY}, ValueError, "batch_size must be at most the 6"),
+        ({"key": KEY, "keys": jax.random.split(KEY, 2)}, ValueError, "either key or keys"),
+        ({"integrand": 3.0}, TypeError, "integrand must be a function"),
+        ({"width": 0}, ValueError, "width must be at least 1"),
+        ({"theta0s": np.full((2, 10), np.nan)}, ValueError, "theta0s must be finite"),
+        ({"problems": []}, ValueError, "problems must hold at least one"),
+        ({"problems": OTHERS}, ValueError, "which must say"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input(change, error, words):
+    how = {"problems": PROBLEM, "algorithm": ht.HAMStep([1.0, 2.0]), "learning_rate": 0.01, "steps": 3}
+    with pytest.raises(error, match=words):
+        ht.run_many(**how | change)
+
+
+@pytest.mark.parametrize("rule", [ht.algorithm.MirrorDescent, ht.algorithm.NaturalGradient])
+@pytest.mark.usefixtures("unchecked")
+def test_geometric_rules_need_a_geometry(rule):
+    with pytest.raises(TypeError, match="geometry must be one such as"):
+        rule(3.0)
