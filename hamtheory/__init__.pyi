@@ -26,9 +26,11 @@ from .flow import (
     FlowBatch as FlowBatch,
     FlowResult as FlowResult,
     ProductFlowResult as ProductFlowResult,
+    StochasticFlowResult as StochasticFlowResult,
     product_flow as product_flow,
     solve_flow as solve_flow,
     solve_flows as solve_flows,
+    stochastic_flow as stochastic_flow,
 )
 from .geometry import (
     HAM as HAM,

@@ -141,6 +141,7 @@ class Run(Quantity):
             rates=np.where(usable, rate, 1).astype(rate.dtype),
             keys=jax.vmap(jax.random.key)(np.tile(drawn, rates.size)),
             alike=lanes.alike * rates.shape[1] * len(drawn),
+            like=np.tile(np.repeat(np.arange(rates.shape[1]), len(drawn)), len(lanes)),
             how={
                 "steps": self.steps,
                 "batch_size": size or None,

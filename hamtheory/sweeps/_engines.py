@@ -185,12 +185,17 @@ def runs(
     rates: np.ndarray,
     keys: Any,
     alike: int,
+    like: np.ndarray,
     how: dict[str, Any],
 ) -> dict[str, np.ndarray]:
-    """The ends of the runs of lanes, by `ht.run_many`, and the losses; `alike` as in `limits`."""
+    """The ends of the runs of lanes, by `ht.run_many`, and the losses; `alike` as in `limits`.
+
+    `like`: numbers that are near for lanes that take about as many steps, (lanes,): these go side by side.
+    """
     share = alike >= _MANY
     problems = [_on_device(problem) for problem in problems]
-    parts = [np.flatnonzero(which == place) for place in range(len(problems))] if share else [np.arange(len(which))]
+    order = np.argsort(like, kind="stable")
+    parts = [order[which[order] == place] for place in range(len(problems))] if share else [order]
     found = []
     for place, lanes in enumerate(parts):
         some = jax.tree.map(lambda x: x[lanes] if np.ndim(x) else x, rule)  # noqa: B023

@@ -2,10 +2,21 @@
 
 from ._derive import Derivation, derive
 from ._geometry import SymbolicGeometry, geometry
+from ._ito import ito_drift
 from ._limits import Limits
 
 EUCLIDEAN = "1"
 HAM = "1 + alpha*Abs(theta)"
 HYPENTROPY = "2*sqrt(theta**2 + gamma**2)"
 
-__all__ = ["EUCLIDEAN", "HAM", "HYPENTROPY", "Derivation", "Limits", "SymbolicGeometry", "derive", "geometry"]
+__all__ = [
+    "EUCLIDEAN",
+    "HAM",
+    "HYPENTROPY",
+    "Derivation",
+    "Limits",
+    "SymbolicGeometry",
+    "derive",
+    "geometry",
+    "ito_drift",
+]

@@ -1,0 +1,256 @@
+"""Stochastic differential equations that follow stochastic gradient descent in law."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt
+
+from .._result import NAMES
+from .._types import Number, Times, Vector
+from .._validate import count, finite, is_traced, per_coordinate, positive, real_array, start, strength
+from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
+from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
+from ..metrics import relative_residual
+from ..problem import LinearRegression
+from ..problem._regression import without_truth
+
+NOISES = ("samples", "isotropic")
+
+
+class StochasticFlowResult(eqx.Module):
+    """Paths of a stochastic flow; see `stochastic_flow`.
+
+    `ts`: times, (times,). `thetas`: (paths, times, d). `theta`: the last points, (paths, d). `loss`: (paths, times).
+    `residual`: `‖Xθ − y‖/‖y‖` at the ends, (paths,). `shift`: what has moved the limit, (paths, times, d): of
+    `ProductGD`, `ln(γ₀/γ_t)`; of the other algorithms c, by which the drift κ has moved `R′(θ_t) − R′(θ₀)` away from
+    the row space of X. `codes`: how each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
+    """
+
+    ts: Float[Array, " times"]
+    thetas: Float[Array, "paths times d"]
+    theta: Float[Array, "paths d"]
+    loss: Float[Array, "paths times"]
+    residual: Float[Array, " paths"]
+    shift: Float[Array, "paths times d"]
+    codes: Int[Array, " paths"]
+
+
+def stochastic_flow(
+    problem: LinearRegression,
+    algorithm: AbstractAlgorithm,
+    theta0: Vector | None = None,
+    *,
+    learning_rate: Number,
+    ts: Times,
+    key: PRNGKeyArray | UInt[Array, "2"],
+    batch_size: int | None = None,
+    label_noise: Number = 0.0,
+    paths: int = 1,
+    substeps: int = 10,
+    noise: str = "samples",
+) -> StochasticFlowResult:
+    """Paths of the stochastic differential equation that an algorithm with random gradients follows in law.
+
+    With the time t = ηk and in mirror coordinates, `μ = R′(θ) = R′(θ₀) + Xᵀν + c` and
+
+        dν = −(Xθ − y)/n dt + √η S(θ) dB,        dc = ½ η κ(θ) E[g²] dt,
+
+    S Sᵀ being the covariance of a mini-batch's gradient in the coordinates ν, `E[g²]` the second moments of its
+    entries, and κ the drift coefficient of the algorithm (`ht.symbolic.ito_drift`): 0 of `GD` and mirror descent,
+    `α sign(θ)/(1+α|θ|)` of `HYP` and `HAMStep`, `−α sign(θ)` of the natural gradient of HAM. Of `ProductGD` c is 0,
+    and `d ln γ = −η E[g²] dt` instead. All noise is in the row space of X: the limit moves by c, or by γ, alone.
+
+    Arguments:
+      `problem`: any regression. `algorithm`: one of those above, without weight decay, clipping or resets.
+      `theta0`: the start, (d,); zeros if left out. `learning_rate`: η > 0. `ts`: increasing times at which to save.
+      `batch_size`, drawn with replacement, and `label_noise`: as in `run`; at least one of them.
+      `key`: of `jax.random.key`. `paths`: how many. `substeps`: steps of the Euler–Maruyama method within η.
+      `noise`: "samples", with the covariance of the mini-batches, or "isotropic", the model of [pesme2021implicit]: all
+        squared residuals equal to their mean, and gradients not centred.
+    Returns: a `StochasticFlowResult`. Nothing is raised for a path that leaves the range of numbers: its code says so.
+    Errors: `ValueError` or `TypeError` for bad arguments.
+
+    Of order one in η in law, on times of order one: so are the loss, and the mean of the limit. The spread of the limit
+    is of order η^(3/2) and beyond the model, which has no third moments. Source: [pesme2021implicit] for m⊙w; κ: own derivation.
+
+    ```python
+    >>> import jax
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0], [1.0, -1.0], [0.5, 0.5]], [2.0, 0.5, 1.0])
+    >>> flow = ht.stochastic_flow(
+    ...     problem, ht.ProductGD(gamma=0.1), learning_rate=0.02, ts=[9.0], batch_size=1, key=jax.random.key(0)
+    ... )
+    >>> flow.thetas.shape, bool((flow.shift > 0).all())
+    ((1, 1, 2), True)
+
+    ```
+    """
+    if noise not in NOISES:
+        raise ValueError(f"noise must be one of {', '.join(map(repr, NOISES))}; got {noise!r}")
+    problem = without_truth(problem)
+    if batch_size is not None and count(batch_size, "batch_size") > problem.n:
+        raise ValueError(f"batch_size must be at most the {problem.n} samples of the problem; got {batch_size}")
+    delta, noisy = strength(label_noise, "label_noise", problem.dtype)
+    if batch_size is None and not noisy:
+        raise ValueError("give batch_size or label_noise: without either there is no noise, see solve_flow")
+    geometry, kappa = _model(algorithm, problem.d)
+    eta = positive(real_array(learning_rate, "learning_rate", ndim=0), "learning_rate").astype(problem.dtype)
+    ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(problem.dtype)
+    if not is_traced(ts) and (ts.size == 0 or float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
+        raise ValueError(f"ts must be increasing times that are at least 0, at least one; got {np.asarray(ts)}")
+    theta0 = start(theta0, problem.d, problem.dtype)
+    if not isinstance(key, jax.Array):
+        raise TypeError(f"key must be a key such as jax.random.key(0); got {key!r}")
+    model = _Model(
+        problem,
+        jax.tree.map(lambda x: x.astype(problem.dtype), geometry),
+        kappa,
+        geometry.mirror_map(theta0),
+        eta,
+        delta if noisy else None,
+        batch_size,
+        noise == "isotropic",
+    )
+    keys = jax.random.split(key, count(paths, "paths"))
+    thetas, shift = _paths(model, ts, keys, eta / count(substeps, "substeps"))
+    is_finite = jnp.all(jnp.isfinite(thetas), axis=(1, 2))
+    return StochasticFlowResult(
+        ts=ts,
+        thetas=thetas,
+        theta=thetas[:, -1],
+        loss=problem.loss(thetas),
+        residual=relative_residual(problem, thetas[:, -1]),
+        shift=shift,
+        codes=jnp.where(is_finite, NAMES.index("reached_end"), NAMES.index("nonfinite")),
+    )
+
+
+def _model(algorithm: AbstractAlgorithm, d: int) -> tuple[AbstractGeometry, Any]:
+    """The geometry of an algorithm, and its κ; None for `ProductGD`, whose noise moves γ."""
+    own = {name: getattr(algorithm, name, None) for name in ("beta", "weight_decay")}
+    decays = [value for value in own.values() if value is not None and (is_traced(value) or np.any(np.asarray(value)))]
+    others = ("clip", "gradient_below", "reset_every", "m0")
+    if decays or any(getattr(algorithm, name, None) is not None for name in others):
+        raise ValueError(
+            "algorithm must be without weight decay, clip, gradient_below, resets and factors of its own; "
+            f"got {algorithm!r}"
+        )
+    match algorithm:
+        case GD():
+            return Euclidean(), _no_drift
+        case HYP() | HAMStep():
+            per_coordinate(d, alpha=algorithm.alpha)
+            return HAM(algorithm.alpha), _hyperbolic_drift
+        case ProductGD():
+            return Hypentropy(algorithm.gamma), None
+        case MirrorDescent():
+            return algorithm.geometry, _no_drift
+        case NaturalGradient():
+            return algorithm.geometry, _natural_drift
+    raise TypeError(
+        "algorithm must be GD, HYP, HAMStep, ProductGD, MirrorDescent or NaturalGradient, such as "
+        f"ht.HAMStep(alpha=100.0); got {algorithm!r}"
+    )
+
+
+def _no_drift(geometry: AbstractGeometry, theta: Array) -> Array:
+    return jnp.zeros_like(theta)
+
+
+def _hyperbolic_drift(geometry: AbstractGeometry, theta: Array) -> Array:
+    assert isinstance(geometry, HAM)
+    return geometry.alpha * jnp.sign(theta) / geometry.inverse_metric(theta)
+
+
+def _natural_drift(geometry: AbstractGeometry, theta: Array) -> Array:
+    """`−dg⁻¹/dθ`, entry by entry."""
+    return -jax.jvp(geometry.inverse_metric, (theta,), (jnp.ones_like(theta),))[1]
+
+
+class _Model(eqx.Module):
+    """The drift and diffusion of (ν, c), or of (ν, ln(γ₀/γ)) for `ProductGD`."""
+
+    problem: LinearRegression
+    geometry: AbstractGeometry
+    kappa: Any
+    mu0: Float[Array, " d"]
+    eta: Float[Array, ""]
+    label_noise: Float[Array, ""] | None
+    batch_size: int | None = eqx.field(static=True)
+    isotropic: bool = eqx.field(static=True)
+
+    def theta(self, state):
+        dual, shift = state
+        mu = self.mu0 + dual @ self.problem.X
+        if self.kappa is not None:
+            return self.geometry.inverse_mirror_map(mu + shift)
+        # γ sinh 2μ: the inverse mirror map of the γ of the start, and what γ has shrunk by.
+        return self.geometry.inverse_mirror_map(mu) * jnp.exp(-shift)
+
+    def drift(self, t, state, args):
+        theta = self.theta(state)
+        residual = self.problem.residual(theta)
+        rate = self.eta * self.second_moments(residual)
+        if self.kappa is not None:
+            rate = self.kappa(self.geometry, theta) * rate / 2
+        return -residual / self.problem.n, rate
+
+    def second_moments(self, residual):
+        """`E[g²]` of the entries of a stochastic gradient, (d,)."""
+        X, n, b = self.problem.X, self.problem.n, self.batch_size or self.problem.n
+        exact = jnp.square(residual @ X / n)
+        squares = jnp.zeros_like(residual) if self.label_noise is None else jnp.square(self.label_noise) + 0 * residual
+        if self.batch_size is None:
+            return exact + squares @ jnp.square(X) / n**2
+        if self.isotropic:
+            return (squares + jnp.mean(jnp.square(residual))) @ jnp.square(X) / (n * b)
+        return exact * (1 - 1 / b) + (squares + jnp.square(residual)) @ jnp.square(X) / (n * b)
+
+    def diffusion(self, t, state, args):
+        n, b = self.problem.n, self.batch_size or self.problem.n
+        residual = self.problem.residual(self.theta(state))
+        scale = jnp.sqrt(self.eta / (n * b))
+
+        def apply(brownian):
+            moved = jnp.zeros_like(residual)
+            if self.batch_size is not None and self.isotropic:
+                moved = moved + jnp.sqrt(jnp.mean(jnp.square(residual))) * brownian[0]
+            elif self.batch_size is not None:
+                moved = moved + residual * (brownian[0] - jnp.mean(brownian[0]))
+            if self.label_noise is not None:
+                moved = moved + self.label_noise * brownian[1]
+            return scale * moved, jnp.zeros_like(self.mu0)
+
+        return lineax.FunctionLinearOperator(apply, jax.ShapeDtypeStruct((2, n), residual.dtype))
+
+
+@eqx.filter_jit
+def _paths(model: _Model, ts, keys, dt):
+    """(paths, times, d) each: θ and the shift."""
+    n, d = model.problem.X.shape
+
+    def one(key):
+        brownian = diffrax.UnsafeBrownianPath(jax.ShapeDtypeStruct((2, n), model.problem.dtype), key)
+        terms = diffrax.MultiTerm(diffrax.ODETerm(model.drift), diffrax.ControlTerm(model.diffusion, brownian))
+        state = jnp.zeros(n, model.problem.dtype), jnp.zeros(d, model.problem.dtype)
+        solution = diffrax.diffeqsolve(
+            terms,
+            diffrax.Euler(),
+            jnp.zeros_like(ts[0]),
+            jnp.maximum(ts[-1], dt),
+            dt,
+            state,
+            saveat=diffrax.SaveAt(ts=ts),
+            adjoint=diffrax.DirectAdjoint(),
+            max_steps=None,
+            throw=False,
+        )
+        states: Any = solution.ys
+        return jax.vmap(model.theta)(states), states[1]
+
+    return jax.vmap(one)(keys)
