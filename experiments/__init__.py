@@ -14,4 +14,9 @@ NAMES = (
     "matched_bias",
     "ridge_to_lasso",
     "samples",
+    "orders",
+    "stability",
+    "large_steps",
+    "ablations",
+    "scaling_law",
 )

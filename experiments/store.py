@@ -3,6 +3,7 @@
 What benchmarks measure depends on the machine, and is worth keeping: it is committed, a JSON file each.
 """
 
+import contextvars
 import dataclasses
 import datetime
 import hashlib
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+import hamtheory as ht
 from hamtheory import NAMES, codes
 
 ROOT = Path(__file__).parent / "out"
@@ -34,7 +37,11 @@ def path(name: str, *, smoke: bool = False) -> Path:
 
 def fingerprint(name: str, config: Any) -> str:
     """A hash of the configuration and of the sources: of the package, the experiment, and what experiments share."""
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
+    return _digest(name, json.dumps(dataclasses.asdict(config), sort_keys=True))
+
+
+def _digest(name: str, what: str) -> str:
+    digest = hashlib.sha256(what.encode())
     shared = (_SOURCES / "experiments").glob("_*.py")
     for source in sorted([*(_SOURCES / "hamtheory").rglob("*.py"), *shared, _SOURCES / "experiments" / f"{name}.py"]):
         digest.update(source.read_bytes())
@@ -47,7 +54,12 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
     if not fresh and target.exists() and xr.open_zarr(target, consolidated=False).attrs.get("fingerprint") == mark:
         return target, False
     started = time.monotonic()
-    dataset = module.run(config)
+    sweeps = target.with_suffix(".sweeps")
+    within = _sweeps.set(sweeps)
+    try:
+        dataset = module.run(config)
+    finally:
+        _sweeps.reset(within)
     _describe(dataset, name, config, time.monotonic() - started)
     dataset.attrs["fingerprint"] = mark
     unfinished = target.with_suffix(".partial")
@@ -55,7 +67,24 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
     dataset.to_zarr(unfinished, mode="w", zarr_format=2, consolidated=False)  # version 3 has no strings yet
     shutil.rmtree(target, ignore_errors=True)
     unfinished.rename(target)
+    shutil.rmtree(sweeps, ignore_errors=True)
     return target, True
+
+
+_sweeps: contextvars.ContextVar[Path | None] = contextvars.ContextVar("sweeps", default=None)
+
+
+def swept(spec: ht.SweepSpec, name: str) -> xr.Dataset:
+    """The data of a sweep of the experiment `name`, in memory.
+
+    It lies beside the data of the experiment until these are there: interrupted, it goes on where it was, unless the
+    spec or the sources have changed. Called from elsewhere than `compute`, in a temporary folder.
+    """
+    parent = _sweeps.get()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "sweep" if parent is None else parent / _digest(name, spec.hash)[:16]
+        with ht.sweep(spec, folder, progress=parent is not None and "TQDM_DISABLE" not in os.environ) as data:
+            return data.load()
 
 
 def _describe(dataset: xr.Dataset, name: str, config: Any, seconds: float) -> None:

@@ -14,6 +14,11 @@ NAMES = (
     "matched_bias",
     "ridge_to_lasso",
     "samples",
+    "orders",
+    "stability",
+    "large_steps",
+    "ablations",
+    "scaling_law",
     "work_precision",
     "scaling",
 )

@@ -75,8 +75,8 @@ def run_many(
       `steps`, `batch_size`, `replace`, `label_noise`, `integrand`, `tol`: as in `run`, the same for all lanes.
         `save_every` as well; left out: a hundred times.
       `key`: lane i draws by `jax.random.fold_in(key, i)`; or `keys`: one of each lane, (lanes,).
-      `width`: lanes in step, on which rounding depends; left out: as many as there are, 256 at most, or with an
-        X each 16 (fewer of large problems). `progress`: show a bar on work over two seconds.
+      `width`: lanes in step, on which rounding depends; left out: as many as there are, 256 at most, fewer of large
+        problems, and of those with an X each. `progress`: show a bar on work over two seconds.
     Returns: a `RunBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` or `TypeError` for bad arguments.
 
@@ -118,7 +118,7 @@ def run_many(
         source.shared,
     )
     if width is None:
-        width = width_of(first, source.lanes if source.shared else None)
+        width = width_of(first, source.lanes, source.shared, batch_size)
     width = count(width, "width")
     grid = grid_of(max(1, steps // 100) if save_every is None else save_every, steps, first)
     with bar_of(source.lanes * steps, progress) as bar:
@@ -141,11 +141,11 @@ def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | Non
     return split[:, 0], split[:, 1]
 
 
-def width_of(problem: LinearRegression, lanes: int | None) -> int:
-    """The lanes in step: of so many that share the problem; of any number (None), with one each."""
-    if lanes is None:
-        return min(16, widest(problem.X.size, _WIDEST))
-    return min(widest(problem.d + problem.n, _WIDEST), 1 << (lanes - 1).bit_length())
+def width_of(problem: LinearRegression, lanes: int, share: bool, batch_size: int | None) -> int:
+    """The lanes in step, of so many. With an X each, their gradients are no products of large matrices."""
+    n, d = problem.X.shape
+    most = widest(n + d, _WIDEST) if share else widest(d * (batch_size or 16 * n), _WIDEST)
+    return min(most, 1 << (lanes - 1).bit_length())
 
 
 class _Shared(eqx.Module):

@@ -92,16 +92,17 @@ class Path(NamedTuple):
 
 def first_carry(plan: Plan, theta0: Float[Array, " d"]) -> Carry:
     state = plan.algorithm.init(plan.problem, theta0)
+    rate = jnp.zeros((), theta0.dtype)
     integral = jax.tree.map(
-        lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda s: _integrand_at(plan, s), state)
+        lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda s: _integrand_at(plan, s, rate), state)
     )
     return Carry(state, jnp.asarray(0), jnp.asarray(0), plan.sampler.first_order(plan.problem), integral)
 
 
-def _integrand_at(plan: Plan, state: Any) -> Any:
+def _integrand_at(plan: Plan, state: Any, rate: Array) -> Any:
     if plan.integrand is None:
         return None
-    return plan.integrand(plan.problem, plan.algorithm, plan.algorithm.theta(state))
+    return plan.integrand(plan.problem, plan.algorithm, plan.algorithm.theta(state), rate)
 
 
 def one_step(plan: Plan, carry: Carry) -> Carry:
@@ -110,7 +111,7 @@ def one_step(plan: Plan, carry: Carry) -> Carry:
     rate = jnp.asarray(plan.rate(carry.step) if callable(plan.rate) else plan.rate, theta.dtype)
     state = plan.algorithm.step(carry.state, gradient, rate)
     is_finite = jnp.all(jnp.isfinite(plan.algorithm.theta(state)))
-    integral = jax.tree.map(lambda sum, x: sum + rate * x, carry.integral, _integrand_at(plan, carry.state))
+    integral = jax.tree.map(lambda sum, x: sum + rate * x, carry.integral, _integrand_at(plan, carry.state, rate))
     return Carry(state, carry.step + 1, carry.finite + is_finite.astype(carry.finite.dtype), order, integral)
 
 

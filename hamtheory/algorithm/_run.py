@@ -51,8 +51,8 @@ def run(
         use, anew at every step. `key`: of `jax.random.key`, for either.
       `save_every`: save at every so many steps; or the numbers of the steps to save, increasing. Step 0 and the last
         one are saved in any case. All saves are held in memory, 16 GiB at most.
-      `integrand`: a function φ(problem, algorithm, θ) whose sum `Σ η_k φ(θ_k)` over the steps before each save is
-        returned as `integral`: an array, or a pytree of them. Let it be a named function, which compiles once.
+      `integrand`: a function φ(problem, algorithm, θ, η) whose sum `Σ η_k φ(θ_k, η_k)` over the steps before each save
+        is returned as `integral`: an array, or a pytree of them. Let it be a named function, which compiles once.
       `tol`: stop at the first save with a relative residual of at most this; left out: take all steps.
       `progress`: show a bar on work over two seconds. `throw`: raise if the iterates leave the range of numbers,
         instead of returning the trajectory up to there.
@@ -136,7 +136,7 @@ def rate_of(learning_rate, steps: int, dtype):
 def checked_integrand(integrand):
     """`None` or a function."""
     if integrand is not None and not callable(integrand):
-        raise TypeError(f"integrand must be a function of the problem, the algorithm and θ; got {integrand!r}")
+        raise TypeError(f"integrand must be a function of the problem, the rule, θ and the rate; got {integrand!r}")
     return integrand
 
 

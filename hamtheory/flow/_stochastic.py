@@ -76,7 +76,8 @@ def stochastic_flow(
     Errors: `ValueError` or `TypeError` for bad arguments.
 
     Of order one in η in law, on times of order one: so are the loss, and the mean of the limit. The spread of the limit
-    is of order η^(3/2) and beyond the model, which has no third moments. Source: [pesme2021implicit] for m⊙w; κ: own derivation.
+    is of order η^(3/2) and beyond the model, which has no third moments.
+    Source: [pesme2021implicit] for m⊙w; κ: own derivation.
 
     ```python
     >>> import jax

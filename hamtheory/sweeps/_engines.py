@@ -192,7 +192,7 @@ def runs(
 
     `like`: numbers that are near for lanes that take about as many steps, (lanes,): these go side by side.
     """
-    share = alike >= _MANY
+    share = alike >= _MANY and how["batch_size"] is None  # of mini-batches there is nothing to share
     problems = [_on_device(problem) for problem in problems]
     order = np.argsort(like, kind="stable")
     parts = [order[which[order] == place] for place in range(len(problems))] if share else [order]
@@ -208,7 +208,7 @@ def runs(
                 share=share,
                 learning_rate=rates[lanes],
                 keys=keys[lanes],
-                width=runs_width(problems[0], alike if share else None),
+                width=runs_width(problems[0], alike, share, how["batch_size"]),
                 progress=False,
                 **how,
             )

@@ -29,7 +29,7 @@ RULES = {
 ALL = slice(None)
 
 
-def loss_squared(problem, algorithm, theta):
+def loss_and_theta(problem, algorithm, theta, learning_rate):
     return problem.loss(theta), algorithm.theta(theta)
 
 
@@ -85,12 +85,12 @@ def test_lanes_end_on_their_own():
 
 def test_integrals():
     """`Σ η φ(θ_k)` over the steps before each save, by hand."""
-    one = ht.run(PROBLEM, ht.HAMStep(5.0), learning_rate=0.01, steps=40, integrand=loss_squared)
+    one = ht.run(PROBLEM, ht.HAMStep(5.0), learning_rate=0.01, steps=40, integrand=loss_and_theta)
     sums = 0.01 * np.cumsum(np.asarray(one.loss)[:-1])
     np.testing.assert_allclose(one.integral[0], np.append(0, sums), rtol=1e-12)
     thetas = 0.01 * np.cumsum(np.asarray(one.thetas)[:-1], axis=0)
     np.testing.assert_allclose(one.integral[1][1:], thetas, rtol=1e-12, atol=1e-15)
-    many = ht.run_many(PROBLEM, ht.HAMStep([5.0, 2.0]), learning_rate=0.01, steps=40, integrand=loss_squared)
+    many = ht.run_many(PROBLEM, ht.HAMStep([5.0, 2.0]), learning_rate=0.01, steps=40, integrand=loss_and_theta)
     np.testing.assert_allclose(many.integral[0][0], sums[-1], rtol=1e-12)
     np.testing.assert_allclose(many.integral[1][0], thetas[-1], rtol=1e-12, atol=1e-15)
 

@@ -1,0 +1,186 @@
+"""The largest stable learning rates: near the limit, against linear theory, and of whole runs from zero."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tqdm
+import xarray as xr
+
+import hamtheory as ht
+
+from . import _draws, store
+from ._lanes import without_truth
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """`instances` random problems of n rows, d columns and k spikes of ±1; `alphas` and `gammas`: the first logarithm,
+    the last one, and how many.
+
+    Near the limit: a perturbation whose relative residual is `perturbation` grows at some look, one every `look_every`
+    of `near_steps` steps, or it decays; `bisections` of the logarithms of `rates` find where. From zero: `ratios`, of
+    learning rates over that of theory, first, last and how many, evenly in the logarithm, and again as many between the
+    last one before the first failure and that; a run has converged if its relative residual is at most `converged`
+    after `far_steps` steps.
+    """
+
+    n: int = 10
+    d: int = 30
+    k: int = 2
+    instances: int = 10
+    alphas: tuple[float, float, int] = (-2.0, 10.0, 13)
+    gammas: tuple[float, float, int] = (-12.0, 4.0, 9)
+    rates: tuple[float, float] = (1e-8, 1e2)
+    bisections: int = 18
+    perturbation: float = 1e-8
+    near_steps: int = 2000
+    look_every: int = 5
+    ratios: tuple[float, float, int] = (0.5, 3.0, 25)
+    far_steps: int = 8000
+    converged: float = 1e-3
+    tol: float = 1e-12
+    seed: int = 0
+
+    @classmethod
+    def smoke(cls) -> "Config":
+        return cls(instances=2, alphas=(-2.0, 10.0, 3), gammas=(-12.0, 4.0, 3), ratios=(0.5, 3.0, 9), far_steps=4000)
+
+
+# The rule of a parameter, and the geometry of the flow that it follows.
+RULES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "GD": (lambda _: ht.GD(), lambda _: ht.Euclidean()),
+    "HYP": (ht.HYP, ht.HAM),
+    "HYP*": (ht.HAMStep, ht.HAM),
+    "m*w": (lambda gamma: ht.ProductGD(gamma=gamma), ht.Hypentropy),
+}
+
+
+def _sharpness(problem, metric):
+    """λ_max(X diag(metric) Xᵀ/n)."""
+    return jnp.linalg.eigvalsh((problem.X * metric[None, :]) @ problem.X.T / problem.n)[-1]
+
+
+@eqx.filter_jit
+def _theory(problem, parameters, rule: str, tol: float):
+    """The limits of the flows from zero, g⁻¹ there, the largest stable learning rates, and how the limits ended."""
+
+    def one(parameter):
+        geo = RULES[rule][1](parameter)
+        limit = ht.solve_limit(problem, geo, tol=tol, throw=False)
+        metric = jnp.broadcast_to(geo.inverse_metric(limit.theta), limit.theta.shape)
+        return limit.theta, metric, 2 / _sharpness(problem, metric), ht.codes(limit.result)
+
+    return jax.lax.map(one, parameters)
+
+
+@eqx.filter_jit
+def _near(problem, parameters, limits, metrics, direction, rule: str, config: Config):
+    """The learning rates above which a perturbation of the limits along g⁻¹ ⊙ Xᵀu grows, by bisection."""
+    pushed = metrics * (direction @ problem.X)[None, :]
+    size = config.perturbation * jnp.linalg.norm(problem.y) / jnp.linalg.norm(pushed @ problem.X.T, axis=1)
+    starts, steps, every = limits + size[:, None] * pushed, config.near_steps, config.look_every
+
+    def decays(parameter, start, log_rate):
+        algorithm, rate = RULES[rule][0](parameter), jnp.exp(log_rate)
+        loss = ht.run(problem, algorithm, start, learning_rate=rate, steps=steps, save_every=every, throw=False).loss
+        return jnp.all(loss <= loss[0])  # NaN is not. One that grows may come to rest at another interpolator
+
+    def halve(_, bracket):
+        low, high = bracket
+        middle = (low + high) / 2
+        stable = jax.vmap(decays)(parameters, starts, middle)
+        return jnp.where(stable, middle, low), jnp.where(stable, high, middle)
+
+    ends = tuple(jnp.full(parameters.shape, np.log(rate)) for rate in config.rates)
+    low, high = jax.lax.fori_loop(0, config.bisections, halve, ends)
+    return jnp.exp((low + high) / 2)
+
+
+@eqx.filter_jit
+def _far(problem, parameters, rates, rule: str, config: Config):
+    """Relative residuals of runs from zero, (parameters, rates), `η λ_max/2` where they end, and how they ended."""
+
+    def one(parameter, rate):
+        algorithm, steps = RULES[rule][0](parameter), config.far_steps
+        end = ht.run(
+            problem, algorithm, learning_rate=rate, steps=steps, save_every=steps, tol=config.converged, throw=False
+        )
+        if rule == "m*w":  # steps of any size change the imbalance of the factors
+            metric = jnp.square(end.ms[-1]) + jnp.square(end.ws[-1])
+        else:
+            metric = jnp.broadcast_to(RULES[rule][1](parameter).inverse_metric(end.theta), end.theta.shape)
+        return end.residual, rate / 2 * _sharpness(problem, metric), ht.codes(end.result)
+
+    return jax.vmap(jax.vmap(one, (None, 0)))(parameters, rates)
+
+
+def _bracket(rates: np.ndarray, converged: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The last rate before the first failure, that of the failure, and whether there are both; a row a lane."""
+    count = np.where(converged.all(axis=1), rates.shape[1], np.argmin(converged, axis=1))
+    each, last = np.arange(len(rates)), rates.shape[1] - 1
+    low, high = rates[each, np.maximum(count - 1, 0)], rates[each, np.minimum(count, last)]
+    return low, high, (count > 0) & (count <= last)
+
+
+def _lanes(problem, rule: str, parameters, direction, config: Config) -> dict[str, np.ndarray]:
+    """All numbers of one problem and rule, a lane a parameter."""
+    limits, metrics, theory, codes = _theory(problem, parameters, rule, config.tol)
+    near = np.asarray(_near(problem, parameters, limits, metrics, direction, rule, config))
+    rates = np.asarray(theory)[:, None] * np.geomspace(*config.ratios)
+    residual, end_sharpness, outcome = map(np.asarray, _far(problem, parameters, rates, rule, config))
+    low, high, bracketed = _bracket(rates, outcome == 0)
+    rates = np.geomspace(low, high, rates.shape[1], axis=1)
+    far, _, _ = _bracket(rates, np.asarray(_far(problem, parameters, rates, rule, config)[2]) == 0)
+    found = bracketed & (near > 1.01 * config.rates[0]) & (near < 0.99 * config.rates[1])
+    codes = np.asarray(codes)
+    return {
+        "theory": np.asarray(theory),
+        "near": near,
+        "far": far,
+        "residual": residual,
+        "end_sharpness": end_sharpness,
+        "outcome": outcome,
+        "status": np.where((codes == 0) & ~found, ht.NAMES.index("stalled"), codes),
+    }
+
+
+def run(config: Config) -> xr.Dataset:
+    """The largest stable learning rates of every rule and parameter: of theory, measured near the limit, from zero."""
+    logs = {"GD": np.array([np.nan])} | {rule: np.linspace(*config.alphas) for rule in ("HYP", "HYP*")}
+    logs |= {"m*w": np.linspace(*config.gammas)}
+    rows = []
+    for seed in tqdm.trange(config.seed, config.seed + config.instances, desc="stability", leave=False, delay=2):
+        (problem,) = _draws.labelled_problems(config.n, config.d, config.k, 1, seed).values()
+        direction = jnp.asarray(np.random.default_rng(seed).standard_normal(config.n))
+        parts = [
+            _lanes(without_truth(problem), rule, jnp.exp(jnp.asarray(values)), direction, config)
+            for rule, values in logs.items()
+        ]
+        rows.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    of = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    dims, runs = ("instance", "lane"), ("instance", "lane", "ratio")
+    status = store.status(dims, of["status"].astype(np.int8))
+    status.attrs["long_name"] = "how the lane ended; converged: the limit is certified, both rates bracketed"
+    rule = [name for name, values in logs.items() for _ in values]
+    return xr.Dataset(
+        {
+            "theory": store.variable(dims, of["theory"], "largest stable learning rate at the limit, of theory"),
+            "near": store.variable(dims, of["near"], "largest stable learning rate at the limit, measured"),
+            "far": store.variable(dims, of["far"], "largest learning rate up to which runs from zero converge"),
+            "residual": store.variable(runs, of["residual"], "relative residual at the end of a run from zero"),
+            "end_sharpness": store.variable(runs, of["end_sharpness"], "learning rate over the largest at its end"),
+            "outcome": store.status(runs, of["outcome"].astype(np.int8)),
+            "status": status,
+        },
+        coords={
+            "instance": config.seed + np.arange(config.instances),
+            "rule": xr.Variable("lane", rule),
+            "log_parameter": store.variable("lane", np.concatenate(list(logs.values())), "ln alpha (HYP), ln gamma"),
+            "ratio": store.variable("ratio", np.geomspace(*config.ratios), "learning rate over that of theory"),
+        },
+    )
