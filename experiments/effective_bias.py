@@ -16,6 +16,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
+from ._limits import limits_from_mirror, limits_of_gammas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,21 +60,6 @@ def _drift_of_ham(problem, algorithm, theta, learning_rate):
     return learning_rate * kappa * squares / 2
 
 
-@jax.jit
-def _shrunk(problem, gammas):
-    """The limits of m⊙w with a γ for each coordinate."""
-    ends = jax.vmap(lambda gamma: ht.solve_limit(problem, ht.Hypentropy(gamma), throw=False))(gammas)
-    return ends.theta, ht.codes(ends.result)
-
-
-@jax.jit
-def _moved(problem, geometry, shifts):
-    """The limits of HAM from starts at these mirror coordinates."""
-    starts = geometry.inverse_mirror_map(shifts)
-    ends = jax.vmap(lambda start: ht.solve_limit(problem, geometry, start, throw=False))(starts)
-    return ends.theta, ht.codes(ends.result)
-
-
 def _l1(thetas) -> np.ndarray:
     return np.abs(np.asarray(thetas)).sum(axis=-1)
 
@@ -108,7 +94,9 @@ def _product(config: Config, problem, rate: float, seed: int) -> dict[str, np.nd
     found = {"gain_" + name: gain.mean(axis=1) for name, gain in gains.items()}
     found |= {"gains_" + name: gain.mean(axis=0) for name, gain in gains.items()}
     limits = {
-        name: _shrunk(problem, config.gamma * jnp.exp(-gain)) for name, gain in gains.items() if name != "measured"
+        name: limits_of_gammas(problem, config.gamma * jnp.exp(-gain))
+        for name, gain in gains.items()
+        if name != "measured"
     }
     found |= {"l1_measured": _l1(ends.theta)} | {"l1_" + name: _l1(theta) for name, (theta, _) in limits.items()}
     return found | {"status": _worst(ends.codes, *(code for _, code in limits.values()))}
@@ -120,7 +108,7 @@ def _hyperbolic(config: Config, problem, rate: float, seed: int) -> dict[str, np
     ends = _runs(config, problem, rule, rate, seed, _drift_of_ham)
     kernel = np.linalg.svd(np.asarray(problem.X))[2][int(problem.rank) :]
     measured, predicted = np.asarray(geometry.mirror_map(ends.theta)) @ kernel.T, ends.integral @ kernel.T
-    theta, code = _moved(problem, geometry, jnp.asarray(ends.integral))
+    theta, code = limits_from_mirror(problem, geometry, jnp.asarray(ends.integral))
     return {
         "slope": (measured * predicted).sum(axis=1) / (predicted**2).sum(axis=1),
         "l1_measured": _l1(ends.theta),

@@ -138,8 +138,17 @@ def test_formula_of_pesme(batch_size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", [ht.GD(), ht.HAMStep(10.0), ht.ProductGD(gamma=0.1)], ids=["gd", "ham", "product"])
-def test_the_algorithm_in_law(rule):
+@pytest.mark.parametrize(
+    "rule, noise",
+    [
+        (ht.GD(), {"batch_size": 1}),
+        (ht.HAMStep(10.0), {"batch_size": 1}),
+        (ht.ProductGD(gamma=0.1), {"batch_size": 1}),
+        (ht.HAMStep(10.0), {"label_noise": 1.0}),
+        (ht.ProductGD(gamma=0.1), {"label_noise": 0.5, "batch_size": 3}),
+    ],
+)
+def test_the_algorithm_in_law(rule, noise):
     """The loss on the way, by Kolmogorov and Smirnov's test, and the mean of the norm at the end, of 400 each."""
     problem = ht.sparse_regression(10, 20, 2, seed=0)
     geometry = _model(rule, 20)[0]
@@ -152,19 +161,19 @@ def test_the_algorithm_in_law(rule):
         np.zeros((count, 20)),
         learning_rate=eta,
         steps=grid[-1],
-        batch_size=1,
         key=KEY,
         save_every=grid,
+        **noise,
     )
     flow = ht.stochastic_flow(
         problem,
         rule,
         learning_rate=eta,
         ts=eta * np.array(grid),
-        batch_size=1,
         paths=count,
         substeps=4,
         key=jax.random.key(4),
+        **noise,
     )
     assert (flow.codes == ht.NAMES.index("reached_end")).all()
     for i in range(2):

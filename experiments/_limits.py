@@ -1,0 +1,21 @@
+"""Limits of flows that noise or a step size has moved, shared by the experiments."""
+
+import equinox as eqx
+import jax
+
+import hamtheory as ht
+
+
+@eqx.filter_jit
+def limits_of_gammas(problem: ht.LinearRegression, gammas):
+    """The limits of m⊙w from zero, with a γ for each entry, one a row; and the codes of their solutions."""
+    ends = jax.vmap(lambda gamma: ht.solve_limit(problem, ht.Hypentropy(gamma), throw=False))(gammas)
+    return ends.theta, ht.codes(ends.result)
+
+
+@eqx.filter_jit
+def limits_from_mirror(problem: ht.LinearRegression, geometry: ht.geometry.AbstractGeometry, starts):
+    """The limits of a flow from these mirror coordinates, one a row; and the codes of their solutions."""
+    thetas = geometry.inverse_mirror_map(starts)
+    ends = jax.vmap(lambda theta: ht.solve_limit(problem, geometry, theta, throw=False))(thetas)
+    return ends.theta, ht.codes(ends.result)

@@ -1,0 +1,71 @@
+"""E4: the effective γ of m⊙w and the shift of HAM, run by run, and the losses in law."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from experiments import effective_bias
+from figures import effective_bias as figure_module
+
+pytestmark = pytest.mark.slow  # stochastic flows
+
+CONFIG = effective_bias.Config(
+    n=10, d=20, k=2, runs=100, rates=(0.005, 0.02), tol=1e-4, at=0.01, paths=200, looks=3, last=20.0
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return effective_bias.run(CONFIG)
+
+
+def test_every_lane_is_certified(data):
+    for name in ("status", "product_status", "ham_status"):
+        assert (data[name] == 0).all()
+    for name, variable in data.data_vars.items():
+        assert variable.attrs["long_name"], name
+        assert np.isfinite(variable).all(), name
+
+
+def test_the_second_moments_say_what_becomes_of_gamma(data):
+    """In the mean, up to chance (3.3 standard deviations) and second order in the learning rate."""
+    value, half = figure_module.ratio(data["product_gain_ito"], data["product_gain_measured"])
+    assert (abs(value - 1) < 3.3 / 1.96 * half + 0.02).all() and (half < 0.2).all()
+    entries = data["product_gains_ito"] / data["product_gains_measured"] - 1
+    assert abs(entries.isel(rate=0)).max() < 0.25
+
+
+def test_the_loss_alone_says_it_roughly(data):
+    """All squared residuals are taken to be their mean: Pesme et al.'s model."""
+    value, _ = figure_module.ratio(data["product_gain_pesme"], data["product_gain_measured"])
+    assert (abs(value - 1) < 0.25).all()
+
+
+def test_the_shift_of_ham(data):
+    """Its sign and size are those of Itô's correction, the better the smaller the learning rate."""
+    value, half = figure_module.interval(data["ham_slope"])
+    assert (value - half > 0.5).all() and (value < 1.1).all()
+    assert abs(value[0] - 1) < abs(value[1] - 1)
+    moved = data["ham_l1_measured"].mean("run") - data["flow_l1"].sel(family="HAM")
+    assert moved[1] > 0
+
+
+def test_losses_in_law(data):
+    for family in data["family"].values:
+        for look in range(CONFIG.looks):
+            runs, flow = (data["loss"].sel(family=family, kind=kind)[:, look] for kind in data["kind"].values)
+            assert scipy.stats.ks_2samp(runs, flow).pvalue > 1e-4
+
+
+def test_figure_shows_the_data(data):
+    axes = figure_module.draw(data).axes
+    assert [ax.get_title(loc="left")[1] for ax in axes] == list("abcdef")
+    scatter = axes[2].lines[0]
+    np.testing.assert_allclose(scatter.get_ydata(), data["product_gains_measured"].values.ravel())
+
+
+def test_figure_refuses_failures(data):
+    bad = data.copy(deep=True)
+    bad["ham_status"][0, 0] = 6
+    with pytest.raises(ValueError, match="failed"):
+        figure_module.draw(bad)
