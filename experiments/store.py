@@ -83,7 +83,7 @@ def swept(spec: ht.SweepSpec, name: str) -> xr.Dataset:
     parent = _sweeps.get()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "sweep" if parent is None else parent / _digest(name, spec.hash)[:16]
-        with ht.sweep(spec, folder, progress=parent is not None and "TQDM_DISABLE" not in os.environ) as data:
+        with ht.sweep(spec, folder, progress=parent is not None) as data:
             return data.load()
 
 

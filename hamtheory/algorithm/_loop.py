@@ -164,14 +164,9 @@ def chunks(grid: np.ndarray, room: int, most: int) -> Iterator[Chunk]:
 
 def bar_of(total: int, progress: bool) -> tqdm.tqdm:
     """A bar for steps, shown on long work."""
+    silent: dict[str, Any] = {} if progress else {"disable": True}  # else it is up to TQDM_DISABLE
     return tqdm.tqdm(
-        total=total,
-        desc="run",
-        unit="step",
-        unit_scale=True,
-        delay=_PATIENCE,
-        disable=not progress,
-        dynamic_ncols=True,
+        total=total, desc="run", unit="step", unit_scale=True, delay=_PATIENCE, dynamic_ncols=True, **silent
     )
 
 

@@ -23,8 +23,9 @@ class Meter:
         self.file, self.lanes, self.statuses = file, lanes, Counter(before)
         self.already = sum(before.values())
         self.started, self.begun, self.beaten = time.monotonic(), now(), -_EVERY
+        silent: dict[str, Any] = {} if show else {"disable": True}  # else it is up to TQDM_DISABLE
         self.bar = tqdm.tqdm(
-            total=lanes, initial=self.already, unit="lane", unit_scale=True, desc="sweep", disable=not show, leave=True
+            total=lanes, initial=self.already, unit="lane", unit_scale=True, desc="sweep", leave=True, **silent
         )
         self._describe()
         self.beat()
