@@ -19,6 +19,7 @@ NAMES = (
     "discrete_bias",
     "noise",
     "effective_bias",
+    "label_noise",
     "large_steps",
     "ablations",
     "scaling_law",

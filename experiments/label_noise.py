@@ -1,0 +1,215 @@
+"""Label noise never ends: it drives the algorithms along the interpolators, each towards an end of its own.
+
+*Theory.* Labels with noise of standard deviation δ, anew at every step, give the entries of the gradient the variance
+`δ² hᵢ/n`, with `h = diag(XᵀX/n)`, at the interpolators too. Of m⊙w, `ln γᵢ` falls by `η²δ²hᵢ/n` a step. Of the others
+the start of the Bregman projection moves in mirror coordinates by `½κ(θ)η²δ²h/n` a step, κ the drift coefficient of the
+step (`ht.symbolic.ito_drift`), and θ with it: a slow gradient flow on the interpolators, in the metric of the geometry.
+HYP and HYP*, with `κ = α sign(θ)/(1+α|θ|)`, ascend `Σ hᵢ ln(1+α|θᵢ|)`; the natural gradient step, with
+`κ = −α sign(θ)`, descends `Σ hᵢ|θᵢ|`, the L1 norm with the weights h. Gradient descent, with κ = 0, stays where it is.
+"""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+import hamtheory as ht
+
+from . import store
+from ._limits import limits_from_mirror, limits_of_gammas
+
+RULES = ("GD", "m*w", "HYP*", "natural gradient")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """`problems` random problems of n rows, d columns and k spikes of ±1, from zero; `draws` of the noise each.
+
+    All labels in use, with noise of standard deviation `noise`, at `rate` times the largest stable learning rate at the
+    limit of the flow. At `looks` = (first, last, count) steps, evenly spaced in ratio, the noise is taken away: the
+    limits from there are what is measured. The slow flow takes `slow` steps of Heun's method to the first of these.
+    """
+
+    n: int = 40
+    d: int = 100
+    k: int = 5
+    problems: int = 3
+    draws: int = 8
+    alpha: float = 20.0
+    gamma: float = 0.1
+    noise: float = 1.0
+    rate: float = 0.07
+    looks: tuple[int, int, int] = (500, 64_000, 8)
+    slow: int = 8
+    seed: int = 0
+
+    @classmethod
+    def smoke(cls) -> "Config":
+        return cls(n=10, d=20, k=2, problems=2, draws=4, looks=(500, 8000, 5), slow=8)
+
+
+def geometry_of(config: Config, rule: str) -> ht.geometry.AbstractGeometry:
+    """The geometry of a rule."""
+    return {"GD": ht.Euclidean(), "m*w": ht.Hypentropy(config.gamma)}.get(rule, ht.HAM(config.alpha))
+
+
+def steps_of(config: Config) -> np.ndarray:
+    """The numbers of the steps at which it is looked."""
+    return np.unique(np.round(np.geomspace(*config.looks)).astype(int))
+
+
+def _segment(config: Config, problem, rule: str, rate: float, steps: int, key, at) -> ht.RunBatch:
+    """So many steps from where the last ones ended, at first from zero."""
+    rules: dict[str, Any] = {
+        "GD": ht.GD(),
+        "HYP*": ht.HAMStep(config.alpha),
+        "natural gradient": ht.algorithm.NaturalGradient(ht.HAM(config.alpha)),
+    }
+    theta0s = np.zeros((config.draws, config.d)) if at is None else at.theta
+    if rule == "m*w":
+        rules[rule] = ht.ProductGD(gamma=config.gamma) if at is None else ht.ProductGD(m0=at.states.m, w0=at.states.w)
+        theta0s = np.zeros((config.draws, config.d))
+    how = {"learning_rate": rate, "steps": steps, "label_noise": config.noise, "save_every": steps, "progress": False}
+    return ht.run_many(problem, rules[rule], theta0s, key=key, **how)
+
+
+@eqx.filter_jit
+def _without_noise(problem, geometry, thetas, gammas):
+    """The limits from the ends of runs; of m⊙w, with the γ of each."""
+
+    def one(theta, gamma):
+        own = geometry if gamma is None else ht.Hypentropy(gamma)
+        end = ht.solve_limit(problem, own, theta, throw=False)
+        return end.theta, ht.codes(end.result)
+
+    return jax.vmap(one)(thetas, gammas)
+
+
+def _measured(config: Config, problem, rule: str, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The limits at all looks, (looks, draws, d), and the codes."""
+    at, found = None, []
+    for i, steps in enumerate(np.diff(steps_of(config), prepend=0)):
+        at = _segment(config, problem, rule, rate, int(steps), jax.random.key(1000 * seed + i), at)
+        gammas = None if rule != "m*w" else jnp.asarray(np.abs(at.states.m**2 - at.states.w**2) / 2)
+        thetas, codes = _without_noise(problem, geometry_of(config, rule), jnp.asarray(at.theta), gammas)
+        left = at.codes == ht.NAMES.index("nonfinite")
+        found.append((np.asarray(thetas), np.where(left, at.codes, np.asarray(codes))))
+    thetas, codes = zip(*found, strict=True)
+    return np.stack(thetas), np.stack(codes)
+
+
+def _kappa(config: Config, rule: str, theta):
+    if rule == "natural gradient":
+        return -config.alpha * jnp.sign(theta)
+    return config.alpha * jnp.sign(theta) / (1 + config.alpha * jnp.abs(theta))
+
+
+@eqx.filter_jit
+def _slow(config: Config, problem, rule: str, times, weights):
+    """The slow flow of HAM's discretisations at these values of η²k δ²/n: θ, (times, d), and the codes."""
+    geometry = ht.HAM(config.alpha)
+
+    def at(shift):
+        end = ht.solve_limit(problem, geometry, geometry.inverse_mirror_map(shift), throw=False)
+        return end.theta, ht.codes(end.result)
+
+    def velocity(shift):
+        return _kappa(config, rule, at(shift)[0]) * weights / 2
+
+    gaps = jnp.diff(times, prepend=0)
+    counts = jnp.ceil(config.slow * gaps / times[0] - 1e-6)
+
+    def look(shift, gap):
+        length, count = gap[0] / gap[1], gap[1].astype(int)
+
+        def step(_, shift):
+            first = velocity(shift)
+            return shift + length * (first + velocity(shift + length * first)) / 2
+
+        shift = jax.lax.fori_loop(0, count, step, shift)
+        return shift, at(shift)
+
+    return jax.lax.scan(look, jnp.zeros(config.d), jnp.stack([gaps, counts], axis=1))[1]
+
+
+def _predicted(config: Config, problem, rule: str, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The limits of theory at all looks, (looks, d), and the codes."""
+    times = rate**2 * steps_of(config) * config.noise**2 / config.n
+    weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
+    if rule == "m*w":
+        thetas, codes = limits_of_gammas(problem, config.gamma * jnp.exp(-times[:, None] * weights))
+    elif rule == "GD":
+        thetas, codes = limits_from_mirror(problem, ht.Euclidean(), jnp.zeros((len(times), config.d)))
+    else:
+        thetas, codes = _slow(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
+    return np.asarray(thetas), np.asarray(codes)
+
+
+def run(config: Config) -> xr.Dataset:
+    """The limits after so many noisy steps, and those of theory: excess L1 norms, and what the slow flows optimise."""
+    rows, least, profiles = [], [], []
+    for i in range(config.problems):
+        made = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i)
+        problem = ht.LinearRegression(made.X, made.y)
+        weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
+        weighted = ht.basis_pursuit(ht.LinearRegression(np.asarray(problem.X) / weights, problem.y))
+        least.append((np.abs(ht.basis_pursuit(problem)).sum(), np.abs(weighted).sum()))
+        row = []
+        for rule in RULES:
+            geometry = geometry_of(config, rule)
+            limit = ht.solve_limit(problem, geometry).theta
+            rate = config.rate * float(ht.metrics.stable_learning_rate(problem, geometry, limit))
+            thetas, codes = _measured(config, problem, rule, rate, config.seed + i)
+            theory, theory_codes = _predicted(config, problem, rule, rate)
+            sizes = np.abs(thetas), np.abs(theory)
+            row.append(
+                [f(x) for f in (_l1, lambda x, h=weights: x @ h, _spread(config.alpha, weights)) for x in sizes]
+                + [np.maximum(codes, theory_codes[:, None]), np.abs(limit).sum()]
+            )
+            profiles.append(np.sort(sizes[0][-1], axis=-1)[:, ::-1])
+        rows.append(row)
+    parts = [np.array([[row[i] for row in problem] for problem in rows]) for i in range(8)]
+    dims = ("problem", "rule", "step")
+    names = ("l1", "weighted_l1", "spread")
+    data: dict[str, xr.Variable] = {}
+    for name, measured, theory in zip(names, parts[:6:2], parts[1:6:2], strict=True):
+        data[name] = store.variable((*dims, "draw"), measured, MEANINGS[name])
+        data[f"{name}_theory"] = store.variable(dims, theory, f"{MEANINGS[name]}, by theory")
+    shape = (config.problems, len(RULES), config.draws, config.d)
+    data |= {
+        "flow_l1": store.variable(dims[:2], parts[7], "L1 norm of the flow's limit"),
+        "least_l1": store.variable("problem", [l1 for l1, _ in least], "least L1 norm of an interpolator"),
+        "least_weighted": store.variable(
+            "problem", [l1 for _, l1 in least], "least weighted L1 norm of an interpolator"
+        ),
+        "profile": store.variable(
+            (*dims[:2], "draw", "entry"), np.reshape(profiles, shape), "sizes of the entries at the end"
+        ),
+        "status": store.status((*dims, "draw"), parts[6].astype(int)),
+    }
+    coords = {
+        "problem": config.seed + np.arange(config.problems),
+        "rule": list(RULES),
+        "step": store.variable("step", steps_of(config), "number of noisy steps"),
+        "entry": store.variable("entry", 1 + np.arange(config.d), "entries from the largest on"),
+    }
+    return xr.Dataset(data, coords)
+
+
+def _l1(sizes):
+    return sizes.sum(axis=-1)
+
+
+def _spread(alpha: float, weights):
+    return lambda sizes: np.log1p(alpha * sizes) @ weights
+
+
+MEANINGS = {
+    "l1": "L1 norm of the limit without noise",
+    "weighted_l1": "L1 norm with the weights diag(X^T X / n)",
+    "spread": "sum of ln(1 + alpha |theta|) with the same weights",
+}

@@ -1,0 +1,77 @@
+"""E5: label noise drives HAM's discretisations apart, as the slow flow of theory says."""
+
+import numpy as np
+import pytest
+
+import hamtheory as ht
+from experiments import label_noise
+from figures import label_noise as figure_module
+
+pytestmark = pytest.mark.slow  # compilations
+
+CONFIG = label_noise.Config.smoke()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return label_noise.run(CONFIG)
+
+
+def mean(data, name, rule):
+    return data[name].sel(rule=rule).mean("draw")
+
+
+def test_every_lane_is_certified(data):
+    assert (data["status"] == 0).all()
+    for name, variable in data.data_vars.items():
+        assert variable.attrs["long_name"], name
+        assert np.isfinite(variable).all(), name
+
+
+def test_gradient_descent_stays(data):
+    np.testing.assert_allclose(data["l1"].sel(rule="GD").std("draw"), 0, atol=1e-8)
+    for i, problem in enumerate(data["problem"].values):
+        least = np.abs(ht.min_norm(ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=int(problem)))).sum()
+        np.testing.assert_allclose(data["l1"].sel(rule="GD")[i], least, rtol=1e-8)
+
+
+def test_the_slow_flow_is_followed(data):
+    """Without a free parameter, up to chance, the first steps, and second order in the learning rate."""
+    for rule, within in (("m*w", 0.01), ("HYP*", 0.05), ("natural gradient", 0.05)):
+        measured, theory = mean(data, "l1", rule), data["l1_theory"].sel(rule=rule)
+        assert (abs(measured / theory - 1) < within).all(), rule
+
+
+def test_where_they_go(data):
+    """HAM as published ascends the sum of logarithms, the natural gradient descends the weighted L1 norm."""
+    for values in (data["spread_theory"].sel(rule="HYP*"), mean(data, "spread", "HYP*")):
+        assert (values.diff("step") > 0).all()
+    natural = data["weighted_l1_theory"].sel(rule="natural gradient")
+    assert (natural.diff("step") < 1e-2 * natural.isel(step=0)).all()
+    ends = {
+        rule: mean(data, "l1", rule).isel(step=-1) / data["flow_l1"].sel(rule=rule)
+        for rule in ("m*w", "HYP*", "natural gradient")
+    }
+    assert (ends["HYP*"] > 1.1).all() and (ends["m*w"] < 1).all() and (ends["natural gradient"] < 0.9).all()
+
+
+def test_it_is_a_gradient_flow(data):
+    """The rate of the sum of logarithms along the slow flow of HYP* is the squared length of its velocity: positive."""
+    problem = ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=0)
+    problem = ht.LinearRegression(problem.X, problem.y)
+    weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
+    times = np.array([1e-3, 1e-3 + 1e-6])
+    thetas, codes = label_noise._slow(CONFIG, problem, "HYP*", times, weights)
+    assert (np.asarray(codes) == 0).all()
+    velocity = np.asarray(thetas[1] - thetas[0]) / 1e-6
+    metric = 1 / (1 + CONFIG.alpha * np.abs(np.asarray(thetas[0])))
+    rate = np.diff(np.log1p(CONFIG.alpha * np.abs(np.asarray(thetas))) @ weights)[0] / 1e-6
+    np.testing.assert_allclose(rate, 2 * velocity**2 @ metric, rtol=1e-3)
+
+
+def test_figure_shows_the_means(data):
+    axes = figure_module.draw(data).axes
+    assert [ax.get_title(loc="left")[1] for ax in axes] == list("abcd")
+    line = axes[0].lines[0]
+    expected = mean(data, "l1", "GD").isel(problem=0) / data["least_l1"].isel(problem=0) - 1
+    np.testing.assert_allclose(line.get_ydata(), expected)
