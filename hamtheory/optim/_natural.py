@@ -14,9 +14,10 @@ def ham_natural(
     """Natural gradient descent in HAM's geometry: `θ ← θ − η((1 + α|θ|) ⊙ g + βθ)`.
 
     This is Euler's method for HAM's flow `dθ = −(1 + α|θ|) ⊙ ∇f dt − βθ dt`. To first order in η it is `ham` around
-    gradient descent (HYP and HYP*): a step from the same θ differs by O(η²). That difference decides where noise in the
-    gradient leads: on linear regression this step towards smaller L1 norms, `ham` away from them
-    (`hamtheory.symbolic.ito_drift`, figure E5). It has no factor that keeps signs, and no bound: it is stable while `η λ_max(H diag(1 + α|θ|)) < 2`, with H the Hessian of f.
+    gradient descent (HYP and HYP*): a step from the same θ differs by O(η²). That difference decides where noise in
+    the gradient leads: on linear regression this step towards smaller L1 norms, `ham` away from them (figure E5, and
+    `hamtheory.symbolic.ito_drift`). It has no factor that keeps signs, and no bound: it is stable while
+    `η λ_max(H diag(1 + α|θ|)) < 2`, with H the Hessian of f.
 
     Arguments: `learning_rate`: η > 0; `alpha` ≥ 0; `beta` ≥ 0; numbers, scalar arrays or schedules. `where`: which
       tensors it is for, as in `ham`, those with two axes or more if left out; for the others it is gradient descent,
