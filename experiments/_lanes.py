@@ -1,5 +1,7 @@
 """Flows and the limits that they should reach, shared by the experiments."""
 
+from typing import Any
+
 import equinox as eqx
 import numpy as np
 import xarray as xr
@@ -29,6 +31,18 @@ def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:
 def without_truth(problem: ht.LinearRegression) -> ht.LinearRegression:
     """The problem as flows and limits see it; so those with and without a ground truth share their compilations."""
     return eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
+
+
+def stacked(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """The numbers of several lanes, by their names: one axis more, the first."""
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def ended(result, residual, tol: float) -> np.ndarray:
+    """The codes of runs that took all steps: converged, if the relative residual is at most `tol`, or not."""
+    codes, names = np.asarray(ht.codes(result)), ht.NAMES
+    within = np.where(np.asarray(residual) <= tol, names.index("converged"), names.index("reached_end"))
+    return np.where(codes == names.index("nonfinite"), codes, within)
 
 
 def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):

@@ -16,6 +16,9 @@ from . import store
 def run(name: str, values: list[str], smoke: bool, fresh: bool) -> str:
     """Compute an experiment if it has to be, and say what happened."""
     jax.config.update("jax_enable_x64", True)
+    # Half of the time is compilation, much of it of the same functions: the experiments share what they compiled.
+    jax.config.update("jax_compilation_cache_dir", str(store.ROOT / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     module = importlib.import_module(f".{name}", __package__)
     config = module.Config.smoke() if smoke else module.Config()
     if values:

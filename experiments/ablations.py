@@ -3,7 +3,7 @@
 The hyperbolic step alone, θ ← θ exp(−ηα s⊙g) with the signs s of the start, keeps s, and s⊙ln|θ/θ₀| is in the row
 space: whatever η, its limit is the interpolator of these signs that is nearest to θ₀ in Σ |θ| ln|θ/θ₀| − |θ| + |θ₀|. If
 there is none, the loss tends to the least one of these signs. For labels in general position a random sign pattern
-has an interpolator with probability P(Bin(d, ½) ≥ n), by the count of half-spaces of Cover.
+has an interpolator with probability P(Bin(d, ½) ≥ n), by the count of half-spaces of [cover1965geometrical].
 
 With the gradient step where |θ| < τ only, the flow is that of g⁻¹ = 1[|θ| < τ] + α|θ|, whose mirror map is
 ln((α + 1/τ)|θ|)/α from τ on: for τ below 1/α the bias of a larger α, α + 1/τ.
@@ -24,8 +24,7 @@ from jaxtyping import Array, Float
 import hamtheory as ht
 
 from . import store
-from ._draws import labelled_problems
-from ._lanes import without_truth
+from ._lanes import ended, stacked, without_truth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Config:
     rates: tuple[float, ...] = (4e-3, 1e-3)
     gate_time: float = 60.0
     largest_rate: float = 8e-3
-    halvings: int = 5
+    halvings: int = 4
     time: float = 30.0
     spread: float = 0.3
     tol: float = 1e-3
@@ -136,11 +135,14 @@ class Counted(ht.algorithm.AbstractAlgorithm):
         return self.inner.theta(state.inner)
 
 
-def _codes(result, residual, tol: float) -> np.ndarray:
-    """The codes of runs that took all steps: converged, by the residual, or not."""
-    names, codes = ht.NAMES, np.asarray(ht.codes(result))
-    ended = np.where(np.asarray(residual) <= tol, names.index("converged"), names.index("reached_end"))
-    return np.where(codes == names.index("nonfinite"), codes, ended)
+def gate(alpha: float, below) -> Gated:
+    return Gated(jnp.asarray(alpha), jnp.asarray(below))
+
+
+def _ends(problem, rule, starts, rate: float, steps: int) -> ht.algorithm.RunResult:
+    """Runs of a rule from these starts."""
+    how: dict[str, Any] = {"learning_rate": rate, "steps": steps, "save_every": steps, "throw": False}
+    return jax.vmap(lambda start: ht.run(problem, rule, start, **how))(jnp.asarray(starts))
 
 
 def _starts(problem, wrong: int, size: float, rng) -> np.ndarray:
@@ -154,135 +156,106 @@ def _starts(problem, wrong: int, size: float, rng) -> np.ndarray:
 
 def _alone(problems, config: Config) -> dict[str, np.ndarray]:
     """From starts with wrong signs: gradient descent, HAM, and the hyperbolic step alone."""
-    rules = (ht.GD(), ht.HAMStep(config.alpha), ht.HAMStep(config.alpha, gradient_below=0.0))
-    rate, steps, rows = config.alone_rate, config.alone_steps, []
+    rules, rows = (ht.GD(), ht.HAMStep(config.alpha), ht.HAMStep(config.alpha, gradient_below=0.0)), []
     for i, problem in enumerate(problems):
-        rng, bare, truth = (
-            np.random.default_rng([config.seed, i]),
-            without_truth(problem),
-            np.asarray(problem.theta_star),
-        )
+        rng, bare = np.random.default_rng([config.seed, i]), without_truth(problem)
+        truth = np.asarray(problem.theta_star)
         starts = np.array([_starts(problem, wrong, config.size, rng) for wrong in range(config.k + 1)])
         lanes = []
         for rule in rules:
-            end = jax.vmap(
-                lambda start, rule=rule, bare=bare: ht.run(
-                    bare, rule, start, learning_rate=rate, steps=steps, save_every=steps, throw=False
-                )
-            )(jnp.asarray(starts))
+            end = _ends(bare, rule, starts, config.alone_rate, config.alone_steps)
             theta = np.asarray(end.theta)
             lanes.append(
                 {
                     "error": np.linalg.norm(theta - truth, axis=1),
                     "wrong_end": ((theta * truth <= 0) & (truth != 0)).sum(axis=1),
                     "crossed": (theta * starts <= 0).sum(axis=1),
-                    "residual": np.asarray(end.residual),
-                    "status": _codes(end.result, end.residual, config.tol),
+                    "residual": end.residual,
+                    "status": ended(end.result, end.residual, config.tol),
                 }
             )
-        rows.append(lanes)
-    return {name: np.array([[lane[name] for lane in lanes] for lanes in rows]) for name in rows[0][0]}
+        rows.append(stacked(lanes))
+    return stacked(rows)
 
 
 def _reached(config: Config) -> dict[str, np.ndarray]:
     """Residuals of the hyperbolic step alone from random signs, and the least ones of these signs."""
-    rule, rows = ht.HAMStep(config.alpha, gradient_below=0.0), []
+    rule, rows, most = ht.HAMStep(config.alpha, gradient_below=0.0), [], max(config.rows)
     for n in config.rows:
         rng = np.random.default_rng([config.seed, n])
         X, y = rng.standard_normal((n, config.width)), rng.standard_normal(n)
         signs = rng.choice([-1.0, 1.0], (config.patterns, config.width))
-        problem, steps = ht.LinearRegression(X, y), config.reach_steps
-        ends = jax.vmap(
-            lambda start, problem=problem, steps=steps: ht.run(
-                problem, rule, start, learning_rate=config.reach_rate, steps=steps, save_every=steps, throw=False
-            )
-        )(jnp.asarray(config.size * signs))
+        # Rows of zeros, so that all are of one shape; the loss is a mean over them too.
+        problem = ht.LinearRegression(np.pad(X, ((0, most - n), (0, 0))), np.pad(y, (0, most - n)))
+        end = _ends(problem, rule, config.size * signs, config.reach_rate * most / n, config.reach_steps)
         least = np.array([scipy.optimize.nnls(X * s, y)[1] for s in signs]) / np.linalg.norm(y)
-        residual = np.asarray(ends.residual)
-        rows.append(
-            {"residual": residual, "least": least, "status": _codes(ends.result, residual - least, config.reach_tol)}
-        )
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def gate(alpha: float, below) -> Gated:
-    return Gated(jnp.asarray(alpha), jnp.asarray(below))
+        status = ended(end.result, np.asarray(end.residual) - least, config.reach_tol)
+        rows.append({"residual": end.residual, "least": least, "status": status})
+    return stacked(rows)
 
 
 def _gated(problems, config: Config) -> dict[str, np.ndarray]:
     """From zero, with the gradient step below a threshold only: excess L1 norms, of the flows too, and steps taken."""
-    taus, rows = jnp.asarray(np.geomspace(*config.thresholds)), []
+    taus, rows, largest = jnp.asarray(np.geomspace(*config.thresholds)), [], max(config.rates)
+    looks = np.unique(np.geomspace(10, config.gate_time / largest, 400).round().astype(int))
     for problem in problems:
         bare = without_truth(problem)
-        least = np.abs(np.asarray(ht.basis_pursuit(problem))).sum()
         flows = jax.vmap(lambda tau, bare=bare: ht.solve_limit(bare, gate(config.alpha, tau), throw=False))(taus)
+        least, flow = np.abs(ht.basis_pursuit(problem)).sum(), np.asarray(ht.codes(flows.result))
         lanes = []
         for rate in config.rates:
-            steps = round(config.gate_time / rate)
-            grid = np.unique(np.geomspace(10, steps, 400).round().astype(int))
-            end = jax.vmap(
-                lambda tau, bare=bare, rate=rate, steps=steps, grid=grid: ht.run(
-                    bare,
-                    ht.HAMStep(config.alpha, gradient_below=tau),
-                    learning_rate=rate,
-                    steps=steps,
-                    save_every=grid,
-                    throw=False,
-                )
-            )(taus)
+            grid = looks * round(largest / rate)  # the same times for every rate
+            how: dict[str, Any] = {"learning_rate": rate, "steps": int(grid[-1]), "save_every": grid, "throw": False}
+            rule = lambda tau: ht.HAMStep(config.alpha, gradient_below=tau)  # noqa: E731
+            end = jax.vmap(lambda tau, bare=bare, rule=rule, how=how: ht.run(bare, rule(tau), **how))(taus)
             within = np.sqrt(2 * problem.n * np.asarray(end.loss)) <= config.tol * np.linalg.norm(problem.y)
             taken = np.asarray(end.steps)[0][within.argmax(axis=1)]
-            l1 = np.abs(np.asarray(end.theta)).sum(axis=1)
-            codes = _codes(end.result, end.residual, config.tol)
-            flow = np.asarray(ht.codes(flows.result))
+            excess, flow_excess = (
+                ht.metrics.relative_excess(np.abs(of.theta).sum(axis=1), least) for of in (end, flows)
+            )
+            codes = ended(end.result, end.residual, config.tol)
             lanes.append(
                 {
-                    "excess": np.asarray(ht.metrics.relative_excess(l1, least)),
+                    "excess": excess,
                     "time": rate * np.where(within.any(axis=1), taken, np.nan),
-                    "residual": np.asarray(end.residual),
-                    "flow_excess": np.asarray(
-                        ht.metrics.relative_excess(np.abs(np.asarray(flows.theta)).sum(axis=1), least)
-                    ),
+                    "residual": end.residual,
+                    "flow_excess": flow_excess,
                     "status": np.where(codes > 0, codes, flow),
                 }
             )
-        rows.append(lanes)
-    return {name: np.array([[lane[name] for lane in lanes] for lanes in rows]) for name in rows[0][0]}
+        rows.append(stacked(lanes))
+    return stacked(rows)
 
 
 def _variants(problems, config: Config) -> dict[str, np.ndarray]:
     """HYP and HYP* over step sizes, from zero and from a random start: where they end, and how often they cross."""
-    rates = config.largest_rate / 2.0 ** np.arange(config.halvings + 1)
-    rules = {"HYP": ht.HYP(config.alpha), "HYP*": ht.HAMStep(config.alpha), "GD": ht.GD()}
-    shape = (len(problems), 2, rates.size, len(rules))
-    flips, residual, code = np.empty(shape), np.empty(shape), np.empty(shape, int)
-    theta = np.empty((*shape, config.d))
-    flows = np.empty((*shape[:2], config.d))
+    rates, rows = config.largest_rate / 2.0 ** np.arange(config.halvings + 1), []
+    rules = (ht.HYP(config.alpha), ht.HAMStep(config.alpha), ht.GD())
     for i, problem in enumerate(problems):
         rng, bare = np.random.default_rng([config.seed, i, 1]), without_truth(problem)
-        starts = jnp.asarray([np.zeros(config.d), config.spread * rng.standard_normal(config.d)])
-        for j in range(2):
-            flows[i, j] = ht.solve_limit(bare, ht.HAM(alpha=config.alpha), starts[j]).theta
-        for r, rate in enumerate(rates):
-            steps = round(config.time / rate)
-            for v, rule in enumerate(rules.values()):
-                end = jax.vmap(
-                    lambda start, bare=bare, rule=rule, rate=rate, steps=steps: ht.run(
-                        bare, Counted(rule), start, learning_rate=rate, steps=steps, save_every=steps, throw=False
-                    )
-                )(starts)
-                theta[i, :, r, v], residual[i, :, r, v] = end.theta, end.residual
-                flips[i, :, r, v] = np.asarray(end.states.flips[:, -1]).sum(axis=1)
-                code[i, :, r, v] = _codes(end.result, end.residual, config.tol)
-    scale = np.linalg.norm(flows, axis=-1)[..., None]
-    apart = np.linalg.norm(theta[..., 0, :] - theta[..., 1, :], axis=-1) / scale
-    off = np.linalg.norm(theta - flows[:, :, None, None, :], axis=-1) / scale[..., None]
-    return {"rates": rates, "flips": flips, "residual": residual, "status": code, "apart": apart, "off": off}
+        starts = np.array([np.zeros(config.d), config.spread * rng.standard_normal(config.d)])
+        flow = np.array([ht.solve_limit(bare, ht.HAM(alpha=config.alpha), start).theta for start in starts])
+        scale, lanes = np.linalg.norm(flow, axis=1), []
+        for rate in rates:
+            ends = [_ends(bare, Counted(rule), starts, rate, round(config.time / rate)) for rule in rules]
+            theta = np.stack([end.theta for end in ends], axis=1)
+            lanes.append(
+                {
+                    "flips": np.stack([np.sum(end.states.flips[:, -1], axis=1) for end in ends], axis=1),
+                    "residual": np.stack([end.residual for end in ends], axis=1),
+                    "status": np.stack([ended(end.result, end.residual, config.tol) for end in ends], axis=1),
+                    "apart": np.linalg.norm(theta[:, 0] - theta[:, 1], axis=1) / scale,
+                    "off": np.linalg.norm(theta - flow[:, None], axis=2) / scale[:, None],
+                }
+            )
+        rows.append({name: np.moveaxis(values, 0, 1) for name, values in stacked(lanes).items()})
+    return {"rates": rates, **stacked(rows)}
 
 
 def run(config: Config) -> xr.Dataset:
     """Four groups of runs, each with a status of its own: `status` is that of the first."""
-    problems = list(labelled_problems(config.n, config.d, config.k, config.instances, config.seed).values())
+    seeds = config.seed + np.arange(config.instances)
+    problems = [ht.sparse_regression(config.n, config.d, config.k, seed=int(seed)) for seed in seeds]
     stages = tqdm.tqdm(total=4, desc="ablations", leave=False, delay=2)
     alone = _alone(problems, config)
     stages.update()
@@ -319,7 +292,7 @@ def run(config: Config) -> xr.Dataset:
             "variant_status": store.status(fourth, variants["status"]),
         },
         coords={
-            "instance": config.seed + np.arange(config.instances),
+            "instance": seeds,
             "rule": ["GD", "HAM", "hyperbolic"],
             "wrong": store.variable("wrong", np.arange(config.k + 1), "wrong signs on the support at the start"),
             "rows": store.variable("rows", config.rows, "equations"),

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 import hamtheory as ht
 
 from . import store
-from ._lanes import without_truth
+from ._lanes import ended, stacked, without_truth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Config:
     """
 
     setups: tuple[tuple[int, int, int, float, float, int], ...] = (
-        (20, 30, 3, 0.1, 0.0, 50_000),
-        (50, 100, 2, 0.1, 0.0, 30_000),
-        (20, 30, 3, 0.1, 5.0, 160_000),
+        (20, 30, 3, 0.1, 0.0, 40_000),
+        (50, 100, 2, 0.1, 0.0, 25_000),
+        (20, 30, 3, 0.1, 5.0, 80_000),
     )
-    instances: int = 7
+    instances: int = 5
     fractions: tuple[tuple[float, ...], tuple[float, ...]] = (
-        (0.1, 0.15, 0.22, 0.33, 0.5, 0.8, 0.9, 1.0, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5),
-        (0.1, 0.15, 0.22, 0.33, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5),
+        (0.2, 0.33, 0.5, 0.8, 0.9, 1.0, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5),
+        (0.2, 0.33, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5),
     )
     tol: float = 1e-3
     batches: tuple[int, ...] = (1, 2, 4)
@@ -102,40 +102,28 @@ def stable_steps(problem: ht.LinearRegression, geo: ht.geometry.AbstractGeometry
 
 
 @eqx.filter_jit
-def _ends(problem, gamma, rates, key, steps: int, batch_size: int | None):
-    """θ at the end, residual, gain, violation of the identity, γ by the factors, and the code, for every rate."""
+def _violations(problem, gamma, thetas, gains, skews):
+    """How far each end is from the identity."""
 
-    def lane(rate):
-        end = ht.run(
-            problem,
-            Summed(ht.ProductGD(gamma=gamma)),
-            learning_rate=rate,
-            steps=steps,
-            batch_size=batch_size,
-            key=None if batch_size is None else key,
-            save_every=steps,
-            throw=False,
-        )
-        (m, w, _), gain, skew = jax.tree.map(lambda x: x[-1], end.states)
+    def lane(theta, gain, skew):
         log_gamma = jnp.log(gamma) - gain
         # Past the point where it diverged nothing is asked of the sums.
         log_gamma = jnp.where(jnp.isfinite(log_gamma), log_gamma, 0)
         geo = ht.Hypentropy(log_gamma=log_gamma)
-        violation = ht.metrics.invariant_drift(problem, geo, end.theta, -jnp.exp(log_gamma) * jnp.sinh(skew))
-        return end.theta, end.residual, gain, violation, jnp.abs(m + w) * jnp.abs(m - w) / 2, ht.codes(end.result)
+        return ht.metrics.invariant_drift(problem, geo, theta, -jnp.exp(log_gamma) * jnp.sinh(skew))
 
-    return jax.vmap(lane)(rates)
+    return jax.vmap(lane)(thetas, gains, skews)
 
 
-def _lanes(problem, gamma: float, rates, key, steps: int, batch_size: int | None, tol: float) -> dict[str, np.ndarray]:
+def _lanes(problem, gamma, rates, key, steps: int, batch_size: int | None, tol: float) -> dict[str, np.ndarray]:
     """The numbers of all rates of one problem."""
-    found = _ends(without_truth(problem), jnp.asarray(gamma), jnp.asarray(rates), key, steps, batch_size)
-    theta, residual, gain, violation, by_factors, codes = map(np.asarray, found)
-    truth = np.asarray(problem.theta_star)
-    names = ht.NAMES
-    ended = np.where(residual <= tol, names.index("converged"), names.index("reached_end"))
+    bare, rule = without_truth(problem), Summed(ht.ProductGD(gamma=gamma))
+    how: dict[str, Any] = {"steps": steps, "save_every": steps, "batch_size": batch_size, "key": key, "throw": False}
+    end = jax.vmap(lambda rate: ht.run(bare, rule, learning_rate=rate, **how))(jnp.asarray(rates))
+    (m, w, _), gain, skew = jax.tree.map(lambda x: x[:, -1], end.states)
+    theta, gain, truth = np.asarray(end.theta), np.asarray(gain), np.asarray(problem.theta_star)
     with np.errstate(divide="ignore", invalid="ignore"):
-        known = np.abs(np.log(gamma / by_factors) - gain).max(axis=1)
+        known = np.abs(np.log(gamma / np.asarray(jnp.abs(m + w) * jnp.abs(m - w) / 2)) - gain).max(axis=1)
     return {
         "rate": np.asarray(rates),
         "error": np.square(theta - truth).sum(axis=1),
@@ -144,9 +132,9 @@ def _lanes(problem, gamma: float, rates, key, steps: int, batch_size: int | None
         "gain_on": gain[:, truth != 0].mean(axis=1),
         "gain_off": gain[:, truth == 0].mean(axis=1),
         "gain_difference": known,
-        "violation": violation,
-        "residual": residual,
-        "status": np.where(codes == names.index("nonfinite"), codes, ended),
+        "violation": np.asarray(_violations(bare, jnp.asarray(gamma), end.theta, gain, skew)),
+        "residual": np.asarray(end.residual),
+        "status": ended(end.result, end.residual, tol),
     }
 
 
@@ -156,7 +144,8 @@ def run(config: Config) -> xr.Dataset:
     every = [(s, i) for s in range(len(config.setups)) for i in range(config.instances)]
     for s, i in tqdm.tqdm(every, desc="large_steps", leave=False, delay=2):
         n, d, k, alpha, mean, steps = config.setups[s]
-        problem, geo = problem_of(n, d, k, mean, config.seed + i), ht.Hypentropy(gamma=alpha**2)
+        problem, gamma = problem_of(n, d, k, mean, config.seed + i), np.full(d, alpha**2)
+        geo = ht.Hypentropy(gamma)
         limit, key = ht.solve_limit(problem, geo).theta, jax.random.key(config.seed + i)
         largest = stable_steps(problem, geo, limit)
         trace, distance = np.square(np.asarray(problem.X)).sum() / n, float(geo.potential(limit).sum())
@@ -164,17 +153,16 @@ def run(config: Config) -> xr.Dataset:
         flows.append({"error": error, "least": np.abs(ht.basis_pursuit(problem)).sum(), "slope": trace * distance})
         for step, fractions, batch in zip(largest, config.fractions, (None, 1), strict=True):
             rates = step * np.asarray(fractions)
-            lanes.append(_lanes(problem, alpha**2, rates, key, steps, batch, config.tol))
+            lanes.append(_lanes(problem, gamma, rates, key, steps, batch, config.tol))
         for batch in (*config.batches, None) if s == 0 else ():
             rates = largest[1] * np.asarray(config.small)
-            batched.append(_lanes(problem, alpha**2, rates, key, steps, batch, config.tol))
+            batched.append(_lanes(problem, gamma, rates, key, steps, batch, config.tol))
     setups = [f"{n}, {d}, {k}, {alpha:g}, {mean:g}" for n, d, k, alpha, mean, _ in config.setups]
     dims, few = ("setup", "instance", "rule", "step"), ("instance", "batch", "small")
-    flow = {name: np.reshape([x[name] for x in flows], (len(setups), -1)) for name in flows[0]}
-    of = {name: np.reshape([x[name] for x in lanes], (*flow["error"].shape, 2, -1)) for name in lanes[0]}
+    flow = {name: values.reshape(len(setups), -1) for name, values in stacked(flows).items()}
+    of = {name: values.reshape(*flow["error"].shape, 2, -1) for name, values in stacked(lanes).items()}
     by_batch = {
-        name: np.reshape([x[name] for x in batched], (config.instances, len(config.batches) + 1, -1))
-        for name in batched[0]
+        name: values.reshape(config.instances, -1, len(config.small)) for name, values in stacked(batched).items()
     }
     excess = ht.metrics.relative_excess(of["l1"], flow["least"][..., None, None])
     return xr.Dataset(

@@ -1,9 +1,6 @@
 """Every rule against its own flow as the learning rate is halved: orders of a run and of a step, and Theorem 3.1."""
 
 import dataclasses
-from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,7 +12,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import without_truth
+from ._lanes import stacked, without_truth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,17 +83,16 @@ def _flows(problems, theta0s, kind: str, gamma, ts, config: Config):
 @eqx.filter_jit
 def _runs(problems, theta0s, kind: str, gamma, rates, saves: tuple[int, ...], config: Config):
     """Iterates of a rule at the numbers of steps to save, (lanes, rates, saves, d), and how the runs ended."""
-    make: dict[str, Callable[..., Any]] = {
-        "GD": ht.GD,
-        "HYP": partial(ht.HYP, config.alpha, config.beta),
-        "HYP*": partial(ht.HAMStep, config.alpha, config.beta),
-        "EXP": partial(ht.Exponentiated, config.beta),
-        "m*w": partial(ht.ProductGD, config.beta, gamma=gamma),
-    }
+    rule = {
+        "GD": ht.GD(),
+        "HYP": ht.HYP(config.alpha, config.beta),
+        "HYP*": ht.HAMStep(config.alpha, config.beta),
+        "EXP": ht.Exponentiated(config.beta),
+        "m*w": ht.ProductGD(config.beta, gamma=gamma),
+    }[kind]
 
     def one(problem, theta0, rate):
-        rule, steps = make[kind](), saves[-1]
-        end = ht.run(problem, rule, theta0, learning_rate=rate, steps=steps, save_every=saves, throw=False)
+        end = ht.run(problem, rule, theta0, learning_rate=rate, steps=saves[-1], save_every=saves, throw=False)
         return end.thetas[1:], ht.codes(end.result)
 
     return jax.vmap(jax.vmap(one, (None, None, 0)), (0, 0, None))(problems, theta0s, rates)
@@ -135,7 +131,7 @@ def run(config: Config) -> xr.Dataset:
             "status": np.where(reached, 0, codes).max(axis=1),
         }
         rows.append({name: values.reshape(len(STARTS), -1, *values.shape[1:]) for name, values in row.items()})
-    of = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    of = stacked(rows)
     distance = np.abs(first["EXP"] - first["balanced m*w"]).max(axis=-1).reshape(len(STARTS), -1, rates.size)
     dims, pair = ("rule", "start", "instance"), ("start", "instance")
     return xr.Dataset(

@@ -13,8 +13,8 @@ import xarray as xr
 
 import hamtheory as ht
 
-from . import _draws, store
-from ._lanes import without_truth
+from . import store
+from ._lanes import stacked, without_truth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,20 +60,15 @@ RULES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-def _sharpness(problem, metric):
-    """λ_max(X diag(metric) Xᵀ/n)."""
-    return jnp.linalg.eigvalsh((problem.X * metric[None, :]) @ problem.X.T / problem.n)[-1]
-
-
 @eqx.filter_jit
-def _theory(problem, parameters, rule: str, tol: float):
+def _theory(problem, parameters, geometry: Callable[..., Any], tol: float):
     """The limits of the flows from zero, g⁻¹ there, the largest stable learning rates, and how the limits ended."""
 
     def one(parameter):
-        geo = RULES[rule][1](parameter)
+        geo = geometry(parameter)
         limit = ht.solve_limit(problem, geo, tol=tol, throw=False)
         metric = jnp.broadcast_to(geo.inverse_metric(limit.theta), limit.theta.shape)
-        return limit.theta, metric, 2 / _sharpness(problem, metric), ht.codes(limit.result)
+        return limit.theta, metric, ht.metrics.stable_learning_rate(problem, geo, limit.theta), ht.codes(limit.result)
 
     return jax.lax.map(one, parameters)
 
@@ -103,7 +98,7 @@ def _near(problem, parameters, limits, metrics, direction, rule: str, config: Co
 
 @eqx.filter_jit
 def _far(problem, parameters, rates, rule: str, config: Config):
-    """Relative residuals of runs from zero, (parameters, rates), `η λ_max/2` where they end, and how they ended."""
+    """Relative residuals of runs from zero, (parameters, rates), η over the largest at their ends, and their codes."""
 
     def one(parameter, rate):
         algorithm, steps = RULES[rule][0](parameter), config.far_steps
@@ -111,10 +106,11 @@ def _far(problem, parameters, rates, rule: str, config: Config):
             problem, algorithm, learning_rate=rate, steps=steps, save_every=steps, tol=config.converged, throw=False
         )
         if rule == "m*w":  # steps of any size change the imbalance of the factors
-            metric = jnp.square(end.ms[-1]) + jnp.square(end.ws[-1])
+            root = problem.X * jnp.hypot(end.ms[-1], end.ws[-1])[None, :]
+            largest = 2 * problem.n / jnp.square(jnp.linalg.norm(root, ord=2))
         else:
-            metric = jnp.broadcast_to(RULES[rule][1](parameter).inverse_metric(end.theta), end.theta.shape)
-        return end.residual, rate / 2 * _sharpness(problem, metric), ht.codes(end.result)
+            largest = ht.metrics.stable_learning_rate(problem, RULES[rule][1](parameter), end.theta)
+        return end.residual, rate / largest, ht.codes(end.result)
 
     return jax.vmap(jax.vmap(one, (None, 0)))(parameters, rates)
 
@@ -129,7 +125,7 @@ def _bracket(rates: np.ndarray, converged: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _lanes(problem, rule: str, parameters, direction, config: Config) -> dict[str, np.ndarray]:
     """All numbers of one problem and rule, a lane a parameter."""
-    limits, metrics, theory, codes = _theory(problem, parameters, rule, config.tol)
+    limits, metrics, theory, codes = _theory(problem, parameters, RULES[rule][1], config.tol)
     near = np.asarray(_near(problem, parameters, limits, metrics, direction, rule, config))
     rates = np.asarray(theory)[:, None] * np.geomspace(*config.ratios)
     residual, end_sharpness, outcome = map(np.asarray, _far(problem, parameters, rates, rule, config))
@@ -155,14 +151,13 @@ def run(config: Config) -> xr.Dataset:
     logs |= {"m*w": np.linspace(*config.gammas)}
     rows = []
     for seed in tqdm.trange(config.seed, config.seed + config.instances, desc="stability", leave=False, delay=2):
-        (problem,) = _draws.labelled_problems(config.n, config.d, config.k, 1, seed).values()
+        problem = without_truth(ht.sparse_regression(config.n, config.d, config.k, seed=seed))
         direction = jnp.asarray(np.random.default_rng(seed).standard_normal(config.n))
         parts = [
-            _lanes(without_truth(problem), rule, jnp.exp(jnp.asarray(values)), direction, config)
-            for rule, values in logs.items()
+            _lanes(problem, rule, jnp.exp(jnp.asarray(values)), direction, config) for rule, values in logs.items()
         ]
         rows.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    of = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    of = stacked(rows)
     dims, runs = ("instance", "lane"), ("instance", "lane", "ratio")
     status = store.status(dims, of["status"].astype(np.int8))
     status.attrs["long_name"] = "how the lane ended; converged: the limit is certified, both rates bracketed"

@@ -5,13 +5,14 @@ from typing import Any
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
 NUMBER = "F15"
 TITLE = "The halves of a HAM step: the hyperbolic step alone, the gradient step on small weights only, HYP and HYP*"
-SOURCE = "HAM, Algorithm 1 and Appendix D; the count of half-spaces: Cover (1965)"
+SOURCE = "HAM [jacobs2026ham], Algorithm 1 and Appendix D; the count of half-spaces: [cover1965geometrical]"
 CAPTION = (
     "Medians and ranges over random problems, without the runs that did not converge. (a) From small starts of random "
     "signs: distance of the limit to the truth, against how many of its nonzero entries start with the wrong sign. The "
@@ -22,7 +23,7 @@ CAPTION = (
     "discrete runs (markers) and of the flow (dashed; α = 50, dotted: τ = 1/α). Below 1/α it falls, with the bias of "
     "a larger α, until the step size ends it. (d) Time to a relative residual of 10⁻³ in the same runs. (e) Distance "
     "between the limits of HYP and HYP*, and of each to that of HAM's flow, relative to its norm: they differ by "
-    "about second order in the step size, and are off by first order. (f) Sign changes of all entries."
+    "about second order in the step size, and for small steps are off by first order. (f) Sign changes of all entries."
 )
 
 
@@ -105,11 +106,14 @@ def draw(dataset: xr.Dataset) -> Figure:
         level = variants[name].sel(start="zero").isel(halving=len(rates) // 2)
         level = float(level.sel(variant="HYP").median() if name == "off" else level.median())
         apart.plot(rates, 0.5 * level * (rates / middle) ** order, **THEORY, zorder=0)
-    apart.set(xscale="log", yscale="log", xlabel="step size $\\eta$", ylabel="relative distance of limits")
-    flips.set(xscale="log", xlabel="step size $\\eta$", ylabel="mean number of sign changes")
+    apart.set(
+        xscale="log", yscale="log", xlabel="step size $\\eta$, in $10^{-3}$", ylabel="relative distance of limits"
+    )
+    flips.set(xscale="log", xlabel="step size $\\eta$, in $10^{-3}$", ylabel="mean number of sign changes")
     flips.set(ylim=(0, 1.15 * float(variants["flips"].mean("instance").max())))
     for ax in (apart, flips):
-        ax.xaxis.set_minor_formatter("")
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(rates.values, [f"{1e3 * rate:g}" for rate in rates.values])
     for ax, letter in zip(axes.flat, "abcdef", strict=True):
         panel_label(ax, letter)
     plain: dict[str, Any] = {"linestyle": "", "markersize": 4}

@@ -12,7 +12,7 @@ from .style import COLOURS, THEORY, panel_label, shades
 
 NUMBER = "E3"
 TITLE = "Large steps on m⊙w: single samples lead closer to the truth, full gradients away from it"
-SOURCE = "Even et al., (S)GD over Diagonal Linear Networks, Theorem 1 and Figures 1, 3 and 4"
+SOURCE = "(S)GD over Diagonal Linear Networks [even2023sgd], Theorem 1 and Figures 1, 3 and 4"
 CAPTION = (
     "Gradient descent on θ = m⊙w from zero, with full gradients (GD) and with one sample a step (SGD), to a relative "
     "residual of 10⁻³ or less. Step sizes are in units of the largest that is linearly stable near the limit of the "
@@ -69,7 +69,7 @@ def draw(dataset: xr.Dataset) -> Figure:
             every = np.broadcast_to(lane["fraction"].values, lane["violation"].shape)
             grid[1, 1].plot(every, lane["violation"], **look | {"linestyle": "", "markersize": 2})
         grid[0, i].axhline(float(here["flow_error"].median()), **THEORY, zorder=0)
-        grid[0, i].set(yscale="log", ylim=(3e-8, 5))
+        grid[0, i].set(yscale="log", ylim=(1e-8, 5))
         grid[0, i].set_title(title, loc="right")
     for ax in grid.flat[: len(titles)]:
         ax.axvline(1, color="0.8", linewidth=0.7, zorder=0)

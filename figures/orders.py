@@ -11,7 +11,7 @@ from .style import COLOURS, THEORY, panel_label, shades
 
 NUMBER = "F11"
 TITLE = "Order of every rule towards its own flow"
-SOURCE = "HAM, Theorems 3.1 and 4.2"
+SOURCE = "HAM [jacobs2026ham], Theorems 3.1 and 4.2"
 CAPTION = (
     "Largest error of an entry, against the flow that a rule discretises (α = 5, weight decay 0.1, but none for "
     "gradient descent), as the learning rate is halved, for 40 random problems of each kind (n = 6, d = 10). Lines and "

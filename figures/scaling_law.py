@@ -13,24 +13,24 @@ NUMBER = "F16"
 TITLE = "Which α is best, and is there a scaling law?"
 SOURCE = (
     "the mirror flow's limit [jacobs2026ham]; homogeneity, R_α(cθ) = c² R_cα(θ), by which the best α is proportional "
-    "to 1/‖θ*‖, exactly; state evolution: that of approximate message passing with the proximal map of R_α, at "
-    "interpolation"
+    "to 1/‖θ*‖, exactly; state evolution: that of approximate message passing [donoho2009message], "
+    "[bayati2011dynamics], with the proximal map of R_α, at interpolation"
 )
 CAPTION = (
     "Limits of HAM from zero on sparse regressions, y = Xθ* + noise, around n = 40, d = 100, four spikes of ±1. Blue: "
     "the α of least error ‖θ − θ*‖, with noise (of deviation 1.5 where it does not vary). Green: the least α from "
     "which at most a tenth of what α can gain is missing; without noise, and with it in (e). Marks and bars: medians "
     "and quartiles of 36 instances. Grey lines: state evolution, without a free parameter. Dashed: the power law "
-    "fitted to the medians in (b–e). Percentages: instances whose best α is at an end, above e²⁴ (top) or below e⁻⁴ "
-    "(bottom); they count as such in the quartiles, and a median that is there (open triangle) is not fitted. (a) "
+    "fitted to the medians in (b–e). Percentages (b–e): instances whose best α is at an end, above e²⁴ (top) or below "
+    "e⁻⁴ (bottom); they count as such in the quartiles, and a median that is there (open triangle) is not fitted. (a) "
     "Median errors, with the noise on the right; dots: their least. (b–e) One factor varies: the medians bend away "
-    "from the power law in n, in k and in the noise, and at the smallest noise most instances have no finite best α. "
-    "(f) All vary, with n/d, k/d and noise²/n constant: the medians move by less than their quartiles are apart. (g) "
-    "Without noise, one mark an instance that basis pursuit recovers: its margin m tells the needed α (R² is that of "
-    "ln ln α). (h) What a rule for α costs: median of the error over the least of the instance, minus 1 (one α: the "
-    "best one's median at the centre; where state evolution says ∞, it is the L1 end). (i) Exponents of the power "
-    "laws, 95 % by the bootstrap; a misfit (reduced χ² at the medians) far above 1 says that α is no product of "
-    "powers."
+    "from the power law in n, in k and in the noise, and at the two smallest noises most instances have no finite "
+    "best α. (f) The problems of (b) (filled), and problems of the same n/d, k/d and noise²/n, but of d = 100 (open; "
+    "dashed: the power law for these): in state evolution they are the same, and the quartiles overlap. (g) Without "
+    "noise, one mark an instance that basis pursuit recovers: its margin m tells the needed α (R² is that of ln ln "
+    "α). (h) What a rule for α costs: median of the error over the least of the instance, minus 1 (one α: the best "
+    "one's median at the centre; where state evolution says ∞, it is the L1 end). (i) Exponents of the power laws, 95 "
+    "% by the bootstrap; a misfit (reduced χ² at the medians) far above 1 says that α is no product of powers."
 )
 _ANSWERS = {"best": COLOURS["HAM"], "needed": COLOURS["other"]}
 _NAMES = {"d": "columns $d$", "n": "rows $n$", "k": "spikes $k$", "noise": "noise"}
@@ -47,15 +47,16 @@ _WINDOW = (-4.5, 27.0)  # of ln α, with room for what is at an end
 def _line(dataset: xr.Dataset, line: str, *, noisy: bool) -> xr.Dataset:
     """The settings on a line, with the centre, in the order of what varies."""
     on = dataset["line"].isin(["centre", line]) & ((dataset["noise"] > 0) == noisy)
-    return dataset.isel(setting=np.flatnonzero(on)).sortby("d" if line == "proportion" else line)
+    return dataset.isel(setting=np.flatnonzero(on)).sortby(line if line in _NAMES else "n")
 
 
-def _marks(ax, x: np.ndarray, quartiles: np.ndarray, colour: str, marker: str) -> None:
+def _marks(ax, x: np.ndarray, quartiles: np.ndarray, answer: str, **style) -> None:
     """Medians, and bars between the quartiles, up to the edge where these are infinite."""
     low, middle, high = np.clip(quartiles, -1e3, 1e3)
     bars = np.abs(np.stack([middle - np.maximum(low, _WINDOW[0]), np.minimum(high, _WINDOW[1]) - middle]))
-    inside = np.isfinite(quartiles[1])
-    ax.errorbar(x[inside], middle[inside], bars[:, inside], color=colour, fmt=marker, markersize=3.2, elinewidth=0.9)
+    inside, colour = np.isfinite(quartiles[1]), _ANSWERS[answer]
+    look = {"color": colour, "fmt": "o" if answer == "best" else "s", "markersize": 3.2, "elinewidth": 0.9} | style
+    ax.errorbar(x[inside], middle[inside], bars[:, inside], **look)
     ax.plot(x[~inside], np.where(quartiles[1] > 0, 24.0, -4.0)[~inside], "^", color=colour, markersize=3.5, mfc="w")
 
 
@@ -68,27 +69,46 @@ def _shares(ax, x: np.ndarray, logs: xr.DataArray) -> None:
                 ax.text(place, height, f"{100 * share:.0f}%", bbox={"pad": 0.5, "fc": "w", "ec": "none"}, **look)
 
 
-def _scaling(ax, dataset: xr.Dataset, line: str) -> None:
-    """α against one factor, or against all in proportion."""
-    on_x = "d" if line == "proportion" else line
-    for answer, noisy in (("best", True), ("needed", line == "noise")):
-        part = _line(dataset, line, noisy=noisy).sel(answer=answer)
-        x, factor = part[on_x].values.astype(float), 1.0 if answer == "best" else 0.97
-        if line in dataset["factor"]:
-            star = "noisy" if noisy else "noise-free"
-            places = dataset["theory_place"].sel(factor=line).values
-            curve = dataset["theory_line_log"].sel(star=star, factor=line, answer=answer).values
-        else:
-            places, curve = x, part["theory_log"].values
-        ax.plot(places, np.where(np.isfinite(curve), curve, np.nan), color="0.45", linewidth=0.9)
-        ax.plot(x, part["law_log"], color=_ANSWERS[answer], linestyle=(0, (4, 2)), linewidth=0.9)
-        _marks(ax, x * factor, part["quartiles"].values, _ANSWERS[answer], "o" if answer == "best" else "s")
-        if answer == "best":
-            _shares(ax, x, part["answer_log"])
-    ax.set(xscale="log", ylim=_WINDOW, xlabel="$d$, with $n, k$, noise² $\\propto d$" if on_x != line else _NAMES[line])
+def _axis(ax, x: np.ndarray, label: str) -> None:
+    ax.set(xscale="log", ylim=_WINDOW, xlabel=label)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(x, [f"{value:g}" for value in x])
     ax.set_xlim(x.min() / 1.25, x.max() * 1.25)
+
+
+def _theory(ax, dataset: xr.Dataset, factor: str, answer: str, noisy: bool, x=None) -> None:
+    """State evolution along the line of a factor, where it is finite."""
+    line = dataset.sel(star="noisy" if noisy else "noise-free", factor=factor, answer=answer)
+    curve, places = line["theory_line_log"].values, line["theory_place"].values
+    ax.plot(
+        places if x is None else x(places), np.where(np.isfinite(curve), curve, np.nan), color="0.45", linewidth=0.9
+    )
+
+
+def _scaling(ax, dataset: xr.Dataset, factor: str) -> None:
+    """α against one factor."""
+    for answer, noisy in (("best", True), ("needed", factor == "noise")):
+        part = _line(dataset, factor, noisy=noisy).sel(answer=answer)
+        x = part[factor].values.astype(float)
+        _theory(ax, dataset, factor, answer, noisy)
+        ax.plot(x, part["law_log"], color=_ANSWERS[answer], linestyle=(0, (4, 2)), linewidth=0.9)
+        _marks(ax, x * (1.0 if answer == "best" else 0.97), part["quartiles"].values, answer)
+        if answer == "best":
+            _shares(ax, x, part["answer_log"])
+    _axis(ax, x, _NAMES[factor])
+
+
+def _proportions(ax, dataset: xr.Dataset) -> None:
+    """α against n/d, along the line of d and at the d of the centre, all else in proportion."""
+    for answer, noisy in (("best", True), ("needed", False)):
+        centre = _line(dataset, "", noisy=noisy)
+        _theory(ax, dataset, "d", answer, noisy, lambda d, n=centre["n"].values: n / d)
+        for line, shift, style in (("d", 0.97, {}), ("proportion", 1.03, {"markerfacecolor": "white"})):
+            part = _line(dataset, line, noisy=noisy).sel(answer=answer)
+            x = (part["n"] / part["d"]).values
+            _marks(ax, shift * x, part["quartiles"].values, answer, **style)
+        ax.plot(x, part["law_log"], color=_ANSWERS[answer], linestyle=(0, (4, 2)), linewidth=0.9)
+    _axis(ax, x, "$n/d$, all in proportion")
 
 
 def draw(dataset: xr.Dataset) -> Figure:
@@ -117,8 +137,10 @@ def draw(dataset: xr.Dataset) -> Figure:
     curves.set_xticks([0, 10, 20])
     curves.xaxis.set_major_formatter(power)
 
-    for ax, line in zip(axes.flat[1:6], [*dataset["factor"].values.tolist(), "proportion"], strict=True):
-        _scaling(ax, dataset, line)
+    for ax, factor in zip(axes.flat[1:5], dataset["factor"].values, strict=True):
+        _scaling(ax, dataset, factor)
+    _proportions(axes[1, 2], dataset)
+    for ax in axes.flat[1:6]:
         ax.set_yticks([0, 10, 20])
         ax.yaxis.set_major_formatter(power)
         ax.set_ylabel("α")

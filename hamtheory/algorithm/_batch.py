@@ -30,8 +30,8 @@ class RunBatch(eqx.Module):
 
     `theta`: (lanes, d). `residual`: (lanes,), `‖Xθ − y‖/‖y‖`. `codes`: how each ended, an index of `hamtheory.NAMES`.
     `steps`: the numbers of the saved steps, (saves,); `loss`: of all samples at them, (lanes, saves), where a lane that
-    has ended stays as it was. `ended`: the number of the last step of each, (lanes,). `states`, `integral`: the last
-    ones, pytrees of (lanes, ...) arrays.
+    has ended stays as it was. `ended`: the number of the last step of each, (lanes,), of a lane that has left the range
+    of numbers the save at which that was found. `states`, `integral`: the last ones, pytrees of (lanes, ...) arrays.
     """
 
     theta: Float[np.ndarray, "lanes d"]
@@ -203,22 +203,27 @@ def _advance(inputs: Inputs, shared: _Shared, lanes: _Lanes, gaps, saves, is_sav
 
     def save(i, both):
         old, losses = both
-        carry = jax.lax.fori_loop(0, gaps[i], lambda _, carry: shared.each(one_step, inputs, carry, _AXES), old.carry)
+        step = lambda _, carry: shared.each(_unwatched, inputs, carry, _AXES)  # noqa: E731
+        carry = jax.lax.fori_loop(0, gaps[i], step, old.carry)
         running = old.code == _RUNNING
         carry = _chosen(running, carry, old.carry)
-        loss, residual = shared.each(_measured, inputs, carry)
-        code = jnp.where(carry.finite < carry.step, _NONFINITE, jnp.where(residual <= shared.tol, _CONVERGED, _RUNNING))
+        loss, residual, is_finite = shared.each(_measured, inputs, carry)
+        code = jnp.where(is_finite, jnp.where(residual <= shared.tol, _CONVERGED, _RUNNING), _NONFINITE)
         code = jnp.where(running, jnp.where(is_save, code, _RUNNING), old.code)
-        ended = jnp.where(running, jnp.minimum(carry.step, carry.finite + 1), old.ended)
+        ended = jnp.where(running, carry.step, old.ended)
         return _Lanes(carry, code, ended), losses.at[:, i].set(loss)
 
     room = jnp.zeros((lanes.code.size, gaps.size), inputs.theta0s.dtype)
     return jax.lax.fori_loop(0, saves, save, (lanes, room))
 
 
+def _unwatched(plan: Plan, carry: Carry) -> Carry:
+    return one_step(plan, carry, watch=False)
+
+
 def _measured(plan: Plan, carry: Carry):
     theta = plan.algorithm.theta(carry.state)
-    return plan.problem.loss(theta), relative_residual(plan.problem, theta)
+    return plan.problem.loss(theta), relative_residual(plan.problem, theta), jnp.all(jnp.isfinite(theta))
 
 
 @eqx.filter_jit

@@ -80,7 +80,7 @@ def test_lanes_end_on_their_own():
         np.testing.assert_allclose(many.loss[lane, :saved], one.loss, rtol=1e-10)
         assert (many.loss[lane, saved:] == many.loss[lane, saved - 1]).all()
     failed = ht.run(PROBLEM, ht.GD(), learning_rate=rates[3], steps=4000, save_every=100, throw=False)
-    assert many.ended[3] == failed.stats["nonfinite_step"]
+    assert many.ended[3] - 100 < failed.stats["nonfinite_step"] <= many.ended[3]
 
 
 def test_integrals():

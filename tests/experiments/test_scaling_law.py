@@ -22,7 +22,6 @@ CONFIG = scaling_law.Config(
     ns=(),
     ks=(1, 4),
     noises=(0.2, 2.0),
-    proportions=(),
     instances=8,
     margins=6,
     places=3,
@@ -34,17 +33,16 @@ CENTRE = Setting("centre", 40, 100, 4, 1.5)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Computed by a run that is interrupted after its sweep, and by another that must find all of it."""
-    folder = tmp_path_factory.mktemp("sweeps")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scaling_law, "state_evolution", _interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            scaling_law.run(CONFIG, folder)
-    assert len(list(folder.iterdir())) == 1
-    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "ROOT", tmp_path_factory.mktemp("out"))
+        patch.setenv("TQDM_DISABLE", "1")
+        with patch.context() as inner:
+            inner.setattr(scaling_law, "state_evolution", _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                store.compute(scaling_law, "scaling_law", CONFIG)
         patch.setattr(ht.sweeps.Path, "compute", _interrupt)
-        dataset = scaling_law.run(CONFIG, folder)
-    assert not list(folder.iterdir())
-    return dataset
+        store.compute(scaling_law, "scaling_law", CONFIG)
+        return store.load("scaling_law")
 
 
 def _interrupt(*arguments):
@@ -53,8 +51,11 @@ def _interrupt(*arguments):
 
 @jax.jit
 def _limits(X, y, logs):
-    one = lambda log: ht.solve_limit(ht.LinearRegression(X, y), ht.HAM(log_alpha=log), throw=False)  # noqa: E731
-    return jax.lax.map(lambda log: (one(log).theta, ht.codes(one(log).result)), logs)
+    def one(log):
+        limit = ht.solve_limit(ht.LinearRegression(X, y), ht.HAM(log_alpha=log), throw=False)
+        return limit.theta, ht.codes(limit.result)
+
+    return jax.lax.map(one, logs)
 
 
 def test_homogeneity_holds_to_rounding():
@@ -78,8 +79,12 @@ def test_a_thousand_instances_none_of_them_twice():
     assert len(set(seeds)) == len(seeds) == spec.lanes >= 1000
 
 
-def test_another_configuration_is_another_sweep():
-    assert store.fingerprint("scaling_law", CONFIG) != store.fingerprint("scaling_law", scaling_law.Config())
+def test_the_line_of_d_in_the_same_proportions():
+    made = scaling_law.settings(scaling_law.Config())
+    lines = {line: [s for s in made if s.line == line] for line in ("d", "proportion")}
+    ratios = [[(s.n / s.d, s.k / s.d, s.noise**2 / s.n) for s in of] for of in lines.values()]
+    np.testing.assert_allclose(ratios[1], ratios[0], rtol=1e-12)
+    assert {s.d for s in lines["proportion"]} == {made[0].d}
 
 
 def test_every_lane_is_certified(data):

@@ -1,10 +1,12 @@
 """F12: near a limit, steps are stable up to what linearisation says; from zero, up to about that, or further."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hamtheory as ht
 from experiments import stability
+from experiments._lanes import without_truth
 from figures import stability as figure_module
 
 pytestmark = pytest.mark.slow  # three compilations a rule
@@ -38,11 +40,12 @@ def test_near_the_limit_theory_is_exact(data):
 
 def test_theory_of_the_product_is_that_of_its_factors(data):
     """The Jacobian on (m, w) has the eigenvalues of `X diag(m² + w²) Xᵀ/n`, and m² + w² = 2√(θ² + γ²)."""
-    problem = ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=1)
+    problem = without_truth(ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=1))
     X, lane = np.asarray(problem.X), lanes(data, "m*w").isel(instance=1)
-    for log_gamma, theory in zip(lane["log_parameter"].values, lane["theory"].values, strict=True):
-        theta = ht.solve_limit(problem, ht.Hypentropy(log_gamma=log_gamma), tol=CONFIG.tol).theta
-        m, w, _ = ht.ProductGD(gamma=np.exp(log_gamma)).init(problem, theta)
+    gammas = np.exp(lane["log_parameter"].values)
+    thetas = stability._theory(problem, jnp.asarray(gammas), ht.Hypentropy, CONFIG.tol)[0]
+    for gamma, theta, theory in zip(gammas, thetas, lane["theory"].values, strict=True):
+        m, w, _ = ht.ProductGD(gamma=gamma).init(problem, theta)
         J = np.hstack([X * np.asarray(w), X * np.asarray(m)]) / np.sqrt(problem.n)  # of the residual
         assert theory == pytest.approx(2 / np.linalg.norm(J, 2) ** 2, rel=1e-9)
 
