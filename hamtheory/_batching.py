@@ -33,6 +33,7 @@ class Source:
     """Lanes as a user gives them: problems and which of them each lane has, geometries, starts; checked.
 
     `geos`: any pytree of arrays, with a leading axis of lanes or for all the same; errors call it by its `name`.
+    Its arrays have at most so many `axes`.
     """
 
     def __init__(
@@ -43,9 +44,14 @@ class Source:
         theta0s,
         share: bool | None,
         name: str = "geos",
+        axes: int = 1,
     ):
         problems = [problems] if isinstance(problems, LinearRegression) else list(problems)
         self.lanes, self.which = _lane_count(problems, geos, theta0s, which, name)
+        for leaf in jax.tree.leaves(geos):
+            if leaf.ndim > axes:
+                most = "one number" if axes == 1 else "at most one array"
+                raise ValueError(f"{name} must have {most} a lane for each parameter; got shape {leaf.shape}")
         first = problems[0]
         self.shared = len(problems) == 1 if share is None else share
         if self.shared and len(problems) > 1:

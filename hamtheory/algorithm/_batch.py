@@ -86,9 +86,9 @@ def run_many(
     ```python
     >>> import hamtheory as ht
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
-    >>> many = ht.run_many(problem, ht.HAMStep(alpha=[1.0, 20.0]), learning_rate=0.01, steps=400)
+    >>> many = ht.run_many(problem, ht.HAMStep(alpha=[2.0, 20.0]), learning_rate=0.01, steps=400)
     >>> many.theta.round(2).tolist(), many.loss.shape
-    ([[0.35, 0.82], [0.16, 0.92]], (2, 101))
+    ([[0.32, 0.84], [0.16, 0.92]], (2, 101))
 
     ```
     """
@@ -106,7 +106,7 @@ def run_many(
             raise ValueError(f"learning_rate must be a number or have shape (lanes,); got shape {rate.shape}")
     sampler = sampler_of(first, batch_size, replace, label_noise, key if keys is None else keys[0])
     rules = in_dtype(algorithm, dtype), None if callable(rate) else rate, keys
-    source = Source(problems, which, rules, theta0s, share, "algorithm, learning_rate and keys")
+    source = Source(problems, which, rules, theta0s, share, "algorithm, learning_rate and keys", 2)
     if source.theta0s is not None:
         finite(source.theta0s, "theta0s")
     source.geos = (*source.geos[:2], _split(sampler, key, keys, source.lanes))

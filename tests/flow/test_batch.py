@@ -105,6 +105,7 @@ def test_bad_input(problem, unchecked):
         r"problems must have one shape": lambda: ht.solve_flows([problem, wide], ht.HAM(ALPHAS)),
         r"which must say": lambda: ht.solve_flows([problem, problem], ht.HAM(ALPHAS)),
         r"which must hold one index of the 1 problems": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), which=[1]),
+        r"geos must have one number a lane": lambda: ht.solve_flows(problem, ht.HAM(np.ones((3, problem.d)))),
         r"numbers of lanes disagree": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), which=[0, 0]),
         r"theta0s must have shape \(lanes, 30\)": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), np.zeros(D)),
         r"solver must be one of": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), solver="kvaerno5"),
