@@ -7,6 +7,7 @@ from . import (
     metrics as metrics,
     optim as optim,
     problem as problem,
+    signs as signs,
     sweeps as sweeps,
     symbolic as symbolic,
 )
