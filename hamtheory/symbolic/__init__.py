@@ -4,6 +4,7 @@ from ._derive import Derivation, derive
 from ._geometry import SymbolicGeometry, geometry
 from ._ito import ito_drift
 from ._limits import Limits
+from ._passage import FirstPassage, first_passage
 
 EUCLIDEAN = "1"
 HAM = "1 + alpha*Abs(theta)"
@@ -14,9 +15,11 @@ __all__ = [
     "HAM",
     "HYPENTROPY",
     "Derivation",
+    "FirstPassage",
     "Limits",
     "SymbolicGeometry",
     "derive",
+    "first_passage",
     "geometry",
     "ito_drift",
 ]
