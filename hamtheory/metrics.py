@@ -135,6 +135,20 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
     return jnp.square(values[problem.rank - 1]) / problem.n
 
 
+def gradient_second_moments(
+    problem: LinearRegression, theta: Vector, *, batch_size: int | None = None, label_noise: Number = 0.0
+) -> Float[Array, " d"]:
+    """`E[gᵢ²]` of the gradient g at θ of a mini-batch drawn with replacement, with noise δ on the labels.
+
+    `(1 − 1/b)(∇ᵢf)² + Σⱼ (rⱼ² + δ²) xⱼᵢ² / (n b)`, r the residual; of all samples (None), `(∇ᵢf)² + δ² Σⱼ xⱼᵢ² / n²`.
+    """
+    X, n, residual = problem.X, problem.n, problem.residual(theta)
+    exact, noise = jnp.square(residual @ X / n), jnp.square(jnp.asarray(label_noise, problem.dtype))
+    if batch_size is None:
+        return exact + noise * jnp.mean(jnp.square(X), axis=0) / n
+    return exact * (1 - 1 / batch_size) + (jnp.square(residual) + noise) @ jnp.square(X) / (n * batch_size)
+
+
 def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
 

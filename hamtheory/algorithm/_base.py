@@ -7,6 +7,7 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
 from .._validate import is_traced
+from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
 
 
@@ -46,6 +47,14 @@ class AbstractAlgorithm(eqx.Module):
     @abc.abstractmethod
     def theta(self, state: Any) -> Float[Array, " d"]:
         """The parameter vector of a state."""
+
+    def of_flow(self) -> AbstractGeometry:
+        """The geometry of the flow that the rule discretises, without weight decay, if it is known."""
+        raise NotImplementedError
+
+    def mirror_drift(self, theta: Float[Array, " d"]) -> Float[Array, " d"]:
+        """κ(θ) in `R′(θ⁺) − R′(θ) = −ηg + ½ κ(θ) η²g² + O(η³)`, if the rule has one: `hamtheory.symbolic.ito_drift`."""
+        raise NotImplementedError
 
 
 def refused_if(bad: Bool[Array, ""], value: Array, message: str) -> Array:

@@ -1,5 +1,8 @@
 """The two textbook discretisations of the flow of any geometry."""
 
+import jax
+import jax.numpy as jnp
+
 from ..geometry import AbstractGeometry
 from ._base import AbstractAlgorithm
 
@@ -17,6 +20,9 @@ class _Geometric(AbstractAlgorithm):
 
     def theta(self, state):
         return state
+
+    def of_flow(self):
+        return self.geometry
 
 
 class MirrorDescent(_Geometric):
@@ -40,6 +46,9 @@ class MirrorDescent(_Geometric):
     def step(self, state, gradient, learning_rate):
         return self.geometry.inverse_mirror_map(self.geometry.mirror_map(state) - learning_rate * gradient)
 
+    def mirror_drift(self, theta):
+        return jnp.zeros_like(theta)
+
 
 class NaturalGradient(_Geometric):
     """The natural gradient step `θ⁺ = θ − ηg⁻¹(θ)⊙∇f(θ)`, Euler's method in θ.
@@ -58,3 +67,7 @@ class NaturalGradient(_Geometric):
 
     def step(self, state, gradient, learning_rate):
         return state - learning_rate * self.geometry.inverse_metric(state) * gradient
+
+    def mirror_drift(self, theta):
+        # −dg⁻¹/dθ, entry by entry
+        return -jax.jvp(self.geometry.inverse_metric, (theta,), (jnp.ones_like(theta),))[1]

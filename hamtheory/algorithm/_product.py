@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from .._types import Parameter
 from .._validate import count, finite, is_traced, nonnegative, per_coordinate, positive, real_array, start
+from ..geometry import Hypentropy
 from ._base import AbstractAlgorithm, refused_if
 
 _STAYS = (
@@ -101,6 +102,9 @@ class ProductGD(AbstractAlgorithm):
 
     def theta(self, state):
         return state.m * state.w
+
+    def of_flow(self):
+        return Hypentropy(self.gamma)
 
 
 def factors(theta, gamma):

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from .._types import Parameter
 from .._validate import is_traced, nonnegative, per_coordinate, positive
+from ..geometry import HAM, Euclidean
 from ._base import AbstractAlgorithm, refused_if
 
 
@@ -31,6 +32,12 @@ class GD(AbstractAlgorithm):
 
     def theta(self, state):
         return state
+
+    def of_flow(self):
+        return Euclidean()
+
+    def mirror_drift(self, theta):
+        return jnp.zeros_like(theta)
 
 
 class Exponentiated(AbstractAlgorithm):
@@ -119,6 +126,12 @@ class AbstractHyperbolic(AbstractAlgorithm):
 
     def theta(self, state):
         return state
+
+    def of_flow(self):
+        return HAM(self.alpha)
+
+    def mirror_drift(self, theta):
+        return self.alpha * jnp.sign(theta) / (1 + self.alpha * jnp.abs(theta))
 
 
 class HYP(AbstractHyperbolic):

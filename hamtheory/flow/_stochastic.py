@@ -12,10 +12,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt
 
 from .._result import NAMES
 from .._types import Number, Times, Vector
-from .._validate import count, finite, is_traced, per_coordinate, positive, real_array, start, strength
-from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
-from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
-from ..metrics import relative_residual
+from .._validate import count, finite, is_traced, positive, real_array, start, strength
+from ..algorithm import AbstractAlgorithm, ProductGD
+from ..algorithm._run import in_dtype
+from ..geometry import AbstractGeometry
+from ..metrics import gradient_second_moments, relative_residual
 from ..problem import LinearRegression
 from ..problem._regression import without_truth
 
@@ -66,7 +67,8 @@ def stochastic_flow(
     and `d ln γ = −η E[g²] dt` instead. All noise is in the row space of X: the limit moves by c, or by γ, alone.
 
     Arguments:
-      `problem`: any regression. `algorithm`: one of those above, without weight decay, clipping or resets.
+      `problem`: any regression. `algorithm`: one of those above, without weight decay, clipping or resets; or a rule
+        of your own with `of_flow` and `mirror_drift`.
       `theta0`: the start, (d,); zeros if left out. `learning_rate`: η > 0. `ts`: increasing times at which to save.
       `batch_size`, drawn with replacement, and `label_noise`: as in `run`; at least one of them.
       `key`: of `jax.random.key`. `paths`: how many. `substeps`: steps of the Euler–Maruyama method within η.
@@ -99,18 +101,18 @@ def stochastic_flow(
     delta, noisy = strength(label_noise, "label_noise", problem.dtype)
     if batch_size is None and not noisy:
         raise ValueError("give batch_size or label_noise: without either there is no noise, see solve_flow")
-    geometry, kappa = _model(algorithm, problem.d)
+    theta0 = start(theta0, problem.d, problem.dtype)
+    geometry = jax.tree.map(lambda x: x.astype(problem.dtype), _checked(algorithm, problem, theta0))
     eta = positive(real_array(learning_rate, "learning_rate", ndim=0), "learning_rate").astype(problem.dtype)
     ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(problem.dtype)
     if not is_traced(ts) and (ts.size == 0 or float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
         raise ValueError(f"ts must be increasing times that are at least 0, at least one; got {np.asarray(ts)}")
-    theta0 = start(theta0, problem.d, problem.dtype)
     if not isinstance(key, jax.Array):
         raise TypeError(f"key must be a key such as jax.random.key(0); got {key!r}")
     model = _Model(
         problem,
-        jax.tree.map(lambda x: x.astype(problem.dtype), geometry),
-        kappa,
+        in_dtype(algorithm, problem.dtype),
+        geometry,
         geometry.mirror_map(theta0),
         eta,
         delta if noisy else None,
@@ -131,86 +133,68 @@ def stochastic_flow(
     )
 
 
-def _model(algorithm: AbstractAlgorithm, d: int) -> tuple[AbstractGeometry, Any]:
-    """The geometry of an algorithm, and its κ; None for `ProductGD`, whose noise moves γ."""
-    own = {name: getattr(algorithm, name, None) for name in ("beta", "weight_decay")}
-    decays = [value for value in own.values() if value is not None and (is_traced(value) or np.any(np.asarray(value)))]
+def _checked(algorithm: AbstractAlgorithm, problem: LinearRegression, theta0: Array) -> AbstractGeometry:
+    """The geometry of an algorithm whose drift is known, or an error."""
+    try:
+        geometry = algorithm.of_flow()
+        algorithm.init(problem, theta0)
+        if not isinstance(algorithm, ProductGD):
+            jax.eval_shape(in_dtype(algorithm, problem.dtype).mirror_drift, theta0)
+    except NotImplementedError:
+        raise TypeError(
+            "algorithm must be one whose of_flow and mirror_drift are known, such as ht.GD(), ht.HAMStep(alpha=100.0) "
+            f"or ht.ProductGD(gamma=0.1); got {algorithm!r}"
+        ) from None
+    own = [getattr(algorithm, name, None) for name in ("beta", "weight_decay")]
+    decays = any(value is not None and (is_traced(value) or np.any(np.asarray(value))) for value in own)
     others = ("clip", "gradient_below", "reset_every", "m0")
     if decays or any(getattr(algorithm, name, None) is not None for name in others):
         raise ValueError(
             "algorithm must be without weight decay, clip, gradient_below, resets and factors of its own; "
             f"got {algorithm!r}"
         )
-    match algorithm:
-        case GD():
-            return Euclidean(), _no_drift
-        case HYP() | HAMStep():
-            per_coordinate(d, alpha=algorithm.alpha)
-            return HAM(algorithm.alpha), _hyperbolic_drift
-        case ProductGD():
-            return Hypentropy(algorithm.gamma), None
-        case MirrorDescent():
-            return algorithm.geometry, _no_drift
-        case NaturalGradient():
-            return algorithm.geometry, _natural_drift
-    raise TypeError(
-        "algorithm must be GD, HYP, HAMStep, ProductGD, MirrorDescent or NaturalGradient, such as "
-        f"ht.HAMStep(alpha=100.0); got {algorithm!r}"
-    )
-
-
-def _no_drift(geometry: AbstractGeometry, theta: Array) -> Array:
-    return jnp.zeros_like(theta)
-
-
-def _hyperbolic_drift(geometry: AbstractGeometry, theta: Array) -> Array:
-    assert isinstance(geometry, HAM)
-    return geometry.alpha * jnp.sign(theta) / geometry.inverse_metric(theta)
-
-
-def _natural_drift(geometry: AbstractGeometry, theta: Array) -> Array:
-    """`−dg⁻¹/dθ`, entry by entry."""
-    return -jax.jvp(geometry.inverse_metric, (theta,), (jnp.ones_like(theta),))[1]
+    return geometry
 
 
 class _Model(eqx.Module):
     """The drift and diffusion of (ν, c), or of (ν, ln(γ₀/γ)) for `ProductGD`."""
 
     problem: LinearRegression
+    algorithm: AbstractAlgorithm
     geometry: AbstractGeometry
-    kappa: Any
     mu0: Float[Array, " d"]
     eta: Float[Array, ""]
     label_noise: Float[Array, ""] | None
     batch_size: int | None = eqx.field(static=True)
     isotropic: bool = eqx.field(static=True)
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether the noise moves γ, and not the start."""
+        return isinstance(self.algorithm, ProductGD)
+
     def theta(self, state):
         dual, shift = state
         mu = self.mu0 + dual @ self.problem.X
-        if self.kappa is not None:
-            return self.geometry.inverse_mirror_map(mu + shift)
-        # γ sinh 2μ: the inverse mirror map of the γ of the start, and what γ has shrunk by.
-        return self.geometry.inverse_mirror_map(mu) * jnp.exp(-shift)
+        if self.shrinks:
+            # γ sinh 2μ: the inverse mirror map of the γ of the start, and what γ has shrunk by.
+            return self.geometry.inverse_mirror_map(mu) * jnp.exp(-shift)
+        return self.geometry.inverse_mirror_map(mu + shift)
 
     def drift(self, t, state, args):
         theta = self.theta(state)
-        residual = self.problem.residual(theta)
-        rate = self.eta * self.second_moments(residual)
-        if self.kappa is not None:
-            rate = self.kappa(self.geometry, theta) * rate / 2
-        return -residual / self.problem.n, rate
+        rate = self.eta * self.second_moments(theta)
+        if not self.shrinks:
+            rate = self.algorithm.mirror_drift(theta) * rate / 2
+        return -self.problem.residual(theta) / self.problem.n, rate
 
-    def second_moments(self, residual):
+    def second_moments(self, theta):
         """`E[g²]` of the entries of a stochastic gradient, (d,)."""
-        X, n, b = self.problem.X, self.problem.n, self.batch_size or self.problem.n
-        exact = jnp.square(residual @ X / n)
-        squares = jnp.zeros_like(residual) if self.label_noise is None else jnp.square(self.label_noise) + 0 * residual
-        if self.batch_size is None:
-            return exact + squares @ jnp.square(X) / n**2
-        if self.isotropic:
-            return (squares + jnp.mean(jnp.square(residual))) @ jnp.square(X) / (n * b)
-        return exact * (1 - 1 / b) + (squares + jnp.square(residual)) @ jnp.square(X) / (n * b)
+        noise = 0.0 if self.label_noise is None else self.label_noise
+        if self.batch_size is None or not self.isotropic:
+            return gradient_second_moments(self.problem, theta, batch_size=self.batch_size, label_noise=noise)
+        square = jnp.mean(jnp.square(self.problem.residual(theta))) + jnp.square(noise)
+        return square * jnp.mean(jnp.square(self.problem.X), axis=0) / self.batch_size
 
     def diffusion(self, t, state, args):
         n, b = self.problem.n, self.batch_size or self.problem.n

@@ -24,6 +24,7 @@ from ._quantity import LaneBatch, Quantity, Variable, register
 _DIMS = ("learning_rate", "batch_size", "draw")
 _RULES = ("published", "hyp", "mirror", "natural")
 _PUBLISHED = ("gd", "ham", "mw")
+_WIDTH = 32
 
 
 @register
@@ -192,9 +193,6 @@ def stable_rates(lanes: LaneBatch) -> np.ndarray:
         found = _stable(stack, geometry, jnp.asarray(ends.theta[place]))
         rates[place] = np.where(ends.codes[place] == 0, np.asarray(found), np.nan)
     return rates
-
-
-_WIDTH = 32
 
 
 @eqx.filter_jit

@@ -10,7 +10,7 @@ import scipy.stats
 import sympy
 
 import hamtheory as ht
-from hamtheory.flow._stochastic import _Model, _model
+from hamtheory.flow._stochastic import _Model
 from hamtheory.symbolic import HAM, ito_drift
 
 N, D = 4, 7
@@ -29,10 +29,10 @@ RULES = {
 
 
 def model(rule, batch_size=None, label_noise=None, isotropic=False):
-    geometry, kappa = _model(rule, D)
+    geometry = rule.of_flow()
     noise = None if label_noise is None else jnp.asarray(label_noise)
     mu = geometry.mirror_map(jnp.asarray(THETA))
-    return _Model(PROBLEM, geometry, kappa, mu, jnp.asarray(ETA), noise, batch_size, isotropic)
+    return _Model(PROBLEM, rule, geometry, mu, jnp.asarray(ETA), noise, batch_size, isotropic)
 
 
 def gradients(batch_size):
@@ -46,8 +46,7 @@ def gradients(batch_size):
 def test_coefficients_are_those_of_all_mini_batches(batch_size):
     all_of_them, X = gradients(batch_size), np.asarray(PROBLEM.X)
     sde = model(ht.GD(), batch_size)
-    residual = PROBLEM.residual(THETA)
-    np.testing.assert_allclose(sde.second_moments(residual), np.mean(all_of_them**2, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(sde.second_moments(THETA), np.mean(all_of_them**2, axis=0), rtol=1e-12)
     operator = sde.diffusion(0.0, (jnp.zeros(N), jnp.zeros(D)), None)
     root = jax.vmap(lambda e: operator.mv(e)[0])(jnp.eye(2 * N).reshape(2 * N, 2, N))
     covariance = np.asarray(X.T @ (root.T @ root) @ X)
@@ -56,11 +55,11 @@ def test_coefficients_are_those_of_all_mini_batches(batch_size):
 
 @pytest.mark.parametrize("batch_size", [None, 1, 3])
 def test_label_noise_adds_to_both(batch_size):
-    X, residual, delta = np.asarray(PROBLEM.X), PROBLEM.residual(THETA), 0.7
+    X, delta = np.asarray(PROBLEM.X), 0.7
     with_noise, b = model(ht.GD(), batch_size, delta), batch_size or N
     without = np.mean(gradients(batch_size) ** 2, axis=0) if batch_size else np.square(PROBLEM.gradient(THETA))
     added = delta**2 * np.mean(X**2, axis=0) / b
-    np.testing.assert_allclose(with_noise.second_moments(residual), without + added, rtol=1e-12)
+    np.testing.assert_allclose(with_noise.second_moments(THETA), without + added, rtol=1e-12)
     operator = with_noise.diffusion(0.0, (jnp.zeros(N), jnp.zeros(D)), None)
     root = jax.vmap(lambda e: operator.mv(e)[0])(jnp.eye(2 * N).reshape(2 * N, 2, N)[N:])
     np.testing.assert_allclose(root.T @ root, ETA * delta**2 / (N * b) * np.eye(N), atol=1e-15)
@@ -70,26 +69,23 @@ def test_label_noise_adds_to_both(batch_size):
 def test_kappa_is_what_a_step_does(rule):
     """`R′(θ⁺) − R′(θ) + ηg = ½ κ η²g² + O(η³)`, by differences of the rule itself."""
     rule = RULES[rule]
-    geometry, kappa = _model(rule, D)
-    assert kappa is not None
+    geometry = rule.of_flow()
     gradient, theta = jnp.asarray(np.random.default_rng(2).normal(size=D)), jnp.asarray(THETA)
 
     def off(eta):
         moved = geometry.mirror_map(rule.step(theta, gradient, jnp.asarray(eta)))
         return np.asarray(moved - geometry.mirror_map(theta) + eta * gradient)
 
-    predicted = np.asarray(kappa(geometry, theta) * gradient**2) / 2
+    predicted = np.asarray(rule.mirror_drift(theta) * gradient**2) / 2
     errors = [np.abs(off(eta) / eta**2 - predicted).max() for eta in (2e-4, 1e-4)]
     assert errors[0] <= 0.05 and (errors[0] <= 1e-8 or abs(errors[0] / errors[1] - 2) < 0.1)
 
 
 @pytest.mark.parametrize("rule, step", [("ham", "(theta - eta*g)*exp(-eta*alpha*g)"), ("natural", None)])
 def test_kappa_is_the_derived_one(rule, step):
-    geometry, kappa = _model(RULES[rule], D)
-    assert kappa is not None
     alpha, theta = sympy.symbols("alpha theta", positive=True)
     derived = [np.sign(x) * float(ito_drift(HAM, step).subs({alpha: 5, theta: abs(x)})) for x in THETA]
-    np.testing.assert_allclose(kappa(geometry, jnp.asarray(THETA)), derived, rtol=1e-12)
+    np.testing.assert_allclose(RULES[rule].mirror_drift(jnp.asarray(THETA)), derived, rtol=1e-12)
 
 
 def test_factors_shrink_gamma():
@@ -107,7 +103,7 @@ def test_factors_shrink_gamma():
 @pytest.mark.parametrize("rule", [ht.GD(), ht.HAMStep(5.0), ht.ProductGD(gamma=0.3)])
 def test_with_little_noise_it_is_the_flow(rule):
     """Up to the drift by E[g²], which is of order η as the error of Euler's method is: halving η halves both."""
-    geometry = _model(rule, D)[0]
+    geometry = rule.of_flow()
     flow = ht.solve_flow(PROBLEM, geometry, THETA, ts=[0.3, 1.0], rtol=1e-10, atol=1e-12)
     errors = []
     for eta in (2e-3, 1e-3):
@@ -151,7 +147,7 @@ def test_formula_of_pesme(batch_size):
 def test_the_algorithm_in_law(rule, noise):
     """The loss on the way, by Kolmogorov and Smirnov's test, and the mean of the norm at the end, of 300 each."""
     problem = ht.sparse_regression(10, 20, 2, seed=0)
-    geometry = _model(rule, 20)[0]
+    geometry = rule.of_flow()
     limit = ht.solve_limit(problem, geometry).theta
     eta = 0.01 * float(ht.metrics.stable_learning_rate(problem, geometry, limit))
     grid, count = [300, 900], 300
@@ -189,7 +185,7 @@ def test_the_algorithm_in_law(rule, noise):
         ({"algorithm": ht.HAMStep(5.0, 0.1)}, ValueError, "algorithm must be without weight decay"),
         ({"algorithm": ht.HAMStep(5.0, clip=5.0)}, ValueError, "algorithm must be without weight decay, clip"),
         ({"algorithm": ht.ProductGD(gamma=0.1, reset_every=3)}, ValueError, "resets"),
-        ({"algorithm": ht.Exponentiated()}, TypeError, "algorithm must be GD, HYP"),
+        ({"algorithm": ht.Exponentiated()}, TypeError, "algorithm must be one whose of_flow"),
         ({"algorithm": ht.ProductGD()}, ValueError, "gamma must be positive"),
         ({"learning_rate": 0.0}, ValueError, "learning_rate must be positive"),
         ({"batch_size": None}, ValueError, "give batch_size or label_noise"),
@@ -214,3 +210,36 @@ def test_a_path_that_leaves_the_numbers_says_so():
         PROBLEM, ht.HAMStep(100.0), learning_rate=10.0, ts=[2000.0], batch_size=1, paths=2, substeps=1, key=KEY
     )
     assert (flow.codes == ht.NAMES.index("nonfinite")).all()
+
+
+class Halved(ht.algorithm.AbstractAlgorithm):
+    """A rule of a user's: two natural gradient steps of half the size, with one gradient."""
+
+    inner: ht.algorithm.NaturalGradient
+
+    def init(self, problem, theta0):
+        return theta0
+
+    def step(self, state, gradient, learning_rate):
+        return self.inner.step(self.inner.step(state, gradient, learning_rate / 2), gradient, learning_rate / 2)
+
+    def theta(self, state):
+        return state
+
+    def of_flow(self):
+        return self.inner.of_flow()
+
+    def mirror_drift(self, theta):
+        return self.inner.mirror_drift(theta) / 2
+
+
+def test_a_rule_of_a_users():
+    """Its drift is half of that of one step, by differences; and with little noise it follows the flow."""
+    rule, theta, gradient = Halved(ht.algorithm.NaturalGradient(ht.HAM(5.0))), jnp.asarray(THETA), jnp.ones(D)
+    mirror, eta = rule.of_flow().mirror_map, 1e-4
+    off = mirror(rule.step(theta, gradient, jnp.asarray(eta))) - mirror(theta) + eta * gradient
+    np.testing.assert_allclose(off / eta**2, rule.mirror_drift(theta) / 2, atol=0.01)
+    how = {"learning_rate": 1e-3, "label_noise": 1e-9, "substeps": 4, "ts": [0.3], "key": KEY}
+    paths = ht.stochastic_flow(PROBLEM, rule, THETA, **how)
+    flow = ht.solve_flow(PROBLEM, ht.HAM(5.0), THETA, ts=[0.3])
+    np.testing.assert_allclose(paths.theta[0], flow.theta, atol=0.02)
