@@ -1,9 +1,14 @@
-"""Limits of flows that noise or a step size has moved, shared by the experiments."""
+"""Limits of flows that noise or a step size has moved, and the learning rates there, shared by the experiments."""
 
 import equinox as eqx
 import jax
 
 import hamtheory as ht
+
+
+def largest_rate(problem: ht.LinearRegression, geometry: ht.geometry.AbstractGeometry) -> float:
+    """The largest learning rate that is stable at the limit of the flow from zero."""
+    return float(ht.metrics.stable_learning_rate(problem, geometry, ht.solve_limit(problem, geometry).theta))
 
 
 @eqx.filter_jit

@@ -98,9 +98,8 @@ def _flows(config: Config, problems: list, family: str, strengths: np.ndarray) -
 
 def second_moments(problem, algorithm, theta, learning_rate):
     """κ (∇f)² of HYP and HYP*, and of the natural gradient."""
-    geometry = algorithm.geometry
-    natural = -geometry.alpha * jnp.sign(theta) * jnp.square(problem.gradient(theta))
-    return jnp.stack([-natural / geometry.inverse_metric(theta), natural])
+    rules = ht.HAMStep(algorithm.geometry.alpha), algorithm
+    return jnp.stack([rule.mirror_drift(theta) * jnp.square(problem.gradient(theta)) for rule in rules])
 
 
 def _integrals(config: Config, problems: list, flows: dict[str, np.ndarray]):

@@ -16,7 +16,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._limits import limits_from_mirror, limits_of_gammas
+from ._limits import largest_rate, limits_from_mirror, limits_of_gammas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +50,18 @@ class Config:
 
 def _moments_of_m_w(problem, algorithm, theta, learning_rate):
     """E[g²] of single samples, and the loss."""
-    return jnp.square(problem.residual(theta)) @ jnp.square(problem.X) / problem.n, problem.loss(theta)
+    return ht.metrics.gradient_second_moments(problem, theta, batch_size=1), problem.loss(theta)
 
 
 def _drift_of_ham(problem, algorithm, theta, learning_rate):
     """½ η κ(θ) E[g²] of single samples."""
-    squares = jnp.square(problem.residual(theta)) @ jnp.square(problem.X) / problem.n
-    kappa = algorithm.alpha * jnp.sign(theta) / (1 + algorithm.alpha * jnp.abs(theta))
-    return learning_rate * kappa * squares / 2
+    moments = ht.metrics.gradient_second_moments(problem, theta, batch_size=1)
+    return learning_rate * algorithm.mirror_drift(theta) * moments / 2
+
+
+def looks(config: Config) -> np.ndarray:
+    """The steps at which losses are compared in law."""
+    return np.unique(np.round(np.geomspace(5.0, config.last, config.looks) / config.at).astype(int))
 
 
 def _l1(thetas) -> np.ndarray:
@@ -104,7 +108,8 @@ def _product(config: Config, problem, rate: float, seed: int) -> dict[str, np.nd
 
 def _hyperbolic(config: Config, problem, rate: float, seed: int) -> dict[str, np.ndarray]:
     """Of HAM: the shifts off the row space, measured against predicted ones, and the norms, of every run."""
-    rule, geometry = ht.HAMStep(config.alpha), ht.HAM(config.alpha)
+    rule = ht.HAMStep(config.alpha)
+    geometry = rule.of_flow()
     ends = _runs(config, problem, rule, rate, seed, _drift_of_ham)
     kernel = np.linalg.svd(np.asarray(problem.X))[2][int(problem.rank) :]
     measured, predicted = np.asarray(geometry.mirror_map(ends.theta)) @ kernel.T, ends.integral @ kernel.T
@@ -117,12 +122,9 @@ def _hyperbolic(config: Config, problem, rate: float, seed: int) -> dict[str, np
     }
 
 
-def _in_law(config: Config, problem, rule, geometry, seed: int) -> dict[str, np.ndarray]:
+def _in_law(config: Config, problem, rule, largest: float, seed: int) -> dict[str, np.ndarray]:
     """The losses of runs and of paths of the stochastic flow at the same times, and the norms at the last."""
-    rate = config.at * float(
-        ht.metrics.stable_learning_rate(problem, geometry, ht.solve_limit(problem, geometry).theta)
-    )
-    grid = np.unique(np.round(np.geomspace(5.0, config.last, config.looks) / config.at).astype(int))
+    rate, grid = config.at * largest, looks(config)
     ends = ht.run_many(
         problem,
         rule,
@@ -154,10 +156,9 @@ def run(config: Config) -> xr.Dataset:
     """Measured and predicted gains, shifts and norms; losses in law."""
     made = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed)
     problem = ht.LinearRegression(made.X, made.y)
-    geometries = {"m*w": ht.Hypentropy(config.gamma), "HAM": ht.HAM(config.alpha), "GD": ht.Euclidean()}
     rules = {"m*w": ht.ProductGD(gamma=config.gamma), "HAM": ht.HAMStep(config.alpha), "GD": ht.GD()}
-    limits = {name: ht.solve_limit(problem, geometry).theta for name, geometry in geometries.items()}
-    stable = {name: float(ht.metrics.stable_learning_rate(problem, geometries[name], limits[name])) for name in limits}
+    limits = {name: ht.solve_limit(problem, rule.of_flow()).theta for name, rule in rules.items()}
+    stable = {name: largest_rate(problem, rule.of_flow()) for name, rule in rules.items()}
     data = {}
     for prefix, family, measure in (("product", "m*w", _product), ("ham", "HAM", _hyperbolic)):
         rows = [measure(config, problem, f * stable[family], config.seed + 10 * i) for i, f in enumerate(config.rates)]
@@ -168,10 +169,9 @@ def run(config: Config) -> xr.Dataset:
                 data[f"{prefix}_status"] = store.status(("rate", "run"), values)
             else:
                 data[f"{prefix}_{name}"] = store.variable(("rate", inner), values, MEANINGS[name])
-    laws = {name: _in_law(config, problem, rules[name], geometries[name], config.seed + 100) for name in rules}
+    laws = {name: _in_law(config, problem, rules[name], stable[name], config.seed + 100) for name in rules}
     dims = ("family", "kind", "path")
     losses, norms = (np.stack([law[key] for law in laws.values()]) for key in ("loss", "norm"))
-    grid = np.unique(np.round(np.geomspace(5.0, config.last, config.looks) / config.at).astype(int))
     data |= {
         "loss": store.variable((*dims, "look"), losses, "loss on the way"),
         "norm": store.variable(dims, norms, "L1 norm at the last look"),
@@ -183,7 +183,7 @@ def run(config: Config) -> xr.Dataset:
         "rate": store.variable("rate", config.rates, "learning rate in units of the largest stable one"),
         "family": list(rules),
         "kind": ["algorithm", "stochastic flow"],
-        "step": store.variable("look", grid, "number of the step"),
+        "step": store.variable("look", looks(config), "number of the step"),
     }
     return xr.Dataset(data, coords)
 

@@ -9,7 +9,6 @@ HYP and HYP*, with `κ = α sign(θ)/(1+α|θ|)`, ascend `Σ hᵢ ln(1+α|θᵢ|
 """
 
 import dataclasses
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,7 +19,8 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._limits import limits_from_mirror, limits_of_gammas
+from ._lanes import stacked
+from ._limits import largest_rate, limits_of_gammas
 
 RULES = ("GD", "m*w", "HYP*", "natural gradient")
 
@@ -52,9 +52,15 @@ class Config:
         return cls(n=10, d=20, k=2, problems=2, draws=4, looks=(500, 8000, 5), slow=8)
 
 
-def geometry_of(config: Config, rule: str) -> ht.geometry.AbstractGeometry:
-    """The geometry of a rule."""
-    return {"GD": ht.Euclidean(), "m*w": ht.Hypentropy(config.gamma)}.get(rule, ht.HAM(config.alpha))
+def rule_of(config: Config, name: str) -> ht.algorithm.AbstractAlgorithm:
+    """The rule of a name."""
+    rules: dict[str, ht.algorithm.AbstractAlgorithm] = {
+        "GD": ht.GD(),
+        "m*w": ht.ProductGD(gamma=config.gamma),
+        "HYP*": ht.HAMStep(config.alpha),
+        "natural gradient": ht.algorithm.NaturalGradient(ht.HAM(config.alpha)),
+    }
+    return rules[name]
 
 
 def steps_of(config: Config) -> np.ndarray:
@@ -62,19 +68,15 @@ def steps_of(config: Config) -> np.ndarray:
     return np.unique(np.round(np.geomspace(*config.looks)).astype(int))
 
 
-def _segment(config: Config, problem, rule: str, rate: float, steps: int, key, at) -> ht.RunBatch:
+def _segment(config: Config, problem, rule, rate: float, steps: int, key, at: ht.RunBatch | None) -> ht.RunBatch:
     """So many steps from where the last ones ended, at first from zero."""
-    rules: dict[str, Any] = {
-        "GD": ht.GD(),
-        "HYP*": ht.HAMStep(config.alpha),
-        "natural gradient": ht.algorithm.NaturalGradient(ht.HAM(config.alpha)),
-    }
-    theta0s = np.zeros((config.draws, config.d)) if at is None else at.theta
-    if rule == "m*w":
-        rules[rule] = ht.ProductGD(gamma=config.gamma) if at is None else ht.ProductGD(m0=at.states.m, w0=at.states.w)
-        theta0s = np.zeros((config.draws, config.d))
+    theta0s = np.zeros((config.draws, config.d))
+    if at is not None and isinstance(rule, ht.ProductGD):
+        rule = ht.ProductGD(m0=at.states.m, w0=at.states.w)
+    elif at is not None:
+        theta0s = at.theta
     how = {"learning_rate": rate, "steps": steps, "label_noise": config.noise, "save_every": steps, "progress": False}
-    return ht.run_many(problem, rules[rule], theta0s, key=key, **how)
+    return ht.run_many(problem, rule, theta0s, key=key, **how)
 
 
 @eqx.filter_jit
@@ -89,36 +91,31 @@ def _without_noise(problem, geometry, thetas, gammas):
     return jax.vmap(one)(thetas, gammas)
 
 
-def _measured(config: Config, problem, rule: str, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _measured(config: Config, problem, rule, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The limits at all looks, (looks, draws, d), and the codes."""
     at, found = None, []
     for i, steps in enumerate(np.diff(steps_of(config), prepend=0)):
         at = _segment(config, problem, rule, rate, int(steps), jax.random.key(1000 * seed + i), at)
-        gammas = None if rule != "m*w" else jnp.asarray(np.abs(at.states.m**2 - at.states.w**2) / 2)
-        thetas, codes = _without_noise(problem, geometry_of(config, rule), jnp.asarray(at.theta), gammas)
+        shrunk = isinstance(rule, ht.ProductGD)
+        gammas = jnp.asarray(np.abs(at.states.m**2 - at.states.w**2) / 2) if shrunk else None
+        thetas, codes = _without_noise(problem, rule.of_flow(), jnp.asarray(at.theta), gammas)
         left = at.codes == ht.NAMES.index("nonfinite")
         found.append((np.asarray(thetas), np.where(left, at.codes, np.asarray(codes))))
     thetas, codes = zip(*found, strict=True)
     return np.stack(thetas), np.stack(codes)
 
 
-def _kappa(config: Config, rule: str, theta):
-    if rule == "natural gradient":
-        return -config.alpha * jnp.sign(theta)
-    return config.alpha * jnp.sign(theta) / (1 + config.alpha * jnp.abs(theta))
-
-
 @eqx.filter_jit
-def _slow(config: Config, problem, rule: str, times, weights):
-    """The slow flow of HAM's discretisations at these values of η²k δ²/n: θ, (times, d), and the codes."""
-    geometry = ht.HAM(config.alpha)
+def _slow(config: Config, problem, rule, times, weights):
+    """The slow flow of a rule at these values of η²k δ²/n: θ, (times, d), and the codes."""
+    geometry = rule.of_flow()
 
     def at(shift):
         end = ht.solve_limit(problem, geometry, geometry.inverse_mirror_map(shift), throw=False)
         return end.theta, ht.codes(end.result)
 
     def velocity(shift):
-        return _kappa(config, rule, at(shift)[0]) * weights / 2
+        return rule.mirror_drift(at(shift)[0]) * weights / 2
 
     gaps = jnp.diff(times, prepend=0)
     counts = jnp.ceil(config.slow * gaps / times[0] - 1e-6)
@@ -136,14 +133,12 @@ def _slow(config: Config, problem, rule: str, times, weights):
     return jax.lax.scan(look, jnp.zeros(config.d), jnp.stack([gaps, counts], axis=1))[1]
 
 
-def _predicted(config: Config, problem, rule: str, rate: float) -> tuple[np.ndarray, np.ndarray]:
+def _predicted(config: Config, problem, rule, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """The limits of theory at all looks, (looks, d), and the codes."""
     times = rate**2 * steps_of(config) * config.noise**2 / config.n
     weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
-    if rule == "m*w":
+    if isinstance(rule, ht.ProductGD):
         thetas, codes = limits_of_gammas(problem, config.gamma * jnp.exp(-times[:, None] * weights))
-    elif rule == "GD":
-        thetas, codes = limits_from_mirror(problem, ht.Euclidean(), jnp.zeros((len(times), config.d)))
     else:
         thetas, codes = _slow(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
     return np.asarray(thetas), np.asarray(codes)
@@ -151,45 +146,37 @@ def _predicted(config: Config, problem, rule: str, rate: float) -> tuple[np.ndar
 
 def run(config: Config) -> xr.Dataset:
     """The limits after so many noisy steps, and those of theory: excess L1 norms, and what the slow flows optimise."""
-    rows, least, profiles = [], [], []
+    least, rows = [], []
     for i in range(config.problems):
         made = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i)
         problem = ht.LinearRegression(made.X, made.y)
         weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
         weighted = ht.basis_pursuit(ht.LinearRegression(np.asarray(problem.X) / weights, problem.y))
-        least.append((np.abs(ht.basis_pursuit(problem)).sum(), np.abs(weighted).sum()))
-        row = []
-        for rule in RULES:
-            geometry = geometry_of(config, rule)
-            limit = ht.solve_limit(problem, geometry).theta
-            rate = config.rate * float(ht.metrics.stable_learning_rate(problem, geometry, limit))
+        least.append({"least_l1": np.abs(ht.basis_pursuit(problem)).sum(), "least_weighted": np.abs(weighted).sum()})
+        for name in RULES:
+            rule = rule_of(config, name)
+            rate = config.rate * largest_rate(problem, rule.of_flow())
             thetas, codes = _measured(config, problem, rule, rate, config.seed + i)
             theory, theory_codes = _predicted(config, problem, rule, rate)
-            sizes = np.abs(thetas), np.abs(theory)
-            row.append(
-                [f(x) for f in (_l1, lambda x, h=weights: x @ h, _spread(config.alpha, weights)) for x in sizes]
-                + [np.maximum(codes, theory_codes[:, None]), np.abs(limit).sum()]
-            )
-            profiles.append(np.sort(sizes[0][-1], axis=-1)[:, ::-1])
-        rows.append(row)
-    parts = [np.array([[row[i] for row in problem] for problem in rows]) for i in range(8)]
-    dims = ("problem", "rule", "step")
-    names = ("l1", "weighted_l1", "spread")
-    data: dict[str, xr.Variable] = {}
-    for name, measured, theory in zip(names, parts[:6:2], parts[1:6:2], strict=True):
-        data[name] = store.variable((*dims, "draw"), measured, MEANINGS[name])
-        data[f"{name}_theory"] = store.variable(dims, theory, f"{MEANINGS[name]}, by theory")
-    shape = (config.problems, len(RULES), config.draws, config.d)
+            row = {"status": np.maximum(codes, theory_codes[:, None])}
+            for suffix, sizes in (("", np.abs(thetas)), ("_theory", np.abs(theory))):
+                row["l1" + suffix], row["weighted_l1" + suffix] = sizes.sum(axis=-1), sizes @ weights
+                row["spread" + suffix] = np.log1p(config.alpha * sizes) @ weights
+            row["flow_l1"] = np.abs(np.asarray(ht.solve_limit(problem, rule.of_flow()).theta)).sum()
+            row["profile"] = np.sort(np.abs(thetas[-1]), axis=-1)[:, ::-1]
+            rows.append(row)
+    shape = (config.problems, len(RULES))
+    of = {name: values.reshape(*shape, *values.shape[1:]) for name, values in stacked(rows).items()} | stacked(least)
+    lane, look = ("problem", "rule"), ("problem", "rule", "step")
+    data = {"status": store.status((*look, "draw"), of["status"].astype(int))}
+    for name, meaning in MEANINGS.items():
+        data[name] = store.variable((*look, "draw"), of[name], meaning)
+        data[f"{name}_theory"] = store.variable(look, of[f"{name}_theory"], f"{meaning}, by theory")
     data |= {
-        "flow_l1": store.variable(dims[:2], parts[7], "L1 norm of the flow's limit"),
-        "least_l1": store.variable("problem", [l1 for l1, _ in least], "least L1 norm of an interpolator"),
-        "least_weighted": store.variable(
-            "problem", [l1 for _, l1 in least], "least weighted L1 norm of an interpolator"
-        ),
-        "profile": store.variable(
-            (*dims[:2], "draw", "entry"), np.reshape(profiles, shape), "sizes of the entries at the end"
-        ),
-        "status": store.status((*dims, "draw"), parts[6].astype(int)),
+        "flow_l1": store.variable(lane, of["flow_l1"], "L1 norm of the flow's limit"),
+        "least_l1": store.variable("problem", of["least_l1"], "least L1 norm of an interpolator"),
+        "least_weighted": store.variable("problem", of["least_weighted"], "least weighted L1 norm of an interpolator"),
+        "profile": store.variable((*lane, "draw", "entry"), of["profile"], "sizes of the entries at the end"),
     }
     coords = {
         "problem": config.seed + np.arange(config.problems),
@@ -198,14 +185,6 @@ def run(config: Config) -> xr.Dataset:
         "entry": store.variable("entry", 1 + np.arange(config.d), "entries from the largest on"),
     }
     return xr.Dataset(data, coords)
-
-
-def _l1(sizes):
-    return sizes.sum(axis=-1)
-
-
-def _spread(alpha: float, weights):
-    return lambda sizes: np.log1p(alpha * sizes) @ weights
 
 
 MEANINGS = {

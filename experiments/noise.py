@@ -15,7 +15,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._limits import limits_from_mirror, limits_of_gammas
+from ._limits import largest_rate, limits_from_mirror, limits_of_gammas
 
 RULES = {"published": "HYP*", "natural": "natural gradient"}
 
@@ -84,21 +84,18 @@ def specification(config: Config, family: str, rule: str, rates: tuple[float, ..
 
 def second_moments(problem, algorithm, theta, learning_rate):
     """S and (∇f)², as above, weighted by κ for both discretisations of HAM."""
-    residual, geometry = problem.residual(theta), algorithm.geometry
-    moments = jnp.stack(
-        [jnp.square(residual) @ jnp.square(problem.X) / problem.n, jnp.square(residual @ problem.X / problem.n)]
-    )
-    if not isinstance(geometry, ht.HAM):
+    moments = jnp.stack([ht.metrics.gradient_second_moments(problem, theta, batch_size=b) for b in (1, None)])
+    if not isinstance(algorithm.geometry, ht.HAM):
         return moments
-    natural = -geometry.alpha * jnp.sign(theta)
-    published = -natural / geometry.inverse_metric(theta)
+    published = ht.HAMStep(algorithm.geometry.alpha).mirror_drift(theta)
+    natural = ht.algorithm.NaturalGradient(algorithm.geometry).mirror_drift(theta)
     return {"published": published[None, :] * moments, "natural": natural[None, :] * moments}
 
 
 def _integrals(config: Config, problems, family: str):
     """∫ along the flow of what `second_moments` returns, for each problem; and whether it got to the limit."""
     geometry = geometries(config)[family]
-    rates = [_largest_rate(problem, geometry) for problem in problems]
+    rates = [largest_rate(problem, geometry) for problem in problems]
     return ht.run_many(
         problems,
         ht.algorithm.MirrorDescent(geometry),
@@ -112,10 +109,6 @@ def _integrals(config: Config, problems, family: str):
     )
 
 
-def _largest_rate(problem, geometry) -> float:
-    return float(ht.metrics.stable_learning_rate(problem, geometry, ht.solve_limit(problem, geometry).theta))
-
-
 def _predicted(config: Config, problems, family: str, rule: str, found, rates, sizes) -> tuple[np.ndarray, np.ndarray]:
     """The L1 norm of the predicted limits, (problems, rates, sizes), and the codes of their solutions."""
     geometry, norms, codes = geometries(config)[family], [], []
@@ -123,7 +116,7 @@ def _predicted(config: Config, problems, family: str, rule: str, found, rates, s
         moments = found.integral[rule] if family == "HAM" else found.integral
         share = np.array([1 / (size or np.inf) for size in sizes])
         weights = np.stack([share, 1 - share], axis=-1)
-        eta = _largest_rate(problem, geometry) * np.asarray(rates)
+        eta = largest_rate(problem, geometry) * np.asarray(rates)
         effect = (eta[:, None, None] * (weights @ moments[i])).reshape(-1, config.d)
         if family == "GD":
             theta = np.broadcast_to(ht.min_norm(problem), effect.shape)

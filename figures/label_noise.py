@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .certified import certified
-from .style import COLOURS, LABELS, THEORY, panel_label
+from .style import RULES, THEORY, panel_label
 
 NUMBER = "E5"
 TITLE = "Label noise drives m⊙w and the natural gradient to the L1 end, and HAM as published away from it"
@@ -22,18 +22,12 @@ CAPTION = (
     "where the steps are smaller. (d) Sizes of the entries of these limits after the last step, from the largest on; "
     "medians over problems and draws."
 )
-_STYLES = {
-    "GD": (COLOURS["GD"], "s", LABELS["GD"]),
-    "m*w": (COLOURS["m*w"], "o", LABELS["m*w"]),
-    "HYP*": (COLOURS["HAM"], "D", "HAM (HYP*)"),
-    "natural gradient": (COLOURS["other"], "v", "HAM, natural gradient"),
-}
 
 
-def _lines(ax, dataset: xr.Dataset, name: str, over: xr.DataArray, offset: float, rules=tuple(_STYLES)) -> None:
+def _lines(ax, dataset: xr.Dataset, name: str, over: xr.DataArray, offset: float, rules=tuple(RULES)) -> None:
     """A quantity over another one, less an offset: measured and by theory."""
     for rule in rules:
-        colour, marker, _ = _STYLES[rule]
+        colour, marker, _ = RULES[rule]
         measured = (dataset[name] / over).sel(rule=rule).mean("draw") - offset
         theory = (dataset[f"{name}_theory"] / over).sel(rule=rule) - offset
         for problem in dataset["problem"].values:
@@ -56,7 +50,7 @@ def draw(dataset: xr.Dataset) -> Figure:
     spread.set(ylabel="$\\sum_i h_i\\,\\ln(1+\\alpha|\\theta_i|)$, over the first")
     _lines(weighted, dataset, "weighted_l1", dataset["least_weighted"], 1, ("m*w", "HYP*", "natural gradient"))
     weighted.set(yscale="log", ylabel="excess of $\\sum_i h_i|\\theta_i|$")
-    for rule, (colour, marker, _) in _STYLES.items():
+    for rule, (colour, marker, _) in RULES.items():
         sizes = dataset["profile"].sel(rule=rule).median(("problem", "draw"))
         profile.plot(dataset["entry"], np.maximum(sizes, 1e-6), color=colour, marker=marker, markersize=2, markevery=4)
     profile.set(yscale="log", xlabel="entry, from the largest on", ylabel="size  $|\\theta_i|$")
@@ -64,7 +58,7 @@ def draw(dataset: xr.Dataset) -> Figure:
         panel_label(ax, letter)
     handles = {
         label: Line2D([], [], color=colour, marker=marker, markersize=3, linestyle="")
-        for colour, marker, label in _STYLES.values()
+        for colour, marker, label in RULES.values()
     }
     handles["theory"] = Line2D([], [], **THEORY)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)

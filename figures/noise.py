@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from .certified import certified
-from .style import COLOURS, LABELS, THEORY, panel_label
+from .style import RULES, THEORY, panel_label
 
 NUMBER = "F14"
 TITLE = "What mini-batches do to the bias: sparser for m⊙w, denser for HAM"
@@ -21,18 +21,12 @@ CAPTION = (
     "mean over eight draws. Dashed: theory to first order in η, from the flow alone, without any run. It overrates "
     "HAM's shift: the signs of small entries are random while these are below the noise."
 )
-_STYLES = {
-    "GD": (COLOURS["GD"], "s", LABELS["GD"]),
-    "m*w": (COLOURS["m*w"], "o", LABELS["m*w"]),
-    "HYP*": (COLOURS["HAM"], "D", "HAM (HYP*)"),
-    "natural gradient": (COLOURS["other"], "v", "HAM, natural gradient"),
-}
 
 
 def _panel(ax, dataset: xr.Dataset, axis: str, curves: tuple[str, ...]) -> None:
     name = f"{axis}_curve"
     for curve in curves:
-        colour, marker, _ = _STYLES[curve]
+        colour, marker, _ = RULES[curve]
         change = 100 * dataset[f"{axis}_change"].sel({name: curve}).mean("draw")
         theory = 100 * dataset[f"{axis}_theory"].sel({name: curve}).median("problem")
         x = dataset[axis].values
@@ -65,7 +59,7 @@ def draw(dataset: xr.Dataset) -> Figure:
         panel_label(ax, letter)
     rates.set(ylabel="change of the excess L1 norm (%)")
     handles = {
-        label: Line2D([], [], color=colour, marker=marker, markersize=3) for colour, marker, label in _STYLES.values()
+        label: Line2D([], [], color=colour, marker=marker, markersize=3) for colour, marker, label in RULES.values()
     }
     handles["theory"] = Line2D([], [], **THEORY)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)

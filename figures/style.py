@@ -16,6 +16,14 @@ LABELS = {"GD": "gradient descent", "m*w": "$m\\odot w$", "HAM": "HAM", "other":
 THEORY = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 
 
+RULES = {  # colour, marker and label of the rules that noise is studied with
+    "GD": (COLOURS["GD"], "s", LABELS["GD"]),
+    "m*w": (COLOURS["m*w"], "o", LABELS["m*w"]),
+    "HYP*": (COLOURS["HAM"], "D", "HAM (HYP*)"),
+    "natural gradient": (COLOURS["other"], "v", "HAM, natural gradient"),
+}
+
+
 def panel_label(ax, letter: str, *, lines: int = 1) -> None:
     """(a), (b), … above the left corner of a panel, beside the first of the `lines` of its title."""
     ax.set_title(f"({letter})" + "\n" * (lines - 1), loc="left", fontweight="bold")

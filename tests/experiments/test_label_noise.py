@@ -61,7 +61,7 @@ def test_it_is_a_gradient_flow(data):
     problem = ht.LinearRegression(problem.X, problem.y)
     weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
     times = np.array([1e-3, 1e-3 + 1e-6])
-    thetas, codes = label_noise._slow(CONFIG, problem, "HYP*", times, weights)
+    thetas, codes = label_noise._slow(CONFIG, problem, ht.HAMStep(CONFIG.alpha), times, weights)
     assert (np.asarray(codes) == 0).all()
     velocity = np.asarray(thetas[1] - thetas[0]) / 1e-6
     metric = 1 / (1 + CONFIG.alpha * np.abs(np.asarray(thetas[0])))
