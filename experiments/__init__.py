@@ -18,9 +18,9 @@ NAMES = (
     "stability",
     "discrete_bias",
     "noise",
-    "effective_bias",
-    "label_noise",
-    "large_steps",
     "ablations",
     "scaling_law",
+    "large_steps",
+    "effective_bias",
+    "label_noise",
 )
