@@ -164,11 +164,11 @@ def _exchange(old, new, fresh):
     return jax.tree.map(lambda a, b: jnp.where(fresh.reshape((-1,) + (1,) * (a.ndim - 1)), b, a), old, new)
 
 
-def in_pieces(describe, index: np.ndarray, piece: int = 256) -> dict[str, np.ndarray]:
-    """`describe(lanes)`, a dictionary of arrays with an axis of lanes, for those of `index`, in pieces of one shape."""
+def in_pieces(describe: Callable[[np.ndarray], Any], index: np.ndarray, piece: int = 256) -> Any:
+    """`describe(lanes)`, a pytree of arrays with an axis of lanes, for those of `index`, in pieces of one shape."""
     found = []
     for start in range(0, len(index), piece):
         some = index[start : start + piece]
         part = describe(np.resize(some, piece))
-        found.append({name: np.asarray(values)[: len(some)] for name, values in part.items()})
-    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        found.append(jax.tree.map(lambda values: np.asarray(values)[: len(some)], part))  # noqa: B023
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *found)

@@ -26,11 +26,12 @@ import numpy as np
 from jaxtyping import ArrayLike, Float, Int, Real
 
 from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
+from .._flips import Flips
 from .._types import Times
 from .._validate import count, finite, real_array, tolerance
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
-from ._rounds import STABILISED, STIFF, Entry, Plan, advance, describe, enter
+from ._rounds import STABILISED, STIFF, Entry, Plan, advance, describe, enter, uncrossed
 from ._solvers import solver_named
 
 
@@ -39,7 +40,8 @@ class FlowBatch(eqx.Module):
 
     `theta`: (lanes, d). `residual`, `duality_gap`, `relative_gap`: (lanes,), as in a `FlowResult`. `codes`: how each
     ended, an index of `hamtheory.NAMES`. `time`, `steps`, `rejected`: (lanes,). `ts` and `loss`: (times,) and
-    (lanes, times), if times were given; a lane that has converged stays where it is.
+    (lanes, times), if times were given; a lane that has converged stays where it is. `flips`: a `hamtheory.signs.Flips`
+    of arrays (lanes, d), if asked for.
     """
 
     theta: Float[np.ndarray, "lanes d"]
@@ -52,6 +54,7 @@ class FlowBatch(eqx.Module):
     rejected: Int[np.ndarray, " lanes"]
     ts: Float[np.ndarray, " times"] | None
     loss: Float[np.ndarray, "lanes times"] | None
+    flips: Flips | None
 
 
 def solve_flows(
@@ -68,6 +71,7 @@ def solve_flows(
     solver: str | None = None,
     max_steps: int = 100_000,
     width: int | None = None,
+    flips: bool = False,
     report: Callable[[int, int], None] | None = None,
 ) -> FlowBatch:
     """Integrate many flows `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`, each until it has converged.
@@ -85,6 +89,8 @@ def solve_flows(
         second for lanes that turn out to be stiff. `max_steps`: the budget of each lane.
       `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 64 (fewer of
         large problems).
+      `flips`: look for sign flips in every step, as `ht.signs.flip_events` does; their times have the integrator's
+        accuracy, of which 1e-6 relative takes an `rtol` of about 1e-8.
       `report(done, lanes)`: called after every round.
     Returns: a `FlowBatch`. Nothing is raised for a lane that fails: its code says how it ended.
     Errors: `ValueError` for bad arguments.
@@ -116,7 +122,7 @@ def solve_flows(
             raise ValueError(f"ts must be increasing times that are at least 0, at least one; got {np.asarray(ts)}")
     as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
     tol = tolerance(tol, "tol", dtype, 16)
-    plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")))
+    plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")), flips)
     most = widest_of(source.rank, source.d)
     width = width_for(source.lanes, most) if width is None else count(width, "width")
     ends = _integrate(source, plan, solver, width, Progress(source.lanes, report))
@@ -152,12 +158,14 @@ class _Ends:
         self.steps, self.rejected = np.zeros(lanes, int), np.zeros(lanes, int)
         self.codes = np.full(lanes, RUNNING)
         self.saved = None if plan.ts is None else np.zeros((lanes, plan.ts.size, rank), source.dtype)
+        self.crossings = None
+        if plan.flips:
+            at_start = lambda index: uncrossed(source.at(index), source.shared)  # noqa: E731
+            self.crossings = in_pieces(at_start, np.arange(lanes))
 
     def entering(self, places: np.ndarray) -> Entry:
-        saved = None if self.saved is None else self.saved[places]
-        return Entry(
-            self.state[places], self.t[places], self.h[places], self.steps[places], self.rejected[places], saved
-        )
+        fields = (self.state, self.t, self.h, self.steps, self.rejected, self.saved, self.crossings)
+        return Entry(*jax.tree.map(lambda x: x[places], fields))
 
     def leave(self, places: np.ndarray, slots: np.ndarray, lanes):
         """Write down the lanes in these slots."""
@@ -166,8 +174,10 @@ class _Ends:
         self.h[places] = np.asarray(lanes.t_next)[slots] - self.t[places]
         self.steps[places], self.rejected[places] = np.asarray(lanes.steps)[slots], np.asarray(lanes.rejected)[slots]
         self.codes[places] = np.asarray(lanes.code)[slots]
-        if self.saved is not None:
-            self.saved[places] = np.asarray(lanes.saved)[slots]
+        for kept, found in zip(
+            jax.tree.leaves((self.saved, self.crossings)), jax.tree.leaves((lanes.saved, lanes.crossings)), strict=True
+        ):
+            kept[places] = np.asarray(found)[slots]
 
 
 def _integrate(source: Source, plan: Plan, solver: str | None, width: int, progress: Progress) -> _Ends:
@@ -220,4 +230,5 @@ def _finished(source: Source, ends: _Ends, plan: Plan) -> FlowBatch:
         rejected=ends.rejected,
         ts=None if plan.ts is None else np.asarray(plan.ts),
         loss=found.get("loss"),
+        flips=None if ends.crossings is None else ends.crossings.flips,
     )

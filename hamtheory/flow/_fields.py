@@ -37,6 +37,14 @@ class AbstractFlow(eqx.Module):
         """The parameter vector at a state."""
 
     @abc.abstractmethod
+    def sign_factors(self, state: Any) -> Float[Array, "factors d"]:
+        """Linear functionals of the state, the product of whose signs is that of θ."""
+
+    @abc.abstractmethod
+    def sign_noise(self, state: Any) -> Float[Array, "factors d"]:
+        """The sizes up to which these may be nothing but rounding."""
+
+    @abc.abstractmethod
     def certificate(self, state: Any) -> Certificate:
         """How close the state is to the Bregman projection of the start on the interpolators."""
 
@@ -99,6 +107,12 @@ class PrimalFlow(AbstractFlow):
     def theta(self, state):
         return state
 
+    def sign_factors(self, state):
+        return state[None]
+
+    def sign_noise(self, state):
+        return jnp.zeros_like(state)[None]
+
     def certificate(self, state):
         coordinates = nearest_coordinates(self.problem, self.geo, state, self.theta0)
         return certify(self.problem, self.geo, state, self.theta0, coordinates)
@@ -149,7 +163,16 @@ class DualFlow(AbstractFlow):
         return -jnp.square(space.singular_values) * (space.project(self.theta(state)) - space.target) / self.problem.n
 
     def theta(self, state):
-        return self.geo.inverse_mirror_map(self.origin + state @ self.problem.row_space.basis)
+        return self.geo.inverse_mirror_map(self._mirrored(state))
+
+    def _mirrored(self, state):
+        return self.origin + state @ self.problem.row_space.basis
+
+    def sign_factors(self, state):
+        return self._mirrored(state)[None]
+
+    def sign_noise(self, state):
+        return 8 * jnp.finfo(state.dtype).eps * (jnp.abs(self.origin) + jnp.linalg.norm(state))[None]
 
     def certificate(self, state):
         return certify(self.problem, self.geo, self.theta(state), self.theta0, state)
@@ -177,7 +200,8 @@ class ProductFlow(AbstractFlow):
     """Gradient flow on the factors of θ = m⊙w: `dm/dt = −(w ⊙ ∇f + 2βm)`, `dw/dt = −(m ⊙ ∇f + 2βw)`.
 
     A coordinate with m₀ = w₀ = 0 never moves; `reachable` is the problem without its column. A balanced coordinate,
-    |m₀| = |w₀|, has γ = 0; its Bregman divergence is the limit γ → 0 on the orthant that it cannot leave.
+    |m₀| = |w₀|, has γ = 0 for ever, so that its w is taken from m: no integrator's rounding makes it cross zero. Its
+    Bregman divergence is the limit γ → 0 on the orthant that it cannot leave.
     """
 
     problem: LinearRegression
@@ -198,8 +222,16 @@ class ProductFlow(AbstractFlow):
     def initial(self):
         return self.m0, self.w0
 
-    def velocity(self, t, state):
+    def factors(self, state):
+        """m and w."""
         m, w = state
+        return m, jnp.where(self._balanced(), jnp.sign(self.m0 * self.w0) * m, w)
+
+    def _balanced(self):
+        return jnp.abs(self.m0) == jnp.abs(self.w0)
+
+    def velocity(self, t, state):
+        m, w = self.factors(state)
         gradient = self.problem.gradient(m * w)
         return (
             -(w * gradient + 2 * self.weight_decay * m),
@@ -207,8 +239,14 @@ class ProductFlow(AbstractFlow):
         )
 
     def theta(self, state):
-        m, w = state
+        m, w = self.factors(state)
         return m * w
+
+    def sign_factors(self, state):
+        return jnp.where(self._balanced()[None], jnp.stack(self.initial()), jnp.stack(self.factors(state)))
+
+    def sign_noise(self, state):
+        return jnp.zeros_like(jnp.stack(state))
 
     def certificate(self, state):
         theta0, theta = self.m0 * self.w0, self.theta(state)
@@ -226,7 +264,7 @@ class ProductFlow(AbstractFlow):
 
     def is_at_rest(self, state):
         # A balanced coordinate keeps its sign, and a dead one its zero: the flow minimises over what is left.
-        theta, balanced = self.theta(state), jnp.abs(self.m0) == jnp.abs(self.w0)
+        theta, balanced = self.theta(state), self._balanced()
         sign, gradient = jnp.sign(self.m0 * self.w0), self.problem.gradient(theta)
         step = theta - gradient
         shrunk = jnp.sign(step) * jnp.maximum(jnp.abs(step) - 2 * self.weight_decay, 0)

@@ -1,5 +1,6 @@
 """From a vector field to a certified trajectory, through diffrax."""
 
+import dataclasses
 from typing import Any, cast
 
 import diffrax
@@ -28,6 +29,7 @@ class FlowResult(eqx.Module):
     `stats`: `steps`, `accepted`, `rejected`, `time` (reached), `violation` (of the convergence criterion),
     `relative_gap`, `rank`, `distance`.
     `states`: the trajectory in the coordinates of the integration, a pytree of (times, ...) arrays.
+    `how`: the flow and its plan, from which `ht.signs.flip_times` integrates it again; None inside `jit` and `vmap`.
     """
 
     ts: Float[Array, " times"]
@@ -39,6 +41,7 @@ class FlowResult(eqx.Module):
     result: Any
     stats: dict[str, Array]
     states: Any
+    how: Any = None
 
 
 class Plan(eqx.Module):
@@ -70,48 +73,16 @@ def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
         lambda x: jax.device_put(np.asarray(x)[: int(reached)], x.sharding),
         (result.ts, result.thetas, result.loss, result.states),
     )
-    return eqx.tree_at(lambda r: (r.ts, r.thetas, r.loss, r.states), result, trimmed)
+    result = eqx.tree_at(lambda r: (r.ts, r.thetas, r.loss, r.states), result, trimmed)
+    return dataclasses.replace(result, how=(flow, dataclasses.replace(plan, report=None)))
 
 
 @eqx.filter_jit
 def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, ""]]:
-    def stop(t, state, args, **_):
-        residual = flow.residual(state)
-        violation = jax.lax.cond(residual <= plan.tol, lambda: flow.violation(state), lambda: residual)
-        if plan.report is not None:
-            jax.debug.callback(plan.report, t, violation)
-        return until_converged & ((violation <= plan.tol) | flow.is_at_rest(state) | ~_is_finite(state))
-
-    until_converged = plan.ts is None
     times = _logarithmic_times(flow) if plan.ts is None else plan.ts
-    controller = (
-        # On stiff flows this controller was seen to reject three times fewer steps than the purely integral one.
-        diffrax.PIDController(
-            plan.rtol,
-            jax.tree.map(lambda unit: plan.atol * unit, flow.absolute_scale()),
-            pcoeff=0.1,
-            icoeff=0.3,
-            norm=error_norm,
-        )
-        if plan.dt is None
-        else diffrax.ConstantStepSize()
-    )
-    last = diffrax.SubSaveAt(t1=True)
     path = diffrax.SubSaveAt(t0=True, steps=True) if plan.save == "steps" else diffrax.SubSaveAt(ts=times)
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, state, args: flow.velocity(t, state)),
-        plan.solver,
-        t0=0.0,
-        t1=jnp.inf if until_converged and plan.dt is not None else times[-1],  # a fixed step counts to t1 in 32 bits
-        dt0=plan.dt,
-        y0=flow.initial(),
-        stepsize_controller=controller,
-        saveat=diffrax.SaveAt(subs=(path, last)),
-        event=diffrax.Event(stop) if until_converged or plan.report is not None else None,
-        max_steps=plan.max_steps,
-        adjoint=diffrax.ForwardMode(),
-        throw=False,
-    )
+    last = diffrax.SubSaveAt(t1=True)
+    solution = integrated(flow, plan, times[-1], plan.solver, diffrax.SaveAt(subs=(path, last)))
     (ts, end), (states, final) = cast(Any, solution.ts), cast(Any, solution.ys)
     final = jax.tree.map(lambda x: x[0], final)
     # Past the end the buffers hold infinities: close the path with the last point, and repeat it.
@@ -147,6 +118,50 @@ def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, "
         states=states,
     )
     return result, jnp.minimum(reached + 1, ts.size)
+
+
+def integrated(flow: AbstractFlow, plan: Plan, end: Array, solver: diffrax.AbstractSolver, saveat: diffrax.SaveAt):
+    """The solution by the solver, to t = `end` or until converged."""
+
+    def stop(t, state, args, **_):
+        residual = flow.residual(state)
+        violation = jax.lax.cond(residual <= plan.tol, lambda: flow.violation(state), lambda: residual)
+        if plan.report is not None:
+            jax.debug.callback(plan.report, t, violation)
+        return until_converged & ((violation <= plan.tol) | flow.is_at_rest(state) | ~_is_finite(state))
+
+    until_converged = plan.ts is None
+    controller = (
+        # On stiff flows this controller was seen to reject three times fewer steps than the purely integral one.
+        diffrax.PIDController(
+            plan.rtol,
+            jax.tree.map(lambda unit: plan.atol * unit, flow.absolute_scale()),
+            pcoeff=0.1,
+            icoeff=0.3,
+            norm=error_norm,
+        )
+        if plan.dt is None
+        else diffrax.ConstantStepSize()
+    )
+    return diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, state, args: flow.velocity(t, state)),
+        solver,
+        t0=0.0,
+        t1=jnp.inf if until_converged and plan.dt is not None else end,  # a fixed step counts to t1 in 32 bits
+        dt0=plan.dt,
+        y0=flow.initial(),
+        stepsize_controller=controller,
+        saveat=saveat,
+        event=diffrax.Event(stop) if until_converged or plan.report is not None else None,
+        max_steps=plan.max_steps,
+        adjoint=diffrax.ForwardMode(),
+        throw=False,
+    )
+
+
+def end_of(flow: AbstractFlow, plan: Plan) -> Float[Array, ""]:
+    """The time at which the integration ends, if not before."""
+    return _logarithmic_times(flow)[-1] if plan.ts is None else plan.ts[-1]
 
 
 def _logarithmic_times(flow: AbstractFlow) -> Float[Array, " times"]:

@@ -12,6 +12,7 @@ from .._batching import IDLE, RUNNING, Inputs
 from .._result import NAMES
 from ..metrics import relative_residual
 from ._chebyshev import RKC
+from ._crossings import Crossings, after_step, before, degree_of
 from ._fields import DualFlow
 from ._integrate import error_norm
 
@@ -24,13 +25,14 @@ _CODES = {name: code for code, name in enumerate(NAMES)}
 
 
 class Plan(eqx.Module):
-    """Tolerances, times at which to save, and the budget of each lane."""
+    """Tolerances, times at which to save, the budget of each lane, and whether sign flips are looked for."""
 
     rtol: Array
     atol: Array
     tol: Array
     ts: Array | None
     max_steps: Array
+    flips: bool = eqx.field(static=True)
 
 
 class Entry(NamedTuple):
@@ -42,6 +44,7 @@ class Entry(NamedTuple):
     steps: Any
     rejected: Any
     saved: Any
+    crossings: Any
 
 
 class Lanes(eqx.Module):
@@ -59,6 +62,7 @@ class Lanes(eqx.Module):
     rejected: Array
     code: Array
     saved: Array | None
+    crossings: Crossings | None
 
 
 def _parts(problem, geo, theta0, plan: Plan):
@@ -97,9 +101,21 @@ def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bo
             rejected=entry.rejected,
             code=jnp.where(live, RUNNING, IDLE),
             saved=entry.saved,
+            crossings=entry.crossings,
         )
 
     return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0, 0))(*inputs, entry, live)
+
+
+@eqx.filter_jit
+def uncrossed(inputs: Inputs, shared: bool) -> Crossings:
+    """The crossings of lanes at their starts: none."""
+
+    def one(problem, geo, theta0):
+        flow = DualFlow(problem, geo, theta0)
+        return before(flow, flow.initial(), jnp.zeros((), theta0.dtype), None)
+
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0))(*inputs)
 
 
 @eqx.filter_jit
@@ -118,13 +134,18 @@ def advance(problem, lanes: Lanes, plan: Plan, solver, may_change: bool, shared:
             keep, t_new, t_after, _, control, _ = controller.adapt_step_size(
                 t, t_next, lane.state, state, None, error, order, lane.controller
             )
+            path = solver.interpolation_cls(t0=t, t1=t_next, **dense)
             saved = lane.saved
             if saved is not None and plan.ts is not None:
-                path = solver.interpolation_cls(t0=t, t1=t_next, **dense)
                 passed = jax.vmap(path.evaluate)(jnp.clip(plan.ts, t, t_next))
                 now = keep & (plan.ts > t) & (plan.ts <= t_next)
                 saved = jnp.where(now[:, None], passed, saved)
             chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)  # noqa: E731
+            crossings = lane.crossings
+            if crossings is not None:
+                moved = keep & (t_next > t)  # which an idle lane is not
+                crossed = after_step(flow, crossings, path, t, t_next, degree_of(solver), moved)
+                crossings = jax.tree.map(lambda a, b: jnp.where(moved, a, b), crossed, crossings)
             after = Lanes(
                 geo=lane.geo,
                 theta0=lane.theta0,
@@ -138,6 +159,7 @@ def advance(problem, lanes: Lanes, plan: Plan, solver, may_change: bool, shared:
                 rejected=lane.rejected + jnp.where(keep, 0, 1),
                 code=lane.code,
                 saved=saved,
+                crossings=crossings,
             )
             return after, (lane.state, state, t_next - t)
 

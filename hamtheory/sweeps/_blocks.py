@@ -213,6 +213,29 @@ class Normal:
         return self.seeds.at(index)
 
 
+@dataclass(frozen=True)
+class WrongSigns:
+    """Starts with all signs wrong: `θ₀ᵢ = −scale·sign(θ*ᵢ)`, and ±scale at random where θ*ᵢ = 0; one a seed.
+
+    For problems with a ground truth.
+    """
+
+    kind: ClassVar[str] = "wrong"
+    scale: float
+    seeds: Any = 0
+
+    def __post_init__(self):
+        _set(self, scale=number(self.scale, "scale"), seeds=seeds(self.seeds, "seeds"))
+        if self.scale <= 0:
+            raise ValueError(f"scale must be positive; got {self.scale:g}")
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def seed_of(self, index: np.ndarray) -> np.ndarray:
+        return self.seeds.at(index)
+
+
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file."""
     if not path.is_file():

@@ -15,10 +15,11 @@ from .._validate import count, tolerance
 from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
 from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
 from ..limit import solve_limits
+from ..signs._count import FlipCounter
 from . import _engines
 from ._blocks import Geometries
 from ._grid import grid, number, numbers, seeds
-from ._quantities import MEASURED, REACH, decay, measured_of
+from ._quantities import FLIPS, MEASURED, REACH, decay, flips_of, measured_of
 from ._quantity import LaneBatch, Quantity, Variable, register
 
 _DIMS = ("learning_rate", "batch_size", "draw")
@@ -38,8 +39,9 @@ class Run(Quantity):
     mini-batches and of the noise, the same for all lanes.
     `rule`: "published" (`GD`; `HAMStep`; `ProductGD` with the imbalance γ), "hyp" (HAM's with the signs before the
     step), "mirror" or "natural" (mirror descent and natural gradient of any geometry).
-    `tol`: stop at the first of `checks` evenly spaced steps with a relative residual of at most this; 0: take all
-    steps. `losses`: also store the loss at the checks.
+    `tol`: stop at the first of `checks` steps with a relative residual of at most this; 0: take all steps. They are
+    evenly spaced, or with the `spacing` "log" evenly in the logarithm, each step at first. `losses`: also store the
+    loss at the checks. `flips`: also count sign flips at every step; the recovery time is a number of steps.
     """
 
     name: ClassVar[str] = "run"
@@ -54,7 +56,9 @@ class Run(Quantity):
     weight_decay: float = 0.0
     tol: float = 0.0
     checks: int = 100
+    spacing: str = "linear"
     losses: bool = False
+    flips: bool = False
 
     def settled(self, dtype: str) -> "Run":
         sizes = [self.batch_size] if np.ndim(self.batch_size) == 0 else list(self.batch_size)
@@ -77,7 +81,9 @@ class Run(Quantity):
             raise ValueError(f"label_noise must not be negative; got {made.label_noise:g}")
         if self.rule not in _RULES:
             raise ValueError(f"rule must be one of {', '.join(map(repr, _RULES))}; got {self.rule!r}")
-        for name in ("relative", "replace", "losses"):
+        if self.spacing not in ("linear", "log"):
+            raise ValueError(f"spacing must be 'linear' or 'log'; got {self.spacing!r}")
+        for name in ("relative", "replace", "losses", "flips"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be true or false; got {getattr(self, name)!r}")
         return made
@@ -96,6 +102,8 @@ class Run(Quantity):
             "steps": Variable("steps taken", dtype="int32"),
             "rate": Variable("learning rate"),
         }
+        if self.flips:
+            kept |= FLIPS
         if self.losses:
             kept["loss"] = Variable("loss |X theta - y|^2 / (2 n) at the checks", ("check",))
         return {name: replace(variable, dims=(*_DIMS, *variable.dims)) for name, variable in kept.items()}
@@ -116,7 +124,9 @@ class Run(Quantity):
         return made
 
     def _checks(self) -> np.ndarray:
-        return np.unique(np.round(np.linspace(0, self.steps, self.checks + 1)).astype(int))
+        if self.spacing == "linear":
+            return np.unique(np.round(np.linspace(0, self.steps, self.checks + 1)).astype(int))
+        return np.union1d(0, np.round(np.geomspace(1, self.steps, self.checks)).astype(int))
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         dtype = lanes.problems[0].X.dtype
@@ -134,10 +144,11 @@ class Run(Quantity):
         rate = np.repeat(rates[:, :, None], len(drawn), axis=2).ravel()
         usable, which = np.isfinite(rate), lanes.which[spread]
         take = lambda x: jnp.asarray(np.asarray(x)[spread])  # noqa: E731
+        rule = self._algorithm(jax.tree.map(take, lanes.geometry))
         ends = _engines.runs(
             lanes.problems,
             which,
-            self._algorithm(jax.tree.map(take, lanes.geometry)),
+            FlipCounter(rule) if self.flips else rule,
             None if lanes.theta0s is None else lanes.theta0s[spread],
             rates=np.where(usable, rate, 1).astype(rate.dtype),
             keys=jax.vmap(jax.random.key)(np.tile(drawn, rates.size)),
@@ -155,6 +166,8 @@ class Run(Quantity):
         measured = measured_of(ends["theta"], lanes.truths[which])
         measured |= {"residual": ends["residual"], "steps": ends["ended"], "rate": rate}
         measured |= {"theta": ends["theta"], "loss": ends["loss"]}
+        if "flips" in ends:
+            measured |= flips_of(ends["flips"], lanes.truths[which])
         measured["status"] = np.where(usable, ends["codes"], NAMES.index("nonfinite")).astype(np.int8)
         shaped = {name: values.reshape(*outer, *values.shape[1:]) for name, values in measured.items()}
         # Where nothing is random all draws are one.

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._batching import width_for
+from .._flips import Flips
 from .._result import codes
 from ..algorithm import AbstractAlgorithm, run_many
 from ..algorithm._batch import width_of as runs_width
@@ -23,6 +24,7 @@ from ..limit import solve_limit, solve_limits
 from ..limit._batch import widest_of as limits_widest_of
 from ..limit._limit_path import _limit_path
 from ..problem import LinearRegression
+from ..signs._count import CountedState
 
 _ENTRIES = 1 << 19  # entries of X, over all lanes of a block
 _WIDEST = 32
@@ -41,7 +43,7 @@ class Limits(NamedTuple):
 
 
 class Flows(NamedTuple):
-    """The ends of flows: as `Limits`, with the times reached and, if times were given, the loss at them."""
+    """The ends of flows: as `Limits`, with the times reached, and, if asked for, the loss at times and the flips."""
 
     theta: np.ndarray
     residual: np.ndarray
@@ -52,6 +54,7 @@ class Flows(NamedTuple):
     time: np.ndarray
     rejected: np.ndarray
     loss: np.ndarray | None
+    flips: Flips | None
 
 
 def limits(
@@ -105,13 +108,14 @@ def flows(
     ts: np.ndarray | None = None,
     weight_decay: float = 0.0,
     alike: int = 1,
+    flips: bool = False,
 ) -> Flows:
     """The end of the flow of every lane, and the loss at the times `ts`; arguments as in `limits` and `solve_flows`.
 
     With weight decay they are integrated one by one, and then those with `ts` end at the last of these.
     """
     if not weight_decay:
-        how = {"ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps}
+        how = {"ts": ts, "rtol": rtol, "tol": tol, "max_steps": max_steps, "flips": flips}
         return _batched(Flows, solve_flows, problems, which, geos, theta0s, alike, how)
     rows = []
     for problem, geo, theta0 in _lanes(problems, which, geos, theta0s):
@@ -123,7 +127,7 @@ def flows(
             loss[: len(flow.loss)] = flow.loss
         certificate = flow.residual, flow.duality_gap, stats["relative_gap"]
         rows.append(
-            (flow.theta, *certificate, stats["steps"], codes(flow.result), stats["time"], stats["rejected"], loss)
+            (flow.theta, *certificate, stats["steps"], codes(flow.result), stats["time"], stats["rejected"], loss, None)
         )
     return _stacked(Flows, rows)
 
@@ -187,8 +191,10 @@ def runs(
     alike: int,
     like: np.ndarray,
     how: dict[str, Any],
-) -> dict[str, np.ndarray]:
-    """The ends of the runs of lanes, by `ht.run_many`, and the losses; `alike` as in `limits`.
+) -> dict[str, Any]:
+    """The ends of the runs of lanes, by `ht.run_many`, the losses, and the flips if they are counted.
+
+    `alike` as in `limits`.
 
     `like`: numbers that are near for lanes that take about as many steps, (lanes,): these go side by side.
     """
@@ -215,7 +221,12 @@ def runs(
         )
     back = np.argsort(np.concatenate(parts), kind="stable")
     names = ("theta", "residual", "codes", "loss", "ended")
-    return {name: np.concatenate([getattr(ends, name) for ends in found])[back] for name in names}
+    ends = [{name: getattr(ends, name) for name in names} | _flips_in(ends.states) for ends in found]
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[back], *ends)
+
+
+def _flips_in(states: Any) -> dict[str, Flips]:
+    return {"flips": states.flips} if isinstance(states, CountedState) else {}
 
 
 def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[str, Any]):
@@ -226,7 +237,7 @@ def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[
     which, how = np.asarray(which), how | {"width": width_for(2 * alike, widest) if share else widest}
     if not share:
         ends = solve(problems, geos, theta0s, which=which, share=False, **how)
-        return kind(*(getattr(ends, field) for field in kind._fields))
+        return _fields(kind, ends)
     parts = [np.flatnonzero(which == place) for place in range(len(problems))]
     found = []
     for problem, lanes in zip(problems, parts, strict=True):
@@ -236,8 +247,11 @@ def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[
             solve(problem, some, None if theta0s is None else theta0s[lanes], which=which_of_one, share=True, **how)
         )
     back = np.argsort(np.concatenate(parts), kind="stable")
-    columns = [[getattr(ends, field) for ends in found] for field in kind._fields]
-    return kind(*(None if column[0] is None else np.concatenate(column)[back] for column in columns))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[back], *(_fields(kind, ends) for ends in found))
+
+
+def _fields(kind, ends):
+    return kind(*(getattr(ends, field) for field in kind._fields))
 
 
 @eqx.filter_jit

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import metrics
+from .._flips import Flips
 from .._validate import count, tolerance
+from ..signs._recovery import agreement, recovery_time
 from . import _engines
 from ._blocks import Geometries
 from ._grid import grid, number, numbers
@@ -29,6 +31,14 @@ MEASURED = {
     "duality_gap": Variable("duality gap of the Bregman projection"),
     "relative_gap": Variable("duality gap relative to the divergence from the start"),
     "steps": Variable("steps of the solver", dtype="int32"),
+}
+
+FLIPS = {
+    "gross_flips": Variable("sign flips of all entries", dtype="int32"),
+    "net_flips": Variable("entries that end with another sign than at first", dtype="int32"),
+    "flipped_back": Variable("entries that flipped and have their first sign again", dtype="int32"),
+    "signs_recovered": Variable("fraction of the support of theta_star with its sign at the end, NaN without one"),
+    "recovery_time": Variable("when the last sign of theta_star came right, infinite if never, NaN without one"),
 }
 
 
@@ -101,7 +111,8 @@ class Path(Quantity):
 class Flow(Quantity):
     """The flow until it has converged, with the loss at the times `ts`: `ht.solve_flows`.
 
-    With weight decay, `ht.solve_flow`, which ends at the last of the times if there are any.
+    `flips`: also count its sign flips, at their true times. With weight decay, `ht.solve_flow`, which ends at the last
+    of the times if there are any.
     """
 
     name: ClassVar[str] = "flow"
@@ -110,6 +121,7 @@ class Flow(Quantity):
     max_steps: int = 100_000
     weight_decay: float = 0.0
     ts: Any = None
+    flips: bool = False
 
     def settled(self, dtype: str) -> "Flow":
         rtol = _tolerance(self.rtol, "rtol", dtype, 1e-6, 1e-4)
@@ -117,6 +129,10 @@ class Flow(Quantity):
         ts = None if self.ts is None else grid(self.ts, "ts")
         if ts is not None and (np.min(numbers(ts)) < 0 or np.any(np.diff(numbers(ts)) <= 0)):
             raise ValueError(f"ts must be increasing times that are at least 0; got {numbers(ts)}")
+        if not isinstance(self.flips, bool):
+            raise TypeError(f"flips must be true or false; got {self.flips!r}")
+        if self.flips and decay(self):
+            raise ValueError("flips are counted without weight decay only; leave one of them out")
         steps = count(self.max_steps, "max_steps")
         return replace(self, rtol=rtol, tol=tol, max_steps=steps, weight_decay=decay(self), ts=ts)
 
@@ -129,7 +145,7 @@ class Flow(Quantity):
             "rejected": Variable("rejected steps of the solver", dtype="int32"),
         }
         loss = {"loss": Variable("loss |X theta - y|^2 / (2 n) at the times", ("t",))}
-        return MEASURED | own | (loss if self.ts is not None else {})
+        return MEASURED | own | (loss if self.ts is not None else {}) | (FLIPS if self.flips else {})
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
         return {} if self.ts is None else {"t": (Variable("time"), numbers(self.ts))}
@@ -146,9 +162,12 @@ class Flow(Quantity):
             ts=None if self.ts is None else numbers(self.ts),
             weight_decay=self.weight_decay,
             alike=lanes.alike,
+            flips=self.flips,
         )
-        loss = {} if ends.loss is None else {"loss": ends.loss}
-        return _stored(ends, lanes) | {"time": ends.time, "rejected": ends.rejected} | loss
+        found = {} if ends.loss is None else {"loss": ends.loss}
+        if ends.flips is not None:
+            found |= flips_of(ends.flips, lanes.truths[lanes.which])
+        return _stored(ends, lanes) | {"time": ends.time, "rejected": ends.rejected} | found
 
 
 def _stored(ends: Any, lanes: LaneBatch) -> dict[str, np.ndarray]:
@@ -174,6 +193,19 @@ def measured_of(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
         part = _measure(jnp.asarray(theta[rows]), jnp.asarray(truths[rows]))
         parts.append({name: np.asarray(values)[: len(theta) - first] for name, values in part.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def flips_of(flips: Flips, truths: np.ndarray) -> dict[str, np.ndarray]:
+    """What is stored of the sign flips of lanes, (lanes, d)."""
+    truths = np.nan_to_num(truths)
+    count = lambda of_entries: np.asarray(of_entries).sum(axis=-1, dtype=np.int32)  # noqa: E731
+    return {
+        "gross_flips": count(flips.gross),
+        "net_flips": count(flips.net),
+        "flipped_back": count(flips.flipped_back),
+        "signs_recovered": np.asarray(agreement(flips.sign, truths)),
+        "recovery_time": np.asarray(recovery_time(flips, truths)),
+    }
 
 
 @eqx.filter_jit

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._validate import count
-from ._blocks import Geometries, Zeros
+from ._blocks import DataSet, Geometries, WrongSigns, Zeros
 from ._grid import fields
 from ._quantity import Quantity, quantity_of
 from ._tables import as_table, geometries_of, problems_of, starts_of
@@ -25,8 +25,8 @@ class SweepSpec:
 
     Arguments:
       `problems`, `geometries`, `starts`: lists of blocks (`ht.sweeps.Sparse`, `DataSet`, `File`; `Geometries`; `Zeros`,
-        `Normal`) or tables with the same names, `{"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": range(8)}` or
-        `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
+        `Normal`, `WrongSigns`) or tables with the same names, `{"kind": "sparse", "n": 40, "d": 100, "k": 5,
+        "seeds": range(8)}` or `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
       `quantity`: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
         of a geometry is a dimension of one lane, not a lane each.
       `dtype`: "float64" or "float32", the precision of the whole computation.
@@ -69,6 +69,10 @@ class SweepSpec:
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)
+        if any(isinstance(block, WrongSigns) for block in self.starts):
+            for block in self.problems:
+                if isinstance(block, DataSet):
+                    raise ValueError(f"starts with wrong signs need a ground truth, which {block.name!r} has not")
         self.quantity.check(self.geometries, self.starts)
 
     @classmethod

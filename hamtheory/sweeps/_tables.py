@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ._blocks import FAMILIES, DataSet, File, Geometries, Normal, Problems, Sparse, Zeros
+from ._blocks import FAMILIES, DataSet, File, Geometries, Normal, Problems, Sparse, WrongSigns, Zeros
 from ._grid import Grid, ListedSeeds, Seeds, fields
 
 _PROBLEMS: dict[str, type] = {kind.kind: kind for kind in (Sparse, DataSet, File)}
-_STARTS: dict[str, type] = {kind.kind: kind for kind in (Zeros, Normal)}
+_STARTS: dict[str, type] = {kind.kind: kind for kind in (Zeros, Normal, WrongSigns)}
 
 
 def problems_of(table: Any, name: str) -> Problems:
@@ -15,9 +15,9 @@ def problems_of(table: Any, name: str) -> Problems:
     return table if isinstance(table, Problems) else _of_kind(table, _PROBLEMS, name)
 
 
-def starts_of(table: Any, name: str) -> Zeros | Normal:
+def starts_of(table: Any, name: str) -> Zeros | Normal | WrongSigns:
     """A block of starts: one of the words, or a table with its `kind`."""
-    if isinstance(table, (Zeros, Normal)):
+    if isinstance(table, (Zeros, Normal, WrongSigns)):
         return table
     return _of_kind({"kind": table} if isinstance(table, str) else table, _STARTS, name)
 

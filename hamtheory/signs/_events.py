@@ -1,0 +1,85 @@
+"""Sign flips of flows, at their true times."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._flips import Flips
+from .._validate import count, tolerance
+from ..flow import FlowResult
+from ..flow._events import crossings_of, sharper
+
+_REACH = 64  # units of rounding
+_FINEST = 3e-11  # every integrator offered then finds the time of a single crossing to 1e-7
+
+
+class FlipEvents(Flips):
+    """The `Flips` of a flow; `times`: of the first flips of each entry, in order, (most, d), NaN where there are fewer.
+
+    Their sum over the entries up to a time counts the flips until then, if no entry flips more than `most` times.
+    """
+
+    times: Float[Array, "most d"]
+
+
+def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None = None) -> FlipEvents:
+    """When each entry of a flow changes its sign: how often, first and last, and the times.
+
+    The flow is integrated again, by the same solver, and every step is searched for roots of its dense output, two
+    close ones among them. What was saved of the flow has no influence.
+
+    Arguments: `flow_result`, of `solve_flow` or `product_flow`, called outside `jit` and `vmap` (for many flows, see
+      `solve_flows`). `most`: the flips of an entry whose times are kept; all are counted. `rtol`: the tolerance of the
+      integrator, if that of the flow was looser; left out: 3e-11, or 64 units of rounding. With `dt` its steps stay.
+    Returns: `FlipEvents`. A balanced entry of m⊙w, |m₀| = |w₀|, never flips.
+    Errors: `TypeError` for anything but a flow's result; `ValueError` for one from inside `jit` or `vmap`.
+    Source: own.
+
+    ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> import hamtheory as ht
+    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=50.0), [-0.7, 0.1])
+    >>> events = ht.signs.flip_events(flow)
+    >>> events.gross.tolist(), events.sign.tolist(), events.first.round(4).tolist()
+    ([1, 0], [1, 1], [0.0591, nan])
+
+    ```
+    """
+    if not isinstance(flow_result, FlowResult):
+        raise TypeError(
+            f"flow_result must be that of ht.solve_flow or ht.product_flow; got {type(flow_result).__name__}"
+        )
+    if flow_result.how is None:
+        raise ValueError(
+            "flow_result must come from outside jit and vmap, where it says how to integrate it again; for many flows "
+            "at once, use ht.solve_flows(..., flips=True)"
+        )
+    flow, plan = flow_result.how
+    dtype = flow_result.theta.dtype
+    finest = max(_FINEST, _REACH * float(jnp.finfo(dtype).eps)) if rtol is None else rtol
+    plan = sharper(plan, tolerance(finest, "rtol", dtype, 16))
+    crossings, _ = crossings_of(flow, plan, count(most, "most"))
+    assert crossings.times is not None
+    return FlipEvents(**vars(crossings.flips), times=crossings.times)
+
+
+def flip_times(flow_result: FlowResult) -> Float[Array, " d"]:
+    """When each entry of a flow first changes its sign.
+
+    Arguments and errors as in `flip_events`, which also tells how often, and when last.
+    Returns: (d,), in the time of the flow; NaN for an entry that never does.
+    Source: own.
+
+    ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> import hamtheory as ht
+    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0]], [1.0]), ht.HAM(alpha=50.0), [-0.7])
+    >>> ht.signs.flip_times(flow).round(8).tolist()
+    [0.06229734]
+    >>> ht.signs.first_passage_time(ht.HAM(alpha=50.0), 0.7, 1.0).round(8).tolist()
+    0.06229734
+
+    ```
+    """
+    return jnp.asarray(flip_events(flow_result, most=1).first)
