@@ -109,5 +109,7 @@ class ProductGD(AbstractAlgorithm):
 
 def factors(theta, gamma):
     """`m > 0` and w of the product θ with `m² − w² = 2γ`; both zero where θ and γ are."""
-    m = jnp.sqrt(jnp.hypot(theta, jnp.broadcast_to(gamma, theta.shape)) + gamma)
-    return m, theta / jnp.where(m == 0, 1, m)
+    gamma = jnp.broadcast_to(gamma, theta.shape)
+    m = jnp.sqrt(jnp.hypot(theta, gamma) + gamma)
+    # Balanced to the last digit, or rounding would be an imbalance, and let θ change its sign.
+    return m, jnp.where(gamma == 0, jnp.sign(theta) * m, theta / jnp.where(m == 0, 1, m))

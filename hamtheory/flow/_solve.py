@@ -103,11 +103,11 @@ class ProductFlowResult(FlowResult):
 
     @property
     def ms(self) -> Float[Array, "times d"]:
-        return self.states[0]
+        return (self.states[0] + self.states[1]) / 2
 
     @property
     def ws(self) -> Float[Array, "times d"]:
-        return self.states[1]
+        return (self.states[0] - self.states[1]) / 2
 
 
 def product_flow(
@@ -129,8 +129,9 @@ def product_flow(
 ) -> ProductFlowResult:
     """Integrate gradient flow on the factors of θ = m⊙w, with the penalty `β(‖m‖² + ‖w‖²)`.
 
-    `dm/dt = −(w ⊙ ∇f + 2βm)`, `dw/dt = −(m ⊙ ∇f + 2βw)`. In θ it is the flow of `Hypentropy(|m₀² − w₀²|/2)` from
-    m₀⊙w₀. Where |m₀| = |w₀| (balanced) it cannot change the sign of θ; where both are zero it never moves.
+    `dm/dt = −(w ⊙ ∇f + 2βm)`, `dw/dt = −(m ⊙ ∇f + 2βw)`, integrated in m + w and m − w, whose product is the imbalance.
+    In θ it is the flow of `Hypentropy(|m₀² − w₀²|/2)` from m₀⊙w₀. Where |m₀| = |w₀| (balanced) it cannot change the
+    sign of θ; where both are zero it never moves.
 
     Arguments: `m0`, `w0` of shape (d,); the others as in `solve_flow`.
     Returns: a `FlowResult` with `ms` and `ws`, (times, d), besides `thetas`. A flow that comes to rest away from the

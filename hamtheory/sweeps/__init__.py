@@ -3,8 +3,9 @@
 spec ──► lanes ──► chunks ──► executor ──► store ──► data set
 """
 
-from ._blocks import DataSet, File, Geometries, Normal, Sparse, Zeros
+from ._blocks import DataSet, File, Geometries, Normal, Sparse, WrongSigns, Zeros
 from ._discrete import Run
+from ._duel import Duel
 from ._executors import DaskExecutor, Executor, ProcessExecutor, SerialExecutor
 from ._export import export
 from ._grid import Grid, Seeds

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from .._result import NAMES
-from ._blocks import File, Geometries, Normal
+from ._blocks import File, Geometries
 from ._lanes import Places, blocks_at, check_file, groups, load, places
 from ._quantity import Variable
 from ._spec import SweepSpec
@@ -149,7 +149,7 @@ def _labelled(spec: SweepSpec, at: Places) -> dict[str, np.ndarray]:
         "geometry": at.geometry.astype(np.int32),
         "family": family.astype(np.int32),
         "start": at.start.astype(np.int32),
-        "start_scale": np.array([b.scale if isinstance(b, Normal) else 0.0 for b in spec.starts])[kind],
+        "start_scale": np.array([getattr(block, "scale", 0.0) for block in spec.starts])[kind],
         "start_seed": _per_block(spec.starts, kind, drawn, lambda block, index: block.seed_of(index), np.int64),
     }
     for name in _parameters(spec):

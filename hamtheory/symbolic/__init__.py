@@ -4,6 +4,7 @@ from ._derive import Derivation, derive
 from ._geometry import SymbolicGeometry, geometry
 from ._ito import ito_drift
 from ._limits import Limits
+from ._neuron import NeuronInvariant, neuron_invariant
 from ._passage import FirstPassage, first_passage
 
 EUCLIDEAN = "1"
@@ -17,9 +18,11 @@ __all__ = [
     "Derivation",
     "FirstPassage",
     "Limits",
+    "NeuronInvariant",
     "SymbolicGeometry",
     "derive",
     "first_passage",
     "geometry",
     "ito_drift",
+    "neuron_invariant",
 ]

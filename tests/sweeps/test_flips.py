@@ -39,7 +39,7 @@ def flows(tmp_path_factory):
 
 def test_flows_flip_when_single_ones_do(flows):
     assert flows.sizes["lane"] == 12 and (flows.status == 0).all()
-    assert (flows.gross_flips > 0).all()
+    assert (flows.gross_flips > 0).all() and (flows.start_scale == 0.3).all()
     for lane in (0, 3, 6, 11):
         row = flows.isel(lane=lane)
         problem = ht.sparse_regression(6, 12, 2, seed=int(row.seed))
