@@ -27,6 +27,7 @@ examples:
   hamtheory flow sparse:40,100,5 --alpha 1e4 --out flow.zarr
   hamtheory flow data.npz --geometry gd --theta0 normal:0.1 --seed 7 --ts 0,1,10
   hamtheory flow sparse:40,100,5 --geometry mw --weight-decay 1e-3 --ts 0,1,10,100
+  hamtheory flow sparse:40,100,5 --alpha 100 --theta0 normal:0.1 --flips
 
 Exit code 1: not converged within the budget; the trajectory so far is reported
 and written all the same. Exit code 2: bad input."""
@@ -48,6 +49,8 @@ and written all the same. Exit code 2: bad input."""
     """A fixed step size."""
     max_steps: int = 100_000
     """The budget of steps."""
+    flips: bool = False
+    """Also find every sign flip of theta; --out then gets the times of the first and last flip of each entry."""
 
     def solve(self, problem: ht.LinearRegression, geo: AbstractGeometry, theta0: np.ndarray) -> Outcome:
         tolerances = self.tolerances(x64={"rtol": 1e-8, "atol": 1e-10}, x32={"rtol": 1e-5, "atol": 1e-7})
@@ -67,10 +70,12 @@ and written all the same. Exit code 2: bad input."""
             throw=False,
             **tolerances,
         )
+        events = ht.signs.flip_events(flow) if self.flips else None
+        counts = {} if events is None else {f"flips_{name}": n for name, n in ht.signs.totals(events).items()}
         return Outcome(
             flow,
             succeeded(flow.result, (ht.Result.converged, ht.Result.reached_end, ht.Result.infeasible)),
-            self._arrays(problem, geo, jnp.asarray(theta0, problem.dtype), flow),
+            self._arrays(problem, geo, jnp.asarray(theta0, problem.dtype), flow, events),
             {
                 "steps": int(flow.stats["steps"]),
                 "accepted": int(flow.stats["accepted"]),
@@ -78,10 +83,11 @@ and written all the same. Exit code 2: bad input."""
                 "time": float(flow.stats["time"]),
                 "violation": float(flow.stats["violation"]),
                 "weight_decay": self.weight_decay,
+                **counts,
             },
         )
 
-    def _arrays(self, problem, geo, theta0, flow) -> dict[str, Any]:
+    def _arrays(self, problem, geo, theta0, flow, events) -> dict[str, Any]:
         arrays = {
             "ts": (("ts",), np.asarray(flow.ts)),
             "thetas": (("ts", "column"), np.asarray(flow.thetas)),
@@ -91,6 +97,9 @@ and written all the same. Exit code 2: bad input."""
         if self.weight_decay == 0:
             coordinates = metrics.nearest_coordinates(problem, geo, flow.theta, theta0)
             arrays["dual"] = (("row",), np.asarray(problem.row_space.dual(coordinates)))
+        if events is not None:
+            for name in ("gross", "first", "last"):
+                arrays[f"flips_{name}"] = (("column",), np.asarray(getattr(events, name)))
         return arrays
 
 

@@ -79,6 +79,8 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
     ]
     if "time" in summary:
         rows.append(("time reached", f"{summary['time']:.6g}"))
+    if "flips_gross" in summary:
+        rows.append(("sign flips", _flips(summary)))
     rows += [("", ""), *_comparison(summary)]
     if "distance_to_theta_star" in summary:
         rows.append(("|theta - theta_star|", f"{summary['distance_to_theta_star']:.4g}"))
@@ -108,6 +110,13 @@ def _steps(summary) -> str:
             return f"{summary['steps']} of the interior-point method"
         return f"{summary['steps']} of Newton's method, {summary['evaluations']} evaluations of the dual gradient"
     return f"{summary['steps']}, of which {summary['rejected']} were rejected"
+
+
+def _flips(summary) -> str:
+    gross, net, entries, back, never = (
+        summary[f"flips_{name}"] for name in ("gross", "net", "entries", "flipped_back", "never")
+    )
+    return f"{gross}: {net} of {entries} entries have changed their sign, {back} have flipped back, {never} never have"
 
 
 def _comparison(summary) -> list[tuple[str, str]]:

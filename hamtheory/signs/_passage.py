@@ -10,10 +10,7 @@ from .._validate import positive
 from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
 from ..geometry._numerics import asinh_quotient, log1p_over
 from ..geometry._parameter import split
-from ..geometry._quadrature import NODES, WEIGHTS
-
-FINEST = 64  # panels an octave
-AGREED = 128  # units of rounding by which the last two quadratures may differ
+from ._octaves import integral_from_zero
 
 
 def first_passage_time(geometry: AbstractGeometry, a: Parameter, y: Parameter) -> Float[Array, "..."]:
@@ -81,32 +78,4 @@ def _hypentropy(a, y, gamma, excess, log):
 def _by_quadrature(geometry, a, y):
     shape = jnp.broadcast_shapes(a.shape, jax.eval_shape(geometry.inverse_metric, a).shape)
     a, y = jnp.broadcast_to(a, shape), jnp.broadcast_to(y, shape)
-    limits = jnp.finfo(a.dtype)
-    octaves = limits.maxexp - limits.minexp
-    nodes, weights = jnp.asarray(NODES, a.dtype), jnp.asarray(WEIGHTS, a.dtype)
-    density = lambda s: 1 / geometry.inverse_metric(s) / (y + s)  # noqa: E731
-
-    def integral(panels):
-        """By `panels` an octave, from the smallest to the largest."""
-        step = jnp.exp2(-1 / panels.astype(a.dtype))
-
-        def add(i, total):
-            left = panels * octaves - 1 - i
-            upper = a * jnp.exp2(-(left.astype(a.dtype)) / panels.astype(a.dtype))
-            values = jax.vmap(lambda u: density(upper * (step + (1 - step) * u)))(nodes)
-            return total + upper * (1 - step) * jnp.tensordot(weights, values, axes=1)
-
-        last = a * 2.0**-octaves
-        return jax.lax.fori_loop(0, panels * octaves, add, last * density(last))
-
-    def agree(coarse, fine):
-        return jnp.abs(fine - coarse) <= AGREED * limits.eps * fine
-
-    def refine(state):
-        panels, _, fine = state
-        return 2 * panels, fine, integral(2 * panels)
-
-    unresolved = lambda state: (state[0] < FINEST) & ~jnp.all(agree(*state[1:]))  # noqa: E731
-    first = jnp.asarray(1)
-    _, coarse, fine = jax.lax.while_loop(unresolved, refine, (2 * first, integral(first), integral(2 * first)))
-    return jnp.where(agree(coarse, fine), fine, jnp.nan)
+    return integral_from_zero(lambda s: 1 / geometry.inverse_metric(s) / (y + s), a)

@@ -1,6 +1,7 @@
 """The command line: what it prints and writes, and what is kept of a failure."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -97,6 +98,17 @@ def test_flow_and_limit_agree(capsys, data, tmp_path):
     flow, limit = (np.load(tmp_path / f"{command}.npz") for command in ("flow", "limit"))
     np.testing.assert_allclose(flow["theta"], limit["theta"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(flow["dual"], limit["dual"], rtol=0, atol=1e-6)
+
+
+def test_flips_are_found_and_written(capsys, tmp_path):
+    out, options = tmp_path / "flow.npz", ["--alpha", "10", "--theta0", "normal:0.5", "--seed", "3", "--flips"]
+    assert main(["flow", "sparse:4,8,2", *options, "--out", str(out)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("sign flips"))
+    written = np.load(out)
+    path = np.asarray(ht.signs.flips(written["thetas"])).sum(axis=0)
+    assert written["flips_gross"].sum() == int(re.search(r"\d+", line).group()) >= path.sum() > 0
+    flipped = written["flips_gross"] > 0
+    assert np.isfinite(written["flips_first"][flipped]).all() and np.isnan(written["flips_last"][~flipped]).all()
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".zarr", ".nc"])
