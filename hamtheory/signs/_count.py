@@ -128,7 +128,7 @@ def totals(flips: PyTree) -> dict[str, int]:
     >>> import jax
     >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
-    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=50.0), [-0.7, 0.1])
+    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=50.0), [0.1, -0.3])
     >>> ht.signs.totals(ht.signs.flip_events(flow))
     {'entries': 2, 'gross': 1, 'net': 1, 'flipped_back': 0, 'never': 1}
 

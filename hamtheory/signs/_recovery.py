@@ -46,9 +46,9 @@ def recovery_time(flips: Flips, theta_star: Vectors) -> Float[Array, "..."]:
     >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
-    >>> flow = ht.solve_flow(problem, ht.HAM(alpha=50.0), [-0.7, 0.1])
-    >>> ht.signs.recovery_time(ht.signs.flip_events(flow), [0.0, 1.0]).tolist()
-    0.0
+    >>> flow = ht.solve_flow(problem, ht.HAM(alpha=50.0), [0.1, -0.3])
+    >>> ht.signs.recovery_time(ht.signs.flip_events(flow), [0.0, 1.0]).round(4).tolist()
+    0.0146
 
     ```
     """

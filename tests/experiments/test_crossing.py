@@ -88,15 +88,17 @@ def test_the_imbalance_decides_when(data):
     assert epsilon.max() > 0.05 and epsilon.min() < 1e-15
     # The asymptotic law: ln(1/ε)/2 and a constant; ten bits more, 3.5 later.
     np.testing.assert_allclose(theory[1:], np.log(1 / epsilon[1:]) / 2, atol=2e-3)
+    np.testing.assert_allclose(data["epsilon_flow"], theory, rtol=1e-7)
+    # Gradient descent is of first order, counts whole steps, and rounds its factors: dT/d ln γ = −1/2.
     rounding = 64 * np.finfo(float).eps / epsilon
-    for name, order in (("epsilon_flow", 0), ("epsilon_rule", CONFIG.small)):
-        # dT/d ln γ = −1/2; gradient descent is of first order, and counts whole steps
-        assert (abs(data[name] - theory) <= 1e-6 + np.log1p(rounding) / 2 + 2 * order).all(), name
+    assert (abs(data["epsilon_rule"] - theory) <= np.log1p(rounding) / 2 + 2 * CONFIG.small).all()
 
 
-def test_rounding_alone_is_an_imbalance_of_its_unit(data):
-    last = float(data["epsilon_theory"][-1])
-    assert (abs(data["unaware"] - last) < np.log(1e3) / 2).all()
+def test_rounding_alone_is_an_imbalance_of_its_unit_at_most(data):
+    """Where an integrator's rounding differs between the factors, which depends on how it has been compiled."""
+    unit = float(data["epsilon_theory"][-1])
+    across = data["unaware"].values[np.isfinite(data["unaware"])]
+    assert across.size and (across > unit - np.log(1e2) / 2).all() and (across < 1.5 * unit).all()
 
 
 def test_figure(data):

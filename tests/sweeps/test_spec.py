@@ -177,7 +177,7 @@ BAD = {
         "log_alpha must be within",
     ),
     "depth": (lambda: ht.sweeps.Geometries("network", {"scale": 1.0}), ValueError, "depth must be given"),
-    "start": (lambda: ht.SweepSpec([SPARSE], [GD], ["ones"]), ValueError, "'zeros', 'normal'; got 'ones'"),
+    "start": (lambda: ht.SweepSpec([SPARSE], [GD], ["ones"]), ValueError, "'zeros', 'normal', 'wrong'; got 'ones'"),
     "scale of a start": (lambda: ht.sweeps.Normal(0.0), ValueError, "scale must be positive; got 0"),
     "quantity": (lambda: ht.SweepSpec([SPARSE], [GD], quantity="time"), ValueError, "quantity must be one of 'limit'"),
     "setting": (
