@@ -24,9 +24,9 @@ CAPTION = (
     "of each other) stay. (e) Being stuck is a matter of the last bit: factors with |m| = (1 + ε)|w| cross at the "
     "first-passage time of γ = ε(1 + ε/2) (line), later only by ln(1/ε)/2y; dots: the flow, crosses: gradient descent "
     "on the factors in small steps, to whose ε rounding adds near its unit (dotted). Triangles: factors that are "
-    "balanced to the bit, by integrators that do not know of it: rounding gets them across, about as an ε of its unit "
-    "would, unless it happens to treat both factors alike. (f) HYP* over HYP after one step across zero, by the rules "
-    "(dots), and exp(2ηα|g|) (line)."
+    "balanced to the bit, by integrators that do not know of it: rounding gets them across, though hardly before an ε "
+    "of its unit would, unless it happens to treat both factors alike. (f) HYP* over HYP after one step across zero, by "
+    "the rules (dots), and exp(2ηα|g|) (line)."
 )
 SYMBOLS = {"HAM": "α", "m*w": "γ"}
 RULES = {  # colour, line style and label
@@ -107,7 +107,8 @@ def draw(dataset: xr.Dataset) -> Figure:
     late.axvline(UNIT, color="0.6", linestyle=":", linewidth=0.8)
     exact = np.full(dataset.sizes["integrator"], UNIT / 40)
     late.plot(exact, dataset["unaware"], "^", color=COLOURS["other"], markersize=4, clip_on=False)
-    late.set(xscale="log", xlim=(UNIT / 200, 1), ylim=(0, 26), ylabel="time of crossing zero")
+    top = max(24, 1.1 * float(dataset["unaware"].max()))  # NaN where it never gets across
+    late.set(xscale="log", xlim=(UNIT / 200, 1), ylim=(0, top), ylabel="time of crossing zero")
     late.set(xlabel="imbalance $\\varepsilon$ of the factors")
     late.set_xticks([UNIT / 40, 1e-12, 1e-8, 1e-4, 1], ["0", "10$^{-12}$", "10$^{-8}$", "10$^{-4}$", "1"])
     late.minorticks_off()

@@ -10,7 +10,7 @@ from figures import effective_bias as figure_module
 pytestmark = pytest.mark.slow  # stochastic flows
 
 CONFIG = effective_bias.Config(
-    n=10, d=20, k=2, runs=100, rates=(0.005, 0.02), tol=1e-4, at=0.01, paths=200, looks=3, last=20.0
+    n=10, d=20, k=2, runs=60, rates=(0.006, 0.024), tol=1e-4, at=0.01, paths=100, looks=3, last=20.0
 )
 
 

@@ -6,8 +6,8 @@ import scipy.integrate
 
 import hamtheory as ht
 
-SHAPES = [(10, 20), (6, 30)]  # every shape compiles nine flows and limits: rather many instances than many shapes
-SEEDS = range(100)
+SHAPES = [(8, 24)]  # every shape compiles nine flows and limits: rather many instances than many shapes
+SEEDS = range(200)
 
 
 def instance(shape, seed):

@@ -29,7 +29,7 @@ def relative(time, truth):
 @pytest.mark.parametrize("coordinates", ["dual", "primal"])
 @pytest.mark.parametrize("family, parameters", [(ht.Hypentropy, [*GAMMAS, 1e-100]), (ht.HAM, ALPHAS)])
 def test_the_whole_range(family, parameters, coordinates):
-    for a, y in PAIRS:
+    for a, y in PAIRS[:2]:
         for parameter in parameters:
             geo = family(parameter)
             time = first_passage_time(geo, a, y)
@@ -39,7 +39,7 @@ def test_the_whole_range(family, parameters, coordinates):
 
 def test_the_whole_range_in_factors():
     """γ is that of the factors as they are rounded."""
-    for a, y in PAIRS:
+    for a, y in PAIRS[2:]:
         for gamma in GAMMAS:
             m, w = one.factors(a, gamma)
             geo = ht.Hypentropy(one.imbalance(m, w))
@@ -147,7 +147,7 @@ def test_saved_times_do_not_matter():
     problem, start, end = ht.LinearRegression(X, X @ target), rng.standard_normal(12), 30.0
     coarse, fine = (
         ht.solve_flow(problem, ht.Euclidean(), start, ts=end * np.linspace(0, 1, count) ** 4, solver="tsit5")
-        for count in (6, 2001)
+        for count in (6, 601)
     )
     few, many = flip_events(coarse), flip_events(fine)
     np.testing.assert_array_equal(few.gross, many.gross)

@@ -240,22 +240,3 @@ def test_bad_arguments_are_named(bad, name):
 
 
 # Simulation.
-
-SIMULATED = [
-    *(ht.Hypentropy(g) for g in np.logspace(-12, 0, 7)),
-    *(ht.HAM(alpha) for alpha in np.logspace(-3, 6, 7)),
-    ht.HAM(0.8),
-    ht.Euclidean(),
-    ht.DiagonalNetwork(3, 0.1),
-    ht.symbolic.geometry("1 + a*theta**2", a=40.0),
-]
-
-
-@pytest.mark.parametrize("a, y", [(0.7, 1.25), (3.0, 0.2)])
-def test_flows_cross_zero_at_this_time(a, y):
-    problem = ht.LinearRegression([[1.0]], [y])
-    for geo in SIMULATED:
-        ts = float(first_passage_time(geo, a, y)) * np.array([1 - 1e-7, 1 + 1e-7])
-        flow = ht.solve_flow(problem, geo, [-a], ts=ts, solver="dopri8", rtol=1e-11, atol=1e-13)
-        before, after = flow.thetas[:, 0]
-        assert before < 0 < after, geo
