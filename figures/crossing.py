@@ -25,8 +25,8 @@ CAPTION = (
     "first-passage time of γ = ε(1 + ε/2) (line), later only by ln(1/ε)/2y; dots: the flow, crosses: gradient descent "
     "on the factors in small steps, to whose ε rounding adds near its unit (dotted). Triangles: factors that are "
     "balanced to the bit, by integrators that do not know of it: rounding gets them across, though hardly before an ε "
-    "of its unit would, unless it happens to treat both factors alike. (f) HYP* over HYP after one step across zero, by "
-    "the rules (dots), and exp(2ηα|g|) (line)."
+    "of its unit would, unless it happens to treat both factors alike. (f) HYP* over HYP after one step across zero, "
+    "by the rules (dots), and exp(2ηα|g|) (line)."
 )
 SYMBOLS = {"HAM": "α", "m*w": "γ"}
 RULES = {  # colour, line style and label
