@@ -1,0 +1,173 @@
+"""Methods whose masks are chosen once: never, before training, or in the middle of it."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._validate import count
+from ._density import cubic_sparsity, exact, kept_of, shapes_of
+from ._masks import apart, best, filled, magnitude, masked, numbers, tensors_of, total_of
+from ._method import AbstractMethod, at, fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(AbstractMethod):
+    """Dense training: nothing is pruned. `sparsity` is 0.
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> htt.Dense().sparsity
+    0.0
+
+    ```
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.sparsity:
+            raise ValueError(f"sparsity must be 0 for Dense; got {self.sparsity}. OneShot trains densely, then prunes")
+
+    def remask(self, params, masks, gradient, step, steps):
+        return params, masks
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomPruning(AbstractMethod):
+    """Pruning at initialisation, at random: each layer keeps a random set of the size that `layers` gives it.
+
+    The mask is fixed from the first step to the last, and exact at each. Repeated cyclic training of such a mask
+    [gadhikar2024cyclic] is this method with an optimizer whose learning rate is periodic.
+
+    Fields: as all methods; `layers`: "erk" or "uniform".
+    Source: [liu2022unreasonable].
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.layers == "global":
+            raise ValueError('layers must be "erk" or "uniform" for random pruning; got "global"')
+
+    def start(self, key, weights):
+        chosen = self.chosen(weights)
+        tensors = tensors_of(weights, chosen)
+        size = sum(tensor.size for tensor in tensors)
+        draws = apart(jax.random.uniform(key, (size,), "float32"), tensors)  # one draw compiles faster than many
+        return filled(weights, chosen, best(draws, numbers(shapes_of(tensors), self.density, self.layers), self.layers))
+
+    def remask(self, params, masks, gradient, step, steps):
+        return params, masks
+
+
+@dataclass(frozen=True, kw_only=True)
+class MagnitudePruning(AbstractMethod):
+    """Pruning at initialisation, by magnitude: the largest initial weights are kept, and the mask is fixed.
+
+    Fields: as all methods. With He's initial weights, "global" empties wide layers first.
+    Source: [frankle2021missing], where it is a baseline.
+    """
+
+    def start(self, key, weights):
+        return magnitude(weights, self.chosen(weights), self.density, self.layers)
+
+    def remask(self, params, masks, gradient, step, steps):
+        return params, masks
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShot(AbstractMethod):
+    """One-shot magnitude pruning: dense training, then the largest weights are kept and trained on.
+
+    Dense up to and without the step `at · steps`, and exactly as sparse as asked for from there on.
+
+    Fields: as all methods; `at`: the fraction of the training that is dense, 1/2 (own choice; published fine-tuning is
+      longer or shorter as budgets allow). `layers`: "global" if left out.
+    Source: [han2015learning], with one round of pruning.
+    """
+
+    layers: str = "global"
+    at: float = 0.5
+
+    def __post_init__(self):
+        super().__post_init__()
+        fraction(self.at, "at", lambda x: 0 < x <= 1, "more than 0 and at most 1")
+
+    def events(self, steps):
+        return np.array([at(self.at, steps)])
+
+    def remask(self, params, masks, gradient, step, steps):
+        masks = magnitude(params, self.chosen(params), self.density, self.layers)
+        return masked(params, masks), masks
+
+    def promise(self, step, steps, weights):
+        total = total_of(weights, self.chosen(weights))
+        return kept_of(self.density, total) if step >= at(self.at, steps) else total
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradual(AbstractMethod):
+    """Gradual magnitude pruning: after t₀, t₀ + Δt, …, t₀ + nΔt steps the smallest weights go, up to the sparsity
+    `s_t = s_f + (s_i − s_f)(1 − (t − t₀)/(nΔt))³`.
+
+    It is exact at every step: ⌊(1 − s_t) · total + 1/2⌋ weights, of the last event. With `cycles` > 1, cyclical
+    pruning: the training is so many equal parts with such a schedule each; at the beginning of each, all weights come
+    back, from 0, with their momentum forgotten.
+
+    Fields: as all methods. `start_at`, `stop_at`: t₀ and t₀ + nΔt as fractions of the training, or of each cycle; 0.1
+      and 0.7 (own choice: the paper leaves them to the task). `updates`: n. `initial`: s_i. `layers`: "global" if left
+      out.
+    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates.
+    Source: [zhu2017prune] (the schedule), [srinivas2022cyclical] (periodic schedules, from the abstract; how the parts
+      are cut is an own choice).
+    """
+
+    layers: str = "global"
+    start_at: float = 0.1
+    stop_at: float = 0.7
+    updates: int = 20
+    initial: float = 0.0
+    cycles: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        fraction(self.start_at, "start_at")
+        fraction(self.stop_at, "stop_at", lambda x: self.start_at < x <= 1, "more than start_at and at most 1")
+        fraction(self.initial, "initial", lambda x: 0 <= x <= self.sparsity, "from 0 to the final sparsity")
+        count(self.updates, "updates")
+        count(self.cycles, "cycles")
+
+    def schedule(self, steps: int) -> list[tuple[int, float]]:
+        """All events: after how many steps, and the sparsity from there on."""
+        found = []
+        for cycle in range(self.cycles):
+            begin, end = steps * cycle // self.cycles, steps * (cycle + 1) // self.cycles
+            first = begin + at(self.start_at, end - begin)
+            every = (at(self.stop_at, end - begin) + begin - first) // self.updates
+            if every < 1:
+                least = "so that a cycle has a step for each update"
+                raise ValueError(f"updates must be less, or steps more, {least}; got {self.updates} in {steps} steps")
+            if cycle and first > begin:
+                found.append((begin, 0.0))
+            last = first + self.updates * every
+            times = [first + i * every for i in range(self.updates + 1)]
+            found += [(t, cubic_sparsity(t, self.initial, float(self.sparsity), first, last)) for t in times]
+        return found
+
+    def events(self, steps):
+        return np.array([t for t, _ in self.schedule(steps)])
+
+    def remask(self, params, masks, gradient, step, steps):
+        chosen = self.chosen(params)
+        tensors = tensors_of(params, chosen)
+        shapes = shapes_of(tensors)
+        table = jnp.asarray([numbers(shapes, 1 - exact(s), self.layers) for _, s in self.schedule(steps)], "int32")
+        row = jnp.argmax(jnp.asarray(self.events(steps), "int32") == step)
+        masks = filled(params, chosen, best([abs(tensor) for tensor in tensors], list(table[row]), self.layers))
+        return masked(params, masks), masks
+
+    def promise(self, step, steps, weights):
+        sparsity = 0.0
+        for t, value in self.schedule(steps):
+            sparsity = value if step >= t else sparsity
+        return kept_of(1 - exact(sparsity), total_of(weights, self.chosen(weights)))

@@ -1,0 +1,205 @@
+"""Training: seeds alone and together, failures, checkpoints, HAM and SAM, and what is recorded."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import hamtheory as ht
+import hamtheory.train as htt
+from hamtheory.train import _data, _loop
+from hamtheory.train._checkpoint import save
+from hamtheory.train._data import Images
+from hamtheory.train._models import MODELS, Convolution
+from hamtheory.train._step import Setup, _static, first_carry, keys_of, one_step
+
+SHAPE, CLASSES = (8, 8), 3
+
+
+def blobs(rng, images):
+    y = np.arange(images) % CLASSES
+    x = 0.3 * rng.normal(size=(images, *SHAPE))
+    x[np.arange(images), y, y] += 2.0
+    return x.astype(np.float32), y.astype(np.int32)
+
+
+def toy():
+    rng = np.random.default_rng(0)
+    return Images("toy", *blobs(rng, 60), *blobs(rng, 12), *blobs(rng, 15), classes=CLASSES, seed=0, scale="unit")
+
+
+def model(key):
+    return htt.MLP(SHAPE, CLASSES, (8,), key=key)
+
+
+def optimizer(hyper):
+    return ht.optim.ham(optax.adam(hyper["rate"]), hyper["rate"], alpha=20.0, beta=1e-3)
+
+
+METHOD = htt.RigL(sparsity=0.8, every=3)
+HOW = {"epochs": 5, "batch_size": 16, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def together():
+    return htt.train(toy(), model, METHOD, optimizer, seeds=[5, 9], hyper={"rate": [0.03, 1e30]}, **HOW)
+
+
+def test_what_is_recorded(together):
+    total = 8 * 64 + 3 * 8
+    assert (together.total, together.steps, together.loss.shape) == (total, 15, (5, 2))
+    assert together.final_kept.tolist() == [107, 107] and np.all(together.kept == 107)  # ⌊0.2 · 536 + 1/2⌋
+    assert together.sparsity == pytest.approx(1 - 107 / total)
+    assert together.loss[-1, 0] < together.loss[0, 0] / 3 and together.final_test_accuracy[0] > 0.9
+    assert together.results == ("reached_end", "nonfinite") and together.nonfinite_step[0] == -1
+    assert 1 <= together.nonfinite_step[1] <= 3
+    lane = jax.tree.map(lambda leaf: np.asarray(leaf)[0], together.flips)
+    totals = ht.signs.totals(lane)
+    assert totals["entries"] == total and totals["gross"] > 0
+    assert [totals[name] for name in ("gross", "net", "flipped_back")] == [
+        getattr(together, name)[-1, 0] for name in ("gross", "net", "flipped_back")
+    ]
+    logits = np.asarray(together.network(0)(jnp.asarray(toy().x_test)))
+    right = logits.argmax(axis=-1) == toy().y_test
+    assert float(np.mean(right)) == pytest.approx(float(together.final_test_accuracy[0]), rel=1e-6)
+    for layer, mask in zip(together.weights.layers, together.masks.layers, strict=True):
+        assert mask.bias is None and not np.any(np.asarray(layer.weight)[0][~np.asarray(mask.weight)[0]])
+
+
+def test_a_seed_does_the_same_alone(together):
+    alone = htt.train(toy(), model, METHOD, optimizer, seeds=[5], hyper={"rate": 0.03}, **HOW)
+    # Rounding may differ with the number of networks, and grows over the 15 steps.
+    np.testing.assert_allclose(alone.loss[:, 0], together.loss[:, 0], rtol=1e-4)
+    for one, many in zip(jax.tree.leaves(alone.weights), jax.tree.leaves(together.weights), strict=True):
+        np.testing.assert_allclose(one[0], many[0], rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(alone.test_accuracy[:, 0], together.test_accuracy[:, 0])
+
+
+def test_a_resumed_run_is_the_same_bit_by_bit(together, tmp_path, monkeypatch):
+    how = {"seeds": [5, 9], "hyper": {"rate": [0.03, 1e30]}, "checkpoint": tmp_path, "checkpoint_every": 1, **HOW}
+
+    def interrupted(folder, settings, state):
+        save(folder, settings, state)
+        if state[0] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_loop, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        htt.train(toy(), model, METHOD, optimizer, **how)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["train.eqx"]
+    for _ in ("the rest", "nothing but the end"):
+        resumed = htt.train(toy(), model, METHOD, optimizer, **how)
+        for name in ("loss", "test_accuracy", "gross", "final_test_accuracy", "nonfinite_step"):
+            np.testing.assert_array_equal(getattr(resumed, name), getattr(together, name))
+        for ours, theirs in zip(
+            jax.tree.leaves((resumed.weights, resumed.flips)),
+            jax.tree.leaves((together.weights, together.flips)),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=r"belongs to another run: its seeds is \[5, 9\]; got \[5, 8\]"):
+        htt.train(toy(), model, METHOD, optimizer, **how | {"seeds": [5, 8]})
+
+
+def test_a_broken_promise_is_an_error(together):
+    with pytest.raises(RuntimeError, match=r"RigL.* must keep 107 weights; it kept \[107, 106\]"):
+        _loop._hold(107, np.array([107, 106]), METHOD)
+
+
+def test_sam_takes_the_gradient_at_the_perturbed_point():
+    data = toy()
+    x, y = jnp.asarray(data.x_train[:9]), jnp.asarray(data.y_train[:9])
+    setup = Setup(model, htt.Dense(), optax.sgd(0.5), 9, 6, 1, 0.2)
+    keys = jax.tree.map(lambda key: key[None], keys_of(0))
+    carry = jax.tree.map(lambda leaf: leaf[0], first_carry(setup, {}, keys))
+
+    @jax.jit
+    def both(carry):
+        def loss(net):
+            return optax.softmax_cross_entropy_with_integer_labels(net(x), y).mean()
+
+        gradient = jax.grad(loss)(carry.params)
+        norm = optax.tree.norm(gradient)
+        near = jax.tree.map(lambda p, g: p + 0.2 * g / norm, carry.params, gradient)
+        by_hand = jax.tree.map(lambda p, g: p - 0.5 * g, carry.params, jax.grad(loss)(near))
+        return one_step(setup, _static(model), {}, carry, x, y, jnp.asarray(0, jnp.int32))[0].params, by_hand
+
+    for ours, by_hand in zip(*map(jax.tree.leaves, both(carry)), strict=True):
+        np.testing.assert_allclose(ours, by_hand, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name, shape, inputs", [("mlp", (3, 5), 15), ("cnn", (8, 8), 64), ("lenet", (28, 28), 256)])
+def test_models(name, shape, inputs):
+    net = jax.eval_shape(lambda key: MODELS[name](shape, 7, key=key), jax.random.key(0))
+    logits = jax.eval_shape(lambda net, x: net(x), net, jax.ShapeDtypeStruct((4, *shape), jnp.float32))
+    assert logits.shape == (4, 7) and logits.dtype == jnp.float32
+    first = net.last if name == "cnn" else net.layers[0]
+    assert first.weight.shape[1] == inputs
+
+
+def test_convolution_is_that_of_xla():
+    rng = np.random.default_rng(0)
+    layer = Convolution(jnp.asarray(rng.normal(size=(3, 2, 3, 3)), jnp.float32))
+    x = jnp.asarray(rng.normal(size=(2, 6, 5, 2)), jnp.float32)
+    theirs = jax.lax.conv_general_dilated(x, layer.weight, (1, 1), "VALID", dimension_numbers=("NHWC", "OIHW", "NHWC"))
+    np.testing.assert_allclose(layer(x), theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_images():
+    data = htt.images("digits", scale="unit", seed=4)
+    parts = [(data.x_train, data.y_train), (data.x_validation, data.y_validation), (data.x_test, data.y_test)]
+    assert sum(len(y) for _, y in parts) == 1797
+    for x, y in parts:
+        assert x.dtype == np.float32 and x.min() == 0 and x.max() == 1 and y.dtype == np.int32
+        shares = np.bincount(y) / len(y)
+        np.testing.assert_allclose(shares, 0.1, atol=0.01)
+    rows = np.concatenate([x for x, _ in parts]).reshape(1797, -1)
+    standard = htt.images("digits", seed=4)
+    assert standard.x_train.mean() == pytest.approx(0, abs=1e-6) and standard.x_train.std() == pytest.approx(
+        1, abs=1e-6
+    )
+    np.testing.assert_array_equal(standard.y_test, data.y_test)
+    from sklearn.datasets import load_digits
+
+    theirs = load_digits().data.astype(np.float32) / 16
+    np.testing.assert_array_equal(rows[np.lexsort(rows.T)], theirs[np.lexsort(theirs.T)])
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    def missing():
+        raise ImportError("No module named 'sklearn'")
+
+    monkeypatch.setitem(_data._SOURCES, "digits", missing)
+    with pytest.raises(ImportError, match=r"hamtheory\[train\]"):
+        htt.images("digits")
+
+
+SGD = optax.sgd(0.1)
+
+
+@pytest.mark.parametrize(
+    "change, kind, message",
+    [
+        ({"data": np.ones((3, 8, 8))}, TypeError, "data must be Images"),
+        ({"model": "resnet"}, ValueError, "model must be one of 'mlp', 'cnn', 'lenet'"),
+        ({"model": lambda key: htt.MLP((8, 8), 4, (8,), key=key)}, ValueError, r"logits of shape \(batch, 3\)"),
+        ({"method": "rigl"}, TypeError, "method must be a sparsity method"),
+        ({"method": htt.Gradual(sparsity=0.5, updates=50)}, ValueError, "updates must be less"),
+        ({"optimizer": None}, TypeError, "optimizer must be of optax"),
+        ({"epochs": 0}, ValueError, "epochs must be at least 1"),
+        ({"batch_size": 61}, ValueError, "batch_size must be at most 60"),
+        ({"seeds": []}, ValueError, "seeds must hold one integer"),
+        ({"seeds": [-1]}, ValueError, "seeds must be at least 0"),
+        ({"hyper": {"rate": [1.0, 2.0, 3.0]}}, ValueError, r"hyper\['rate'\] must be a number, or have shape \(2,\)"),
+        ({"sam": 0.0}, ValueError, "sam must be a positive number"),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every must be at least 1"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input(change, kind, message):
+    how = {"data": toy(), "model": model, "method": htt.Dense(), "optimizer": SGD, "epochs": 2, "batch_size": 16}
+    how |= {"seeds": 2} | change
+    with pytest.raises(kind, match=message):
+        htt.train(**how)
