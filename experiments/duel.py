@@ -300,7 +300,7 @@ def table(dataset: xr.Dataset) -> str:
     lines, instances = [], dataset.sizes["instance"]
     matched = (dataset["status"] == 0).all("side")
     product = dataset["log_gamma"] + np.log(dataset["alpha"])
-    put = lambda text, cells: lines.append(f"{text:52}" + "".join(f"{cell:>39}" for cell in cells))  # noqa: E731
+    put = lambda text, cells: lines.append(f"{text:52}" + "".join(f"{cell:>42}" for cell in cells))  # noqa: E731
     for start in dataset["start"].values:
         put(f"start: {start}, {instances} instances", [f"alpha = {a:g}" for a in dataset["alpha"].values])
         put("ln(alpha gamma) of the match, median", [f"{x:.3f}" for x in product.sel(start=start).median("instance")])
