@@ -194,10 +194,10 @@ class Zeros:
 
 
 @dataclass(frozen=True)
-class Normal:
-    """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d."""
+class Drawn(abc.ABC):
+    """Starts of size `scale`, one a seed."""
 
-    kind: ClassVar[str] = "normal"
+    kind: ClassVar[str]
     scale: float
     seeds: Any = 0
 
@@ -212,28 +212,30 @@ class Normal:
     def seed_of(self, index: np.ndarray) -> np.ndarray:
         return self.seeds.at(index)
 
+    @abc.abstractmethod
+    def direction(self, rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
+        """A start over its scale, for a problem with this θ*, (d,); NaN where it is not known."""
 
-@dataclass(frozen=True)
-class WrongSigns:
+
+class Normal(Drawn):
+    """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d."""
+
+    kind: ClassVar[str] = "normal"
+
+    def direction(self, rng, truth):
+        return rng.standard_normal(len(truth))
+
+
+class WrongSigns(Drawn):
     """Starts with all signs wrong: `θ₀ᵢ = −scale·sign(θ*ᵢ)`, and ±scale at random where θ*ᵢ = 0; one a seed.
 
     For problems with a ground truth.
     """
 
     kind: ClassVar[str] = "wrong"
-    scale: float
-    seeds: Any = 0
 
-    def __post_init__(self):
-        _set(self, scale=number(self.scale, "scale"), seeds=seeds(self.seeds, "seeds"))
-        if self.scale <= 0:
-            raise ValueError(f"scale must be positive; got {self.scale:g}")
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    def seed_of(self, index: np.ndarray) -> np.ndarray:
-        return self.seeds.at(index)
+    def direction(self, rng, truth):
+        return np.where(truth == 0, rng.choice([-1.0, 1.0], len(truth)), -np.sign(truth))
 
 
 def digest_of(path: Path) -> str:

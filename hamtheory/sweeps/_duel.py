@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -21,13 +21,12 @@ from ..signs._count import FlipCounter
 from . import _engines
 from ._blocks import Geometries
 from ._grid import Grid, grid, number, numbers
+from ._matching import CONVERGED, LATE, Match, matched, padded
 from ._quantities import FLIPS, REACH, flips_of, measured_of
 from ._quantity import LaneBatch, Quantity, Variable, register
 
 SIDES = ("ham", "mw")
-_CONVERGED, _LATE, _STALLED = (NAMES.index(name) for name in ("converged", "reached_end", "stalled"))
-_UNFINISHED = -1  # besides these: the match is being looked for
-_ROUNDS, _CLUSTER, _FEWEST = 6, 0.1, 3  # of the search; the half-width of a cluster in brackets; points of one
+_FEWEST = 3  # points of a cluster of the search
 _GAMMAS, _TIMES = Grid(3.0, -12.0, 26), Grid(1e-2, 1e4, 96, "log")
 _PIECE = 64  # limits that are measured side by side
 _NARROW = 63  # lanes in step, of an X each
@@ -176,14 +175,16 @@ class Duel(Quantity):
         ham = flat.path(HAM(log_alpha=jnp.asarray(logs)))
         thetas, codes = ham.theta.reshape(-1, d), ham.codes.ravel()
         if self.product is None:
-            match = self._matched(flat, thetas, codes)
+            match = matched(
+                flat.path, flat.lane, thetas, codes, numbers(self.log_gamma).astype(logs.dtype), self.match_tol
+            )
         else:
             log_gamma = (np.log(self.product) - logs).astype(logs.dtype)
-            path = flat.path(Hypentropy(log_gamma=_padded(log_gamma, len(numbers(self.log_gamma)))))
+            path = flat.path(Hypentropy(log_gamma=padded(log_gamma, len(numbers(self.log_gamma)))))
             theta, ended = path.theta[:, : shape[1]].reshape(-1, d), path.codes[:, : shape[1]].ravel()
-            match = _Match(log_gamma.ravel(), theta, ended, np.ones(logs.size, np.int32))
+            match = Match(log_gamma.ravel(), theta, ended, np.ones(logs.size, np.int32))
         least = np.array([np.abs(basis_pursuit(_on_device(problem))).sum() for problem in lanes.problems])
-        log_gamma = np.where(match.codes == _CONVERGED, match.log_gamma, 0)  # something to compute with
+        log_gamma = np.where(match.codes == CONVERGED, match.log_gamma, 0)  # something to compute with
         found = [
             self._side(flat, HAM(log_alpha=jnp.asarray(logs.ravel())), thetas, codes, least),
             self._side(flat, Hypentropy(log_gamma=jnp.asarray(log_gamma)), match.thetas, match.codes, least),
@@ -200,72 +201,9 @@ class Duel(Quantity):
         shaped = {name: x.reshape(*shape, *x.shape[1:]) for name, x in (both | curve).items()}
         return shaped | {"least_l1": least[lanes.which]}
 
-    def _matched(self, flat: "_Flat", thetas: np.ndarray, codes: np.ndarray) -> "_Match":
-        """The match of each limit of HAM, (lanes · points, d)."""
-        logs = numbers(self.log_gamma).astype(thetas.dtype)
-        lanes, target = len(flat.lanes), np.log(np.abs(thetas).sum(axis=1))
-        path = flat.path(Hypentropy(log_gamma=jnp.asarray(np.tile(logs, (lanes, 1)))))
-        off = _log_norms(path)[flat.lane] - target[:, None]
-        passes = _passes(off) & (codes == _CONVERGED)[:, None]
-        match = _Match(
-            np.full(len(target), np.nan, logs.dtype),
-            np.full_like(thetas, np.nan),
-            np.where(codes == _CONVERGED, _LATE, codes),
-            passes.sum(axis=1, dtype=np.int32),
-        )
-        x, f = np.full((2, len(target)), np.nan, logs.dtype), np.full((2, len(target)), np.nan, logs.dtype)
-        for i in np.flatnonzero(passes.any(axis=1)):
-            there = np.flatnonzero(passes[i])
-            left, right = off[i, there], off[i, there + 1]
-            share, ends = left / (left - right), path.theta[flat.lane[i]]
-            chord = ends[there] + share[:, None] * (ends[there + 1] - ends[there])
-            j = there[np.argmin(np.linalg.norm(chord - thetas[i], axis=1))]
-            x[:, i], f[:, i], match.codes[i] = logs[j : j + 2], off[i, j : j + 2], _UNFINISHED
-        self._refine(flat, match, x, f, target, len(logs))
-        return match
-
-    def _refine(self, flat: "_Flat", match: "_Match", x: np.ndarray, f: np.ndarray, target: np.ndarray, size: int):
-        """Close in on the roots of f between the two x, with a cluster of points around each secant's root.
-
-        All points of a lane are on one path, as long as the first one: the same compiled program.
-        """
-        points = len(target) // len(flat.lanes)
-        count = size // points
-        spread = np.linspace(-1, 1, count - 1 + count % 2, dtype=x.dtype)  # an odd number
-        for _ in range(_ROUNDS):
-            open_lanes = np.unique(flat.lane[match.codes == _UNFINISHED])
-            if not open_lanes.size:
-                return
-            root = x[0] - f[0] * (x[1] - x[0]) / (f[1] - f[0])
-            place = root[:, None] + _CLUSTER * (x[1] - x[0])[:, None] * spread
-            place = np.clip(place, x.min(axis=0)[:, None], x.max(axis=0)[:, None])
-            place = np.where((match.codes == _UNFINISHED)[:, None], place, 0)
-            grids = place.reshape(-1, points * spread.size)[open_lanes]
-            path = flat.path(Hypentropy(log_gamma=_padded(grids, size)), open_lanes)
-            norms = _log_norms(path)
-            for row, lane in enumerate(open_lanes):
-                for point, i in enumerate(range(lane * points, (lane + 1) * points)):
-                    if match.codes[i] != _UNFINISHED:
-                        continue
-                    some = slice(point * spread.size, (point + 1) * spread.size)
-                    value = norms[row, some] - target[i]
-                    if not np.all(np.isfinite(value)):
-                        match.codes[i] = _STALLED
-                        continue
-                    best = int(np.argmin(np.abs(value)))
-                    if abs(value[best]) <= self.match_tol:
-                        match.log_gamma[i], match.thetas[i] = grids[row, some][best], path.theta[row, some][best]
-                        match.codes[i] = _CONVERGED
-                        continue
-                    at = np.concatenate([x[:1, i], grids[row, some], x[1:, i]])
-                    of = np.concatenate([f[:1, i], value, f[1:, i]])
-                    j = int(np.argmax(_passes(of[None])[0]))
-                    x[:, i], f[:, i] = at[j : j + 2], of[j : j + 2]
-        match.codes[match.codes == _UNFINISHED] = _STALLED
-
     def _side(self, flat: "_Flat", geos: Any, thetas: np.ndarray, codes: np.ndarray, least: np.ndarray):
         """What there is to say of a geometry on all lanes and points; nothing where it has no limit."""
-        where, found = np.flatnonzero(codes == _CONVERGED), {}
+        where, found = np.flatnonzero(codes == CONVERGED), {}
         if where.size:
             some, at = jax.tree.map(lambda x: x[where], geos), thetas[where]
             found = self._found(flat, some, at, where, least[flat.which[where]])
@@ -273,7 +211,7 @@ class Duel(Quantity):
         for name, variable in self.variables().items():
             if "side" in variable.dims:
                 dtype = thetas.dtype if variable.dtype == "float" else np.dtype(variable.dtype)
-                empty = _LATE if name.endswith("status") else np.nan if dtype.kind == "f" else -1
+                empty = LATE if name.endswith("status") else np.nan if dtype.kind == "f" else -1
                 inner = (len(numbers(self.fraction)),) if "fraction" in variable.dims else ()
                 whole[name] = np.full((len(codes), *inner), empty, dtype)
                 if where.size:
@@ -309,32 +247,6 @@ class Duel(Quantity):
         with np.errstate(invalid="ignore"):
             time = at[i - 1] + (at[i] - at[i - 1]) * before / (before - after)
         return np.where(there.any(axis=1), time, np.inf)
-
-
-class _Match(NamedTuple):
-    """The matches of lanes and points, one after the other: ln γ, the limits (NaN where there are none), statuses, and
-    how many there are on the grid."""
-
-    log_gamma: np.ndarray
-    thetas: np.ndarray
-    codes: np.ndarray
-    crossings: np.ndarray
-
-
-def _log_norms(path: _engines.Limits) -> np.ndarray:
-    """ln of the L1 norms along paths, (lanes, points), NaN where they failed."""
-    return np.where(path.codes == _CONVERGED, np.log(np.abs(path.theta).sum(axis=-1)), np.nan)
-
-
-def _passes(off: np.ndarray) -> np.ndarray:
-    """Between which neighbours along the last axis a sequence passes zero."""
-    with np.errstate(invalid="ignore"):
-        return (off[..., :-1] * off[..., 1:] <= 0) & (off[..., :-1] != off[..., 1:])
-
-
-def _padded(grids: np.ndarray, size: int) -> jax.Array:
-    """Grids that are as long as the longest one: paths of one length are one compiled program."""
-    return jnp.asarray(np.pad(grids, ((0, 0), (0, max(0, size - grids.shape[1]))), mode="edge"))
 
 
 class _Flat:
@@ -383,8 +295,8 @@ class _Flat:
         assert ends.flips is not None and ends.loss is not None
         time = duel.first_at_target(ts, ends.loss, self.first_loss[where])
         return {
-            "flow_time": np.where(ends.codes == _CONVERGED, time, np.inf),
-            "flow_status": np.where(np.isfinite(time), ends.codes, _LATE).astype(np.int8),
+            "flow_time": np.where(ends.codes == CONVERGED, time, np.inf),
+            "flow_status": np.where(np.isfinite(time), ends.codes, LATE).astype(np.int8),
             **{f"flow_{name}": values for name, values in flips_of(ends.flips, self.truths[where]).items()},
         }
 
@@ -417,7 +329,7 @@ class _Flat:
         return {
             "run_time": np.where(finite, time, np.inf),
             "run_l1": np.abs(ends["theta"]).sum(axis=1),
-            "run_status": np.where(np.isfinite(time) & finite, _CONVERGED, ends["codes"]).astype(np.int8),
+            "run_status": np.where(np.isfinite(time) & finite, CONVERGED, ends["codes"]).astype(np.int8),
             **{f"run_{name}": values for name, values in flips_of(ends["flips"], self.truths[where]).items()},
         }
 

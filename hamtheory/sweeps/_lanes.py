@@ -14,7 +14,7 @@ from ..geometry import HAM, AbstractGeometry, DiagonalNetwork, Euclidean, Hypent
 from ..problem import LinearRegression, RowSpace, datasets
 from ..problem._files import read_problem
 from ..problem._synthetic import draw
-from ._blocks import DataSet, File, Geometries, Normal, Sparse, Zeros, digest_of
+from ._blocks import DataSet, Drawn, File, Geometries, Sparse, digest_of
 from ._quantity import LaneBatch
 from ._spec import SweepSpec
 
@@ -177,25 +177,19 @@ def _template() -> LinearRegression:
 def _starts(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> tuple[list[np.ndarray | None], np.ndarray]:
     """The start of each lane, None for zeros, and whether it is finite."""
     block, place = blocks_at([len(b) for b in spec.starts], at.start)
-    drawn: dict[tuple[int, ...], np.ndarray] = {}
+    drawn: dict[tuple[int, int, int], np.ndarray] = {}
     starts: list[np.ndarray | None] = []
     for p, b, i in zip(at.problem.tolist(), block.tolist(), place.tolist(), strict=True):
-        kind, d = spec.starts[b], loaded[p].d
-        if isinstance(kind, Zeros):
+        kind = spec.starts[b]
+        if not isinstance(kind, Drawn):
             starts.append(None)
             continue
-        key = (b, i, d) if isinstance(kind, Normal) else (b, i, d, p)
-        if key not in drawn:
+        if (p, b, i) not in drawn:
             # A stream of its own: that of the seed alone begins with the first row of a synthetic X.
             rng = np.random.default_rng([int(kind.seed_of(np.array([i]))[0]), 1])
-            if isinstance(kind, Normal):
-                direction = rng.standard_normal(d)
-            else:
-                truth = loaded[p].truth  # where it is not known, there is no such start
-                direction = np.where(truth == 0, rng.choice([-1.0, 1.0], d), -np.sign(truth))
             with np.errstate(over="ignore"):
-                drawn[key] = (kind.scale * direction).astype(spec.dtype)
-        starts.append(drawn[key])
+                drawn[p, b, i] = (kind.scale * kind.direction(rng, loaded[p].truth)).astype(spec.dtype)
+        starts.append(drawn[p, b, i])
     return starts, np.array([start is None or _is_finite(start) for start in starts])
 
 

@@ -1,5 +1,6 @@
 """Methods that train two factors for each weight: spred, PILoT and Sign-In."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,9 +41,9 @@ def factors(w: Float[Array, "*shape"], gap: float) -> tuple[Float[Array, "*shape
 
 @dataclass(frozen=True, kw_only=True)
 class _AbstractProduct(AbstractMethod):
+    @abstractmethod
     def gap(self) -> float:
         """m² − v² at first."""
-        raise NotImplementedError
 
     def parameters(self, weights, masks):
         weights = masked(weights, masks)
