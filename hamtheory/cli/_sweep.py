@@ -196,7 +196,7 @@ def _executor(workers: int | None, dask: str | None) -> "Executor":
 
 
 def _table(found: dict[str, Any]) -> str:
-    sizes = f"{found['problems']:,} problems x {found['geometries']:,} geometries x {found['starts']:,} starts"
+    sizes = " x ".join(f"{found[axis]:,} {axis}" for axis in found["axes"])
     share = found["done"] / found["lanes"]
     chunks = f"{found['chunks_done']:,} of {found['chunks']:,} chunks"
     outcomes = ", ".join(f"{number:,} {name}" for name, number in found["statuses"].items())

@@ -16,3 +16,4 @@ from ._run import open_store, sweep
 from ._spec import SweepSpec
 from ._store import Damage, Store
 from ._summary import summary
+from ._training import Arm, TrainingSpec

@@ -4,19 +4,11 @@ import os
 import socket
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
 
-from .._result import NAMES
-from ._blocks import File, Geometries
-from ._lanes import Places, blocks_at, check_file, groups, load, places
-from ._quantity import Variable
-from ._spec import SweepSpec
-
-NOT_COMPUTED = -1
-STATUSES = ("not_computed", *NAMES)
+from ._declaration import Declaration, fill
 
 
 @dataclass(frozen=True)
@@ -30,148 +22,21 @@ class ChunkResult:
     worker: str
 
 
-def layout(spec: SweepSpec) -> dict[str, Variable]:
-    """Every variable of the stored data set, the labels of lanes first."""
-    flags = {"flag_values": list(range(-1, len(NAMES))), "flag_meanings": " ".join(STATUSES)}
-    words = lambda blocks: {  # noqa: E731
-        "flag_values": list(range(len(blocks))),
-        "flag_meanings": " ".join(block.label for block in blocks),
-    }
-    variables = {
-        "problem": Variable("number of the problem", dtype="int32"),
-        "source": Variable("block of problems", dtype="int32", attributes=words(spec.problems)),
-        "seed": Variable("seed of the problem, -1 where nothing is random", dtype="int64"),
-        "n": Variable("rows of X", dtype="int32"),
-        "d": Variable("columns of X", dtype="int32"),
-        "geometry": Variable("number of the geometry", dtype="int32"),
-        "family": Variable("block of geometries", dtype="int32", attributes=words(spec.geometries)),
-        **_parameters(spec),
-        "start": Variable("number of the start", dtype="int32"),
-        "start_scale": Variable("standard deviation of the start, 0 for zeros", dtype="float64"),
-        "start_seed": Variable("seed of the start, -1 where nothing is random", dtype="int64"),
-    }
-    dims = spec.quantity.dims()
-    variables["status"] = Variable("how the lane ended", dims, "int8", attributes=flags)
-    variables |= spec.quantity.variables()
-    if spec.keep_theta:
-        variables["theta"] = Variable("where the lane ended", (*dims, "column"))
-    return variables
-
-
-def labels(spec: SweepSpec) -> list[str]:
-    """Which variables say what a lane is, rather than what came out."""
-    own = list(layout(spec))
-    return own[: own.index("status")]
-
-
-def dtype_of(variable: Variable, spec: SweepSpec) -> np.dtype:
-    """The stored dtype of a variable."""
-    return np.dtype(spec.dtype if variable.dtype == "float" else variable.dtype)
-
-
-def fill(dtype: np.dtype) -> Any:
-    """What stands where nothing was computed."""
-    return np.nan if dtype.kind == "f" else -1
-
-
-def sizes(spec: SweepSpec) -> dict[str, int]:
-    """The lengths of the dimensions, without `column`."""
-    return {"lane": spec.lanes} | spec.quantity.sizes(spec.geometries)
-
-
-def columns(spec: SweepSpec) -> int | None:
-    """The d of θ where it is stored; reads all data that are not drawn, and so refuses what cannot be read."""
-    lengths = set()
-    for block in spec.problems:
-        if isinstance(block, File):
-            lengths.add(check_file(block))
-        elif spec.keep_theta:
-            first = sum(map(len, spec.problems[: spec.problems.index(block)]))
-            lengths.add(block.d if hasattr(block, "d") else load(spec, np.array([first]))[first].d)
-    if spec.keep_theta and len(lengths) > 1:
-        found = ", ".join(map(str, sorted(lengths)))
-        raise ValueError(f"keep_theta needs problems of one d; got d = {found}: make it one sweep for each")
-    return lengths.pop() if spec.keep_theta else None
-
-
-def compute_chunk(spec: SweepSpec, chunk: int, columns: int | None) -> ChunkResult:
+def compute_chunk(spec: Declaration, chunk: int, columns: int | None) -> ChunkResult:
     """Compute a chunk in the precision of the spec, whatever that of the caller."""
     started = time.monotonic()
     with jax.enable_x64(spec.dtype == "float64"):
         lanes = np.arange(*spec.bounds(chunk))
-        at = places(spec, lanes)
-        loaded = load(spec, at.problem)
-        arrays = _empty(spec, len(lanes), columns)
-        arrays |= _labelled(spec, at)
-        for name in ("n", "d"):
-            arrays[name][:] = [getattr(loaded[p], name) for p in at.problem]
-        for group in groups(spec, at, loaded):
-            if group.batch is None:
-                arrays["status"][group.lanes] = NAMES.index("nonfinite")
-                continue
-            for name, values in spec.quantity.compute(group.batch).items():
-                if name in arrays:
-                    arrays[name][group.lanes] = values
+        arrays = spec.compute(lanes, _empty(spec, len(lanes), columns))
         device = jax.devices()[0]
     where = f"{device.platform}: {device.device_kind}"
     return ChunkResult(chunk, arrays, time.monotonic() - started, where, f"{socket.gethostname()}:{os.getpid()}")
 
 
-def _empty(spec: SweepSpec, lanes: int, columns: int | None) -> dict[str, np.ndarray]:
-    lengths = sizes(spec) | {"column": columns or 0}
+def _empty(spec: Declaration, lanes: int, columns: int | None) -> dict[str, np.ndarray]:
+    lengths = spec.lengths() | {"column": columns or 0}
     made = {}
-    for name, variable in layout(spec).items():
-        dtype = dtype_of(variable, spec)
+    for name, variable in spec.layout().items():
+        dtype = spec.dtype_of(variable)
         made[name] = np.full((lanes, *(lengths[dim] for dim in variable.dims)), fill(dtype), dtype)
     return made
-
-
-def _parameters(spec: SweepSpec) -> dict[str, Variable]:
-    if spec.quantity.curves:
-        return {}
-    own = {
-        "parameter": Variable("alpha (ham), gamma (mw), scale (network); NaN elsewhere", dtype="float64"),
-        "log_parameter": Variable("its natural logarithm", dtype="float64"),
-    }
-    names = dict.fromkeys(name for block in spec.geometries if block.family == "formula" for name in block.names)
-    return own | {f"parameter_{name}": Variable(f"{name} of the formula", dtype="float64") for name in names}
-
-
-def _labelled(spec: SweepSpec, at: Places) -> dict[str, np.ndarray]:
-    source, place = blocks_at([len(block) for block in spec.problems], at.problem)
-    seeds = _per_block(spec.problems, source, place, lambda block, index: block.seed_of(index), np.int64)
-    family, member = blocks_at([spec.geometries_in(block) for block in spec.geometries], at.geometry)
-    kind, drawn = blocks_at([len(block) for block in spec.starts], at.start)
-    made = {
-        "problem": at.problem.astype(np.int32),
-        "source": source.astype(np.int32),
-        "seed": seeds,
-        "geometry": at.geometry.astype(np.int32),
-        "family": family.astype(np.int32),
-        "start": at.start.astype(np.int32),
-        "start_scale": np.array([getattr(block, "scale", 0.0) for block in spec.starts])[kind],
-        "start_seed": _per_block(spec.starts, kind, drawn, lambda block, index: block.seed_of(index), np.int64),
-    }
-    for name in _parameters(spec):
-        made[name] = _per_block(spec.geometries, family, member, lambda b, i: _parameter(b, i, name), np.float64)  # noqa: B023
-    return made
-
-
-def _per_block(blocks, block, place, function, dtype) -> np.ndarray:
-    values = np.empty(len(block), dtype)
-    for b in np.unique(block):
-        values[block == b] = function(blocks[b], place[block == b])
-    return values
-
-
-def _parameter(block: Geometries, index: np.ndarray, name: str) -> Any:
-    values = block.at(index)
-    if block.family == "formula":
-        return values.get(name.removeprefix("parameter_"), np.nan) if name.startswith("parameter_") else np.nan
-    if name.startswith("parameter_") or not values:
-        return np.nan
-    given, array = next(iter(values.items()))
-    with np.errstate(over="ignore", under="ignore"):
-        if name == "parameter":
-            return np.exp(array) if given.startswith("log_") else array
-        return array if given.startswith("log_") else np.log(array)

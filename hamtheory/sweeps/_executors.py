@@ -11,7 +11,7 @@ from typing import Any
 
 from .._validate import count
 from ._chunk import ChunkResult, compute_chunk
-from ._spec import SweepSpec
+from ._declaration import Declaration
 
 ATTEMPTS = 3  # at a chunk whose process died
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
@@ -22,7 +22,7 @@ class Executor(abc.ABC):
     """Computes chunks, in any order. It returns their arrays; what is stored is the business of the one writer."""
 
     @abc.abstractmethod
-    def run(self, spec: SweepSpec, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
+    def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         """The results as they come in, with no more than a few chunks at work or waiting to be fetched.
 
         When the iterator is closed, what is still at work is stopped.
@@ -32,7 +32,7 @@ class Executor(abc.ABC):
 class SerialExecutor(Executor):
     """In this process, one chunk after the other."""
 
-    def run(self, spec: SweepSpec, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
+    def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         for chunk in chunks:
             yield compute_chunk(spec, chunk, columns)
 
@@ -48,7 +48,7 @@ class ProcessExecutor(Executor):
     def __init__(self, workers: int):
         self.workers = count(workers, "workers")
 
-    def run(self, spec: SweepSpec, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
+    def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         waiting, attempts = deque[int](), Counter[int]()
         rest = iter(chunks)
         while True:
@@ -100,7 +100,7 @@ class DaskExecutor(Executor):
     def __init__(self, cluster: Any, *, retries: int = 2):
         self.cluster, self.retries = cluster, count(retries, "retries", least=0)
 
-    def run(self, spec: SweepSpec, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
+    def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         try:
             from distributed import Client, as_completed
         except ImportError as error:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ._chunk import layout
 from ._run import open_store
 from ._sealed import SUFFIX
 from ._store import Store
@@ -42,7 +41,7 @@ def _tables(store: str | Path) -> Iterator[dict[str, np.ndarray]]:
     here = Store(store)
     spec = here.spec()
     with open_store(store) as dataset:
-        names = list(layout(spec))
+        names = list(spec.layout())
         for chunk, _ in here.records(spec):
             first, stop = spec.bounds(chunk)
             part = dataset.isel(lane=slice(first, stop))

@@ -1,6 +1,6 @@
 """From the numbers of lanes to their problems, geometries and starts. Nothing but a chunk is ever made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from ..problem import LinearRegression, RowSpace, datasets
 from ..problem._files import read_problem
 from ..problem._synthetic import draw
 from ._blocks import DataSet, Drawn, File, Geometries, Sparse, digest_of
+from ._declaration import blocks_at
 from ._quantity import LaneBatch
 from ._spec import SweepSpec
 
@@ -48,13 +49,6 @@ class Loaded(NamedTuple):
 def places(spec: SweepSpec, lanes: np.ndarray) -> Places:
     """Where these lanes are."""
     return Places(*np.unravel_index(lanes, spec.sizes))
-
-
-def blocks_at(sizes: Sequence[int], index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The block of each number along an axis of blocks, and its place in it."""
-    ends = np.cumsum(sizes)
-    block = np.searchsorted(ends, index, side="right")
-    return block, index - (ends - np.asarray(sizes))[block]
 
 
 def groups(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> Iterator[Group]:

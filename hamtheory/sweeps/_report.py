@@ -28,14 +28,13 @@ def report(store: str | Path) -> dict[str, Any]:
     beat = heartbeat(here.path / "progress.json")
     writer = writer_of(beat)
     running = beat if beat is not None and writer == "running" else {}
-    problems, geometries, starts = spec.sizes
+    axes = {_plural(name): size for name, size in spec.axes.items()}
     return {
         "store": str(here.path),
-        "quantity": spec.quantity.name,
+        "quantity": spec.what,
         "dtype": spec.dtype,
-        "problems": problems,
-        "geometries": geometries,
-        "starts": starts,
+        "axes": list(axes),
+        **axes,
         "lanes": spec.lanes,
         "done": sum(statuses.values()),
         "statuses": dict(statuses),
@@ -51,6 +50,10 @@ def report(store: str | Path) -> dict[str, Any]:
         "warnings": manifest["warnings"],
         "spec_sha256": manifest["spec_sha256"],
     }
+
+
+def _plural(name: str) -> str:
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
 
 def writer_of(beat: dict[str, Any] | None) -> str:

@@ -5,9 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._chunk import columns, layout
 from ._executors import Executor, executor_of
-from ._lanes import check_geometries
 from ._progress import Meter
 from ._spec import spec_of
 from ._store import Store
@@ -49,8 +47,7 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
     ```
     """
     spec, executor = spec_of(spec), executor_of(executor)
-    check_geometries(spec)
-    width = columns(spec)
+    width = spec.prepare()
     with writer(store, spec, width) as target:
         before = Counter[str]()
         for _, record in target.records(spec):
@@ -74,6 +71,6 @@ def open_store(store: str | Path) -> "xarray.Dataset":
     import xarray as xr
 
     here = Store(store)
-    names = layout(here.spec())
+    names = here.spec().layout()
     dataset = xr.open_zarr(here.data, consolidated=False, chunks=None)
     return dataset[[name for name in names if name in dataset.data_vars]]

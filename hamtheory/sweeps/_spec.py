@@ -1,6 +1,5 @@
 """The declaration of a sweep."""
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,18 +8,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._validate import count
 from ._blocks import DataSet, Geometries, WrongSigns, Zeros
+from ._declaration import Declaration
 from ._grid import fields
-from ._quantity import Quantity, quantity_of
+from ._quantity import Quantity, Variable, quantity_of
 from ._tables import as_table, geometries_of, problems_of, starts_of
+from ._training import TrainingSpec
 
 READY = ("smoke", "paper", "hundred-thousand", "million")
 DTYPES = ("float64", "float32")
 
 
 @dataclass(frozen=True)
-class SweepSpec:
+class SweepSpec(Declaration):
     """What a sweep computes: a quantity for every problem, every geometry and every start.
 
     Arguments:
@@ -83,17 +86,7 @@ class SweepSpec:
     @classmethod
     def from_toml(cls, path: str | Path) -> "SweepSpec":
         """The spec of a TOML file; paths of data in it are relative to that file."""
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {str(path)!r}")
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not a TOML file: {error}") from None
-        for block in table.get("problems", ()):
-            if isinstance(block, dict) and isinstance(block.get("path"), str):
-                block["path"] = str(path.parent / block["path"])
-        return cls.from_table(table)
+        return cls.from_table(_toml(Path(path)))
 
     @classmethod
     def ready(cls, name: str) -> "SweepSpec":
@@ -129,18 +122,9 @@ class SweepSpec:
         problems, geometries, starts = self.sizes
         return problems * geometries * starts
 
-    @property
-    def chunks(self) -> int:
-        """The number of chunks."""
-        return -(-self.lanes // self.chunk)
-
     def geometries_in(self, block: Geometries) -> int:
         """How many lanes a problem and a start have in a block of geometries."""
         return 1 if self.quantity.curves else len(block)
-
-    def bounds(self, chunk: int) -> tuple[int, int]:
-        """The first lane of a chunk, and the one after its last."""
-        return chunk * self.chunk, min((chunk + 1) * self.chunk, self.lanes)
 
     def as_table(self) -> dict[str, Any]:
         """The spec as JSON and TOML have it: `SweepSpec.from_table` makes the same one again."""
@@ -162,19 +146,49 @@ class SweepSpec:
         return table
 
     @property
-    def hash(self) -> str:
-        """The SHA-256 of the identity."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+    def what(self) -> str:
+        return self.quantity.name
+
+    @property
+    def axes(self) -> dict[str, int]:
+        return dict(zip(("problem", "geometry", "start"), self.sizes, strict=True))
+
+    def layout(self) -> dict[str, Variable]:
+        return _layout().layout(self)
+
+    def lengths(self) -> dict[str, int]:
+        return self.quantity.sizes(self.geometries)
+
+    def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
+        return self.quantity.coordinates()
+
+    def prepare(self) -> int | None:
+        from ._lanes import check_geometries
+
+        check_geometries(self)
+        return _layout().columns(self)
+
+    def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _layout().computed(self, lanes, empty)
 
 
-def spec_of(spec: Any) -> SweepSpec:
-    """A spec from itself, a table, the path of a TOML file, or the name of a ready one."""
-    if isinstance(spec, SweepSpec):
+def _layout() -> Any:
+    """How lanes are laid out and computed, which itself knows what a spec is."""
+    from . import _layout
+
+    return _layout
+
+
+def spec_of(spec: Any) -> Declaration:
+    """A spec from itself, a table (of trainings, if its `kind` is "training"), the path of a TOML file, or the name of
+    a ready one."""
+    if isinstance(spec, Declaration):
         return spec
     if isinstance(spec, Mapping):
-        return SweepSpec.from_table(spec)
+        return (TrainingSpec if spec.get("kind") == "training" else SweepSpec).from_table(spec)
     if isinstance(spec, Path) or (isinstance(spec, str) and spec.endswith(".toml")):
-        return SweepSpec.from_toml(spec)
+        table = _toml(Path(spec))
+        return spec_of(table)
     if isinstance(spec, str) and spec in READY:
         return SweepSpec.ready(spec)
     raise ValueError(f"spec must be a SweepSpec, a table, a .toml file or one of {', '.join(READY)}; got {spec!r}")
@@ -190,6 +204,20 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
             line for i, pair in enumerate(zip(old, new, strict=True)) for line in differences(*pair, f"{where}[{i}]")
         ]
     return [] if old == new else [f"{where}: {_short(old)} -> {_short(new)}"]
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file, with the paths of data in it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {str(path)!r}")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a TOML file: {error}") from None
+    for block in table.get("problems", ()):
+        if isinstance(block, dict) and isinstance(block.get("path"), str):
+            block["path"] = str(path.parent / block["path"])
+    return table
 
 
 def _short(value: Any) -> str:

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from . import _sealed, _template
-from ._chunk import STATUSES, layout
-from ._spec import SweepSpec
+from ._declaration import STATUSES, Declaration
+from ._spec import spec_of
 
 FORMAT = 1
 
@@ -64,14 +64,14 @@ class Store:
             raise ValueError(f"{self.path} has format {manifest['format']}; this version reads {FORMAT}")
         return manifest
 
-    def spec(self) -> SweepSpec:
+    def spec(self) -> Declaration:
         """The spec that the store was made with."""
-        return SweepSpec.from_table(self.manifest()["spec"])
+        return spec_of(self.manifest()["spec"])
 
     def record_file(self, chunk: int) -> Path:
         return self.path / "chunks" / f"{chunk}.json"
 
-    def records(self, spec: SweepSpec) -> Iterator[tuple[int, dict[str, Any]]]:
+    def records(self, spec: Declaration) -> Iterator[tuple[int, dict[str, Any]]]:
         """The intact records of this spec, by chunk."""
         for file in sorted((self.path / "chunks").glob("*.json"), key=lambda file: (len(file.name), file.name)):
             try:
@@ -81,7 +81,7 @@ class Store:
             if record["spec_sha256"] == spec.hash and file == self.record_file(record["chunk"]):
                 yield record["chunk"], record
 
-    def verify(self, spec: SweepSpec | None = None, *, values: bool = True) -> Damage:
+    def verify(self, spec: Declaration | None = None, *, values: bool = True) -> Damage:
         """Compare every file with the hash it was written with; `values`: and every chunk, as it is read, with its own.
 
         Takes no lock: a sweep may be running.
@@ -107,14 +107,14 @@ class Store:
                 found.damaged[chunk] = wrong
         return found
 
-    def _wrong(self, record: dict[str, Any], group: Any, spec: SweepSpec) -> str | None:
+    def _wrong(self, record: dict[str, Any], group: Any, spec: Declaration) -> str | None:
         for name, expected in record["files"].items():
             file = self.data / name
             if not file.is_file() or _template.digest(file) != expected:
                 return f"data.zarr/{name}"
         if group is not None:
             first, stop = spec.bounds(record["chunk"])
-            if hash_of({name: np.asarray(group[name][first:stop]) for name in layout(spec)}) != record["sha256"]:
+            if hash_of({name: np.asarray(group[name][first:stop]) for name in spec.layout()}) != record["sha256"]:
                 return "data.zarr: values"
         return None
 

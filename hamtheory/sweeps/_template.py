@@ -8,36 +8,35 @@ from typing import Any
 
 import numpy as np
 
-from ._chunk import dtype_of, fill, labels, layout, sizes
+from ._declaration import Declaration, fill
 from ._quantity import Variable
 from ._sealed import sync, sync_folder
-from ._spec import SweepSpec
 
 SEPARATOR = "."  # one file a chunk and array: problem/c.17, theta/c.17.0
 
 
-def make(target: Path, spec: SweepSpec, columns: int | None) -> dict[str, str]:
+def make(target: Path, spec: Declaration, columns: int | None) -> dict[str, str]:
     """Make the empty store; returns the SHA-256 of each of its files. The same spec makes the same bytes."""
     import zarr
 
     shutil.rmtree(target, ignore_errors=True)
-    names = labels(spec)
+    names = spec.labels()
     attributes = {
-        "title": f"sweep of {spec.lanes} lanes: {spec.quantity.name}",
+        "title": f"sweep of {spec.lanes} lanes: {spec.what}",
         "spec": json.dumps(spec.identity(), sort_keys=True),
         "spec_sha256": spec.hash,
-        "sizes": json.dumps(dict(zip(("problem", "geometry", "start"), spec.sizes, strict=True))),
+        "sizes": json.dumps(spec.axes),
         "coordinates": " ".join(names),
     }
     group = zarr.create_group(target, zarr_format=3, attributes=attributes)
-    lengths = sizes(spec) | {"column": columns}
-    for name, variable in layout(spec).items():
+    lengths = spec.lengths() | {"lane": spec.lanes} | {"column": columns}
+    for name, variable in spec.layout().items():
         dims = ("lane", *variable.dims)
         shape = tuple(lengths[dim] or 0 for dim in dims)
         chunk = (spec.chunk, *(max(1, length) for length in shape[1:]))
-        _create(group, name, variable, dims, shape, chunk, dtype_of(variable, spec))
-    for name, (variable, values) in spec.quantity.coordinates().items():
-        values = np.asarray(values, dtype_of(variable, spec))
+        _create(group, name, variable, dims, shape, chunk, spec.dtype_of(variable))
+    for name, (variable, values) in spec.coordinates().items():
+        values = np.asarray(values, spec.dtype_of(variable))
         _create(group, name, variable, (name,), values.shape, values.shape, values.dtype)[...] = values
     files = sorted(path for path in target.rglob("*") if path.is_file())
     for path in files:

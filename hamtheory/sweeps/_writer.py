@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from . import _sealed, _template
-from ._chunk import ChunkResult, layout
+from ._chunk import ChunkResult
+from ._declaration import Declaration
 from ._environment import environment, now
 from ._lock import locked
-from ._spec import SweepSpec, differences
+from ._spec import differences, spec_of
 from ._store import FORMAT, Store, hash_of, statuses
 
 OURS = ("data.zarr", "chunks", "manifest.json", "progress.json", "lock")
@@ -22,7 +23,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Writer(Store):
     """The one process that writes; made by `writer`."""
 
-    def __init__(self, path: Path, spec: SweepSpec, columns: int | None):
+    def __init__(self, path: Path, spec: Declaration, columns: int | None):
         import zarr
 
         super().__init__(path)
@@ -45,7 +46,7 @@ class Writer(Store):
         self.devices = {record["device"] for _, record in self.records(spec)}
         with zarr.config.set({"array.write_empty_chunks": True}):  # each chunk is a file, whatever is in it
             group = zarr.open_group(self.data, mode="r+")
-            self._arrays: dict[str, Any] = {name: group[name] for name in layout(spec)}
+            self._arrays: dict[str, Any] = {name: group[name] for name in spec.layout()}
 
     def write(self, result: ChunkResult) -> dict[str, Any]:
         """Store a chunk; when this returns, it is done, whatever happens next. Returns its record."""
@@ -106,7 +107,7 @@ class Writer(Store):
         except ValueError:
             return self._rebuilt() | {"sessions": [session]}
         if manifest["spec_sha256"] != self.spec_.hash:
-            old = SweepSpec.from_table(manifest["spec"]).identity()
+            old = spec_of(manifest["spec"]).identity()
             changed = differences(old, self.spec_.identity())
             raise ValueError(
                 f"{self.path} holds another sweep; the spec has changed in {len(changed)} place(s): "
@@ -156,7 +157,7 @@ class Writer(Store):
 
 
 @contextmanager
-def writer(path: str | Path, spec: SweepSpec, columns: int | None) -> Iterator[Writer]:
+def writer(path: str | Path, spec: Declaration, columns: int | None) -> Iterator[Writer]:
     """The only writer of a store, new or begun before; refused if there is another one."""
     path = Path(path)
     if path.exists() and not path.is_dir():

@@ -27,6 +27,7 @@ _PATIENCE = 2.0  # seconds before the bar shows
 _HISTORY = {
     "loss": np.float32,
     "validation_accuracy": np.float32,
+    "validation_loss": np.float32,
     "test_accuracy": np.float32,
     "kept": np.int32,
     "nonzero": np.int32,
@@ -70,8 +71,9 @@ def train(
     mean cross-entropy as the loss. See `AbstractMethod` for what a step is.
 
     Arguments:
-      `data`: see `images`. `model`: "mlp", "cnn" or "lenet"; or a function of a PRNG key that returns an Equinox module
-        from a batch of images, (batch, rows, columns), to its logits, (batch, classes), with float32 arrays alone.
+      `data`: see `images`. `model`: "mlp", "cnn", "lenet" or "strided"; or a function of a PRNG key that returns an
+        Equinox module from a batch of images, (batch, rows, columns), to its logits, (batch, classes), with float32
+        arrays alone.
       `method`: such as `RigL(sparsity=0.9)`. `optimizer`: of optax; or a function of `hyper` that returns one.
         `ht.optim.ham(base, learning_rate, alpha, beta)` goes around any base: its raw gradient is that of the
         parameters, through mask, threshold or product, and its factor acts on their tensors with two axes or more.
@@ -100,14 +102,15 @@ def train(
     ```
     """
     count(checkpoint_every, "checkpoint_every")
-    setup, seeds_, hyper_ = _checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam)
+    setup, seeds_, hyper_ = checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam)
     names = ("train", "validation", "test")
     arrays = {f"{a}_{part}": jnp.asarray(getattr(data, f"{a}_{part}")) for part in names for a in "xy"}
     keys = Keys(*(jnp.stack(some) for some in zip(*(keys_of(int(seed)) for seed in seeds_), strict=True)))
     carry = first_carry(setup, hyper_, keys)
     weights = eqx.filter_eval_shape(lambda c: jax.vmap(method.weights)(c.params, c.masks), carry)
     lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), weights)
-    history = {name: np.zeros((epochs, len(seeds_)), dtype) for name, dtype in _HISTORY.items()}
+    history: dict[str, np.ndarray] = {name: np.zeros((epochs, len(seeds_)), dtype) for name, dtype in _HISTORY.items()}
+    history["mean_kept"] = np.zeros((epochs, len(seeds_), len(jax.tree.leaves(carry.masks))), np.float32)
     done, folder = np.asarray(0), None if checkpoint is None else Path(checkpoint)
     settings = _settings(data, model, setup, seeds_, hyper_)
     if folder is not None and (found := load(folder, settings, (done, carry, history))) is not None:
@@ -189,7 +192,7 @@ def _settings(data: Images, model, setup: Setup, seeds, hyper) -> dict[str, Any]
     }
 
 
-def _checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam):
+def checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam):
     """The setup, the seeds, and the hyperparameters of each; or an error."""
     if not isinstance(data, Images):
         raise TypeError(f'data must be Images, such as images("digits"); got {type(data).__name__}')

@@ -59,6 +59,11 @@ def kept(masks: PyTree) -> Int[Array, ""]:
     return sum((jnp.sum(mask, dtype=jnp.int32) for mask in jax.tree.leaves(masks)), jnp.zeros((), jnp.int32))
 
 
+def kept_by_layer(masks: PyTree) -> Int[Array, " layers"]:
+    """How many entries of each of the masks are True."""
+    return jnp.stack([jnp.sum(mask, dtype=jnp.int32) for mask in jax.tree.leaves(masks)])
+
+
 def total_of(weights: PyTree, chosen: PyTree) -> int:
     """How many entries the tensors that are sparsified have."""
     return sum(prod(tensor.shape) for tensor in tensors_of(weights, chosen))

@@ -1,11 +1,12 @@
 """What a sparsity method is: how the network's weights come from what is trained, and when the masks change."""
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +45,9 @@ class AbstractMethod(ABC):
         this; none is the default here, for all methods alike.
     """
 
+    #: Fields that may differ from seed to seed of one training: numbers that no shape and no schedule depends on.
+    tunable: ClassVar[tuple[str, ...]] = ()
+
     sparsity: float = 0.0
     layers: str = "erk"
     dense_layers: tuple[str, ...] = ()
@@ -60,6 +64,16 @@ class AbstractMethod(ABC):
     def density(self):
         """`1 − sparsity`, as an exact fraction of what was written."""
         return 1 - exact(self.sparsity)
+
+    def tuned(self, hyper: Mapping[str, Any]) -> "AbstractMethod":
+        """This method with those of the hyperparameters that are tunable fields of it; they may be traced."""
+        own = {name: value for name, value in hyper.items() if name in self.tunable}
+        if not own:
+            return self
+        made = copy.copy(self)
+        for name, value in own.items():
+            object.__setattr__(made, name, value)
+        return made
 
     def chosen(self, weights: PyTree) -> PyTree:
         """A bool for each tensor of the weights: whether it is sparsified."""

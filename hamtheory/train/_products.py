@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,18 +67,22 @@ class _AbstractProduct(AbstractMethod):
 class Spred(_AbstractProduct, AbstractSettling):
     """spred: `w = m ⊙ v`, with weight decay `κ(‖m‖² + ‖v‖²)`, which is `2κ‖w‖₁` at the balanced factors of any w.
 
-    m = √|w| and v = sign(w) √|w| at first. Its penalty is added to the gradient, 2κm and 2κv: any optimizer then stops
-    where `loss + 2κ‖w‖₁` is stationary. Small weights get small, not 0: at `1 − settle` of the training the largest are
-    kept, and the others go for good, with the decay switched off; settle = 0 prunes after the last step. Exact from
-    there on; the masks keep everything before.
+    m = √|w| and v = sign(w) √|w| at first (own choice; the authors' code draws both at random). Its penalty is added to
+    the gradient, 2κm and 2κv, as weight decay λ = 2κ would: any optimizer then stops where `loss + λ‖w‖₁` is
+    stationary. Small weights get small, not 0: at `1 − settle` of the training the largest are kept, and the others go
+    for good, with the decay switched off; settle = 0 prunes after the last step. Exact from there on; the masks keep
+    everything before. (The authors' code prunes by a threshold, or a ratio for each layer, after the training.)
 
     HAM, and every other optimizer, acts on m and v, each with its own gradient. So does its `where`: the parameters
     are a `Product`.
 
-    Fields: as all methods; `layers`: "global" if left out. `kappa`: κ ≥ 0, against the mean loss of a batch.
-      `settle`: the fraction of the training after the pruning, 0.2 (own choice).
-    Source: [ziyin2023spred].
+    Fields: as all methods; `layers`: "global" if left out. `kappa`: κ ≥ 0, against the mean loss of a batch, 1e-4 (the
+      authors' code tries λ from 1e-5 to 1e-3 on CIFAR-10). `settle`: the fraction of the training after the pruning,
+      0.2 (own choice).
+    Source: [ziyin2023spred], with the authors' code (zihao-wang/spred and zihao-wang/STR-sparse).
     """
+
+    tunable: ClassVar[tuple[str, ...]] = ("kappa",)
 
     layers: str = "global"
     kappa: float = 1e-4
@@ -92,7 +96,7 @@ class Spred(_AbstractProduct, AbstractSettling):
 
     def strength(self, step, steps: int):
         """κ after `step` steps: constant, until the pruning."""
-        return jnp.where(jnp.asarray(step) < self.settled(steps), jnp.float32(self.kappa), jnp.float32(0))
+        return jnp.where(jnp.asarray(step) < self.settled(steps), jnp.asarray(self.kappa, jnp.float32), jnp.float32(0))
 
     def regularised(self, grads, params, step, steps):
         kappa = self.strength(step, steps)
@@ -107,12 +111,18 @@ class PILoT(Spred):
 
     Imbalanced factors can change the sign of a weight: m v passes 0 with m > 0. The decay moves the implicit bias from
     L2 towards L1, and this stays when it is switched off: `κ_t = κ ρ^(100 t/steps)` until `off` of the training, and 0
-    afterwards. The rest is as `Spred`. The authors also adapt the strength to the sparsity reached: their rule was not
-    read, and is not here; geometric decay is one of the schedules of their experiments.
+    afterwards. The rest is as `Spred`.
 
-    Fields: as `Spred`; `imbalance`: m² − v² at first, 1. `ratio`: ρ, 0.95. `off`: 0.5 (own choice).
-    Source: [jacobs2025mask] (read in notes).
+    *Their Algorithm 1 is only half of it here.* After each epoch it multiplies the strength by δ ≥ 1 if the accuracy in
+    training has not fallen, ‖w‖₁ is still K or more, and it is the first half of the training; and divides it by δ
+    otherwise. A method isn't told that accuracy, so each epoch, of 100, is of the second kind here: ρ = 1/δ.
+
+    Fields: as `Spred`; `imbalance`: m² − v² at first, 1, as published. `ratio`: ρ, 0.95; `off`: 0.5; `kappa`: 1e-3 (own
+      choices; theirs were not read).
+    Source: [jacobs2025mask], Algorithm 1 from a summary that has lost its comparison signs.
     """
+
+    tunable: ClassVar[tuple[str, ...]] = ("kappa", "ratio")
 
     kappa: float = 1e-3
     imbalance: float = 1.0
@@ -130,24 +140,25 @@ class PILoT(Spred):
 
     def strength(self, step, steps):
         step = jnp.asarray(step)
-        power = jnp.float32(self.ratio) ** (step.astype(jnp.float32) * jnp.float32(100 / steps))
+        power = jnp.asarray(self.ratio, jnp.float32) ** (step.astype(jnp.float32) * jnp.float32(100 / steps))
         stop = min(at(self.off, steps), self.settled(steps))
-        return jnp.where(step < stop, jnp.float32(self.kappa) * power, jnp.float32(0))
+        return jnp.where(step < stop, jnp.asarray(self.kappa, jnp.float32) * power, jnp.float32(0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignIn(_AbstractProduct, RandomPruning):
     """Sign-In: a random mask, and `w = m ⊙ v` whose imbalance is set back to `m² − v² = imbalance` again and again.
 
-    With this imbalance a weight can pass 0, and training alone would let it fade. Setting it back changes m and v, and
-    keeps w = m v, to rounding. The mask is that of random pruning at initialisation, exact at every step; what is
-    masked has m = v = 0. The optimizer's momentum is left as it is.
+    In gradient flow w moves by `−√(4w² + (m² − v²)²)` times its gradient: with imbalance it can pass 0. Noise and decay
+    let the imbalance fade. Setting it back changes m and v, and keeps w = m v, to rounding. The mask is that of random
+    pruning at initialisation, exact at every step; what is masked has m = v = 0. The optimizer's momentum is left as it
+    is (own choice: not read).
 
     HAM, and every other optimizer, acts on m and v, each with its own gradient.
 
-    Fields: as `RandomPruning`; `imbalance`: 1. `every`: the fraction of the training between two resets, 0.05, thus
-      every 5 of 100 epochs (the paper's p was not read: own choice).
-    Source: [gadhikar2025signin].
+    Fields: as `RandomPruning`; `imbalance`: 1, as published. `every`: the fraction of the training between two resets,
+      0.05, thus every 5 of 100 epochs (own choice: the paper's is p epochs, but p was not read).
+    Source: [gadhikar2025signin] (the rule, from summaries of the paper).
     """
 
     imbalance: float = 1.0

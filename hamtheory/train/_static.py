@@ -37,11 +37,12 @@ class Dense(AbstractMethod):
 class RandomPruning(AbstractMethod):
     """Pruning at initialisation, at random: each layer keeps a random set of the size that `layers` gives it.
 
-    The mask is fixed from the first step to the last, and exact at each. Repeated cyclic training of such a mask
-    [gadhikar2024cyclic] is this method with an optimizer whose learning rate is periodic.
+    The mask is fixed from the first step to the last, and exact at each; published masks are drawn weight by weight,
+    so that only their mean is. Repeated cyclic training of such a mask [gadhikar2024cyclic] is this method with an
+    optimizer whose learning rate is periodic.
 
     Fields: as all methods; `layers`: "erk" or "uniform".
-    Source: [liu2022unreasonable].
+    Source: [liu2022unreasonable], from the authors' code (VITA-Group/Random_Pruning): densities of the layers.
     """
 
     def __post_init__(self):
@@ -64,8 +65,9 @@ class RandomPruning(AbstractMethod):
 class MagnitudePruning(AbstractMethod):
     """Pruning at initialisation, by magnitude: the largest initial weights are kept, and the mask is fixed.
 
-    Fields: as all methods. With He's initial weights, "global" empties wide layers first.
-    Source: [frankle2021missing], where it is a baseline.
+    Fields: as all methods; `layers`: "erk" if left out (own choice). With "global", as in the code of
+      [liu2022unreasonable], and He's initial weights, wide layers are emptied first.
+    Source: [frankle2021missing], where it is one of those compared (from the abstract).
     """
 
     def start(self, key, weights):
@@ -81,9 +83,9 @@ class OneShot(AbstractMethod):
 
     Dense up to and without the step `at · steps`, and exactly as sparse as asked for from there on.
 
-    Fields: as all methods; `at`: the fraction of the training that is dense, 1/2 (own choice; published fine-tuning is
-      longer or shorter as budgets allow). `layers`: "global" if left out.
-    Source: [han2015learning], with one round of pruning.
+    Fields: as all methods; `at`: the fraction of the training that is dense, 1/2 (own choice). `layers`: "global" if
+      left out (own choice; published is a threshold, and what goes is what is below it).
+    Source: [han2015learning], with one round of pruning: train, prune, train on (the rule from summaries of the paper).
     """
 
     layers: str = "global"
@@ -110,16 +112,16 @@ class Gradual(AbstractMethod):
     """Gradual magnitude pruning: after t₀, t₀ + Δt, …, t₀ + nΔt steps the smallest weights go, up to the sparsity
     `s_t = s_f + (s_i − s_f)(1 − (t − t₀)/(nΔt))³`.
 
-    It is exact at every step: ⌊(1 − s_t) · total + 1/2⌋ weights, of the last event. With `cycles` > 1, cyclical
-    pruning: the training is so many equal parts with such a schedule each; at the beginning of each, all weights come
-    back, from 0, with their momentum forgotten.
+    What has gone is 0, and doesn't come back. It is exact at every step: ⌊(1 − s_t) · total + 1/2⌋ weights, of the last
+    event. With `cycles` > 1, cyclical pruning: the training is so many equal parts with such a schedule each; at the
+    beginning of each, all weights come back, from 0, with their momentum forgotten.
 
     Fields: as all methods. `start_at`, `stop_at`: t₀ and t₀ + nΔt as fractions of the training, or of each cycle; 0.1
-      and 0.7 (own choice: the paper leaves them to the task). `updates`: n. `initial`: s_i. `layers`: "global" if left
-      out.
+      and 0.7 (own choice; as a baseline on ImageNet, [kusupati2020str] has 0.2 and 0.79 in its code). `updates`: n, 20
+      (own choice). `initial`: s_i, 0. `layers`: "global" if left out (own choice).
     Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates.
-    Source: [zhu2017prune] (the schedule), [srinivas2022cyclical] (periodic schedules, from the abstract; how the parts
-      are cut is an own choice).
+    Source: [zhu2017prune] (the schedule), [srinivas2022cyclical] (periodic schedules, and that weights come back, from
+      the abstract; the number of cycles, how they are cut, and from what weights come back, are own choices).
     """
 
     layers: str = "global"

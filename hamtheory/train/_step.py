@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from .._flips import observed, sign_of, unflipped
-from ._masks import kept, tensors_of
+from ._masks import kept, kept_by_layer, tensors_of
 from ._method import AbstractMethod
 
 _CHUNK = 250  # images whose logits are computed at once
@@ -31,6 +31,9 @@ class Setup:
     @property
     def steps(self) -> int:
         return self.per_epoch * self.epochs
+
+    def method_of(self, hyper) -> AbstractMethod:
+        return self.method.tuned(hyper)
 
     def optimizer_of(self, hyper) -> optax.GradientTransformationExtraArgs:
         known = isinstance(self.optimizer, optax.GradientTransformation)
@@ -75,7 +78,7 @@ def first_carry(setup: Setup, hyper, keys: Keys) -> Carry:
 
     def lane(hyper, key):
         weights, _ = split(setup.build(key.model))
-        params, masks = setup.method.init(key.method, weights, setup.steps)
+        params, masks = setup.method_of(hyper).init(key.method, weights, setup.steps)
         now = setup.method.weights(params, masks)
         never = jnp.asarray(-1, jnp.int32)
         flips = [unflipped(sign_of(w), never) for w in tensors_of(now, setup.method.chosen(now))]
@@ -89,13 +92,13 @@ def _logits(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch cl
     return eqx.combine(weights, static)(x)
 
 
-def _gradient(setup: Setup, static, params, masks, x, y):
+def _gradient(method: AbstractMethod, static, params, masks, x, y):
     """Loss, its gradient in the weights, dense, and in the parameters."""
 
     def loss_of(weights):
         return optax.softmax_cross_entropy_with_integer_labels(_logits(static, weights, x), y).mean()
 
-    weights, pull = jax.vjp(lambda p: setup.method.weights(p, masks), params)
+    weights, pull = jax.vjp(lambda p: method.weights(p, masks), params)
     loss, dense = jax.value_and_grad(loss_of)(weights)
     return loss, dense, pull(dense)[0]
 
@@ -109,11 +112,11 @@ def _perturbed(params, grads, radius: float):
 
 def one_step(setup: Setup, static, hyper, carry: Carry, x, y, step: Int[Array, ""]) -> tuple[Carry, Float[Array, ""]]:
     """The next step of one network, on one batch. `step`: how many were before it."""
-    method, steps = setup.method, setup.steps
+    method, steps = setup.method_of(hyper), setup.steps
     params, masks = carry.params, carry.masks
-    loss, dense, grads = _gradient(setup, static, params, masks, x, y)
+    loss, dense, grads = _gradient(method, static, params, masks, x, y)
     if setup.sam is not None:
-        _, dense, grads = _gradient(setup, static, _perturbed(params, grads, setup.sam), masks, x, y)
+        _, dense, grads = _gradient(method, static, _perturbed(params, grads, setup.sam), masks, x, y)
     grads = method.regularised(grads, params, step, steps)
     with jax.numpy_dtype_promotion("standard"):  # optax relies on it
         updates, state = setup.optimizer_of(hyper).update(grads, carry.state, params)
@@ -128,13 +131,20 @@ def one_step(setup: Setup, static, hyper, carry: Carry, x, y, step: Int[Array, "
     return Carry(params, masks, state, flips, carry.finite + still.astype(jnp.int32)), loss
 
 
-def _right(static, weights, x: Array, y: Array) -> Bool[Array, "seeds images"]:
-    """Which images each network gets right."""
+def _judged(static, weights, x: Array, y: Array) -> tuple[Bool[Array, "seeds images"], Float[Array, "seeds images"]]:
+    """Which images each network gets right, and the cross-entropy of each image."""
     chunks = -(-x.shape[0] // _CHUNK)
     x = jnp.pad(x, ((0, chunks * _CHUNK - x.shape[0]), (0, 0), (0, 0))).reshape(chunks, _CHUNK, *x.shape[1:])
-    classes = lambda w, images: jnp.argmax(_logits(static, w, images), axis=-1).astype(y.dtype)  # noqa: E731
-    guesses = jax.lax.map(lambda images: jax.vmap(classes, in_axes=(0, None))(weights, images), x)
-    return guesses.swapaxes(0, 1).reshape(guesses.shape[1], -1)[:, : y.size] == y[None]
+    labels = jnp.pad(y, (0, chunks * _CHUNK - y.size)).reshape(chunks, _CHUNK)
+
+    def judge(w, images, labels):
+        logits = _logits(static, w, images)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return jnp.argmax(logits, axis=-1).astype(labels.dtype) == labels, losses
+
+    found = jax.lax.map(lambda some: jax.vmap(judge, in_axes=(0, None, None))(weights, *some), (x, labels))
+    right, losses = (part.swapaxes(0, 1).reshape(part.shape[1], -1)[:, : y.size] for part in found)
+    return right, losses
 
 
 @eqx.filter_jit
@@ -142,7 +152,8 @@ def measured(setup: Setup, weights: PyTree, masks: PyTree, data: dict[str, Array
     """What there is to know of the weights of all networks, (seeds,) each."""
     held, tested = data["y_validation"], data["y_test"]
     x = jnp.concatenate([data["x_validation"], data["x_test"]])
-    right = _right(_static(setup.build), weights, x, jnp.concatenate([held, tested])).astype(jnp.float32)
+    right, losses = _judged(_static(setup.build), weights, x, jnp.concatenate([held, tested]))
+    right = right.astype(jnp.float32)
 
     def nonzero(weights):
         watched = tensors_of(weights, setup.method.chosen(weights))
@@ -150,6 +161,7 @@ def measured(setup: Setup, weights: PyTree, masks: PyTree, data: dict[str, Array
 
     return {
         "validation_accuracy": right[:, : held.size].mean(axis=1),
+        "validation_loss": losses[:, : held.size].mean(axis=1),
         "test_accuracy": right[:, held.size :].mean(axis=1),
         "kept": jax.vmap(kept)(masks),
         "nonzero": jax.vmap(nonzero)(weights),
@@ -175,10 +187,12 @@ def epoch(
         lane = lambda h, c, r: one_step(  # noqa: E731
             setup, static, h, c, data["x_train"][r], data["y_train"][r], number * setup.per_epoch + i
         )
-        return jax.vmap(lane)(hyper, carry, rows)
+        kept = jax.vmap(kept_by_layer)(carry.masks)
+        carry, loss = jax.vmap(lane)(hyper, carry, rows)
+        return carry, (loss, kept)
 
-    carry, losses = jax.lax.scan(step, carry, (batches, jnp.arange(setup.per_epoch, dtype=jnp.int32)))
-    record = {"loss": losses.mean(axis=0)}
+    carry, (losses, used) = jax.lax.scan(step, carry, (batches, jnp.arange(setup.per_epoch, dtype=jnp.int32)))
+    record = {"loss": losses.mean(axis=0), "mean_kept": used.astype(jnp.float32).mean(axis=0)}
     parts = {"gross": lambda f: f.gross, "net": lambda f: f.net, "flipped_back": lambda f: f.flipped_back}
     for name, part in parts.items():
         sums = [jnp.sum(part(f), axis=range(1, f.gross.ndim), dtype=jnp.int32) for f in carry.flips]

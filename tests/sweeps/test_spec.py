@@ -8,7 +8,6 @@ import pytest
 import toy
 
 import hamtheory as ht
-from hamtheory.sweeps._chunk import labels, layout
 from hamtheory.sweeps._lanes import places
 from hamtheory.sweeps._spec import READY, differences, spec_of
 
@@ -104,7 +103,7 @@ def test_ready_specs(name):
 def test_a_million_lanes_take_no_room():
     tracemalloc.start()
     spec = spec_of("million")
-    layout(spec)
+    spec.layout()
     places(spec, np.arange(*spec.bounds(spec.chunks - 1)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -120,7 +119,7 @@ def test_changes_are_named():
 
 def test_labels_come_before_results():
     spec = spec_of("smoke")
-    assert "parameter" in labels(spec) and "status" not in labels(spec) and "theta" in layout(spec)
+    assert "parameter" in spec.labels() and "status" not in spec.labels() and "theta" in spec.layout()
 
 
 BAD = {

@@ -1,0 +1,103 @@
+"""What the machinery of sweeps asks of a spec: lanes that can be labelled, computed and stored, whatever they are."""
+
+import abc
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from .._result import NAMES
+from ._quantity import Variable
+
+STATUSES = ("not_computed", *NAMES)
+FLAGS = {"flag_values": list(range(-1, len(NAMES))), "flag_meanings": " ".join(STATUSES)}
+
+
+class Declaration(abc.ABC):
+    """What a sweep computes. A subclass is a frozen dataclass whose fields say all of it, with these two among them:
+
+    `dtype`: "float64" or "float32", the precision of the whole computation. `chunk`: lanes that are computed, held in
+    memory and stored together.
+    """
+
+    dtype: Any
+    chunk: Any
+
+    @property
+    @abc.abstractmethod
+    def lanes(self) -> int:
+        """The number of lanes."""
+
+    @property
+    @abc.abstractmethod
+    def what(self) -> str:
+        """What is computed, in a word."""
+
+    @property
+    @abc.abstractmethod
+    def axes(self) -> dict[str, int]:
+        """What lanes are counted by, the slowest first."""
+
+    @abc.abstractmethod
+    def as_table(self) -> dict[str, Any]:
+        """The spec as JSON and TOML have it, from which the same one can be made again."""
+
+    @abc.abstractmethod
+    def layout(self) -> dict[str, Variable]:
+        """Every variable of the stored data set: the labels of lanes first, then `status`, and what comes out."""
+
+    @abc.abstractmethod
+    def lengths(self) -> dict[str, int]:
+        """The lengths of the dimensions that variables have besides `lane`, without `column`."""
+
+    @abc.abstractmethod
+    def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
+        """Labels of these dimensions, by their name."""
+
+    @abc.abstractmethod
+    def prepare(self) -> int | None:
+        """Refuse, before any work, what can't be computed; the length of `column`, if a variable has it."""
+
+    @abc.abstractmethod
+    def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The arrays of these lanes: those of `empty`, which has a missing value in every place, filled in."""
+
+    def identity(self) -> dict[str, Any]:
+        """The table without what does not change the data."""
+        return self.as_table()
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the identity."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def chunks(self) -> int:
+        """The number of chunks."""
+        return -(-self.lanes // self.chunk)
+
+    def bounds(self, chunk: int) -> tuple[int, int]:
+        """The first lane of a chunk, and the one after its last."""
+        return chunk * self.chunk, min((chunk + 1) * self.chunk, self.lanes)
+
+    def labels(self) -> list[str]:
+        """Which variables say what a lane is, rather than what came out."""
+        names = list(self.layout())
+        return names[: names.index("status")]
+
+    def dtype_of(self, variable: Variable) -> np.dtype:
+        """The stored dtype of a variable."""
+        return np.dtype(self.dtype if variable.dtype == "float" else variable.dtype)
+
+
+def fill(dtype: np.dtype) -> Any:
+    """What stands where nothing was computed."""
+    return np.nan if dtype.kind == "f" else -1
+
+
+def blocks_at(sizes: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The block of each number along an axis of blocks, and its place in it."""
+    ends = np.cumsum(sizes)
+    block = np.searchsorted(ends, index, side="right")
+    return block, index - (ends - np.asarray(sizes))[block]
