@@ -30,3 +30,5 @@ NAMES = (
     "effective_bias",
     "label_noise",
 )
+# Those that take hours: computed by name alone, and kept in the repository.
+LONG = ("sparse_training",)

@@ -5,13 +5,14 @@
     python -m experiments NAME [NAME ...]                   some of them
     python -m experiments interpolation --instances 60      one of them, with another configuration
     python -m experiments interpolation --help              what can be configured
+    python -m experiments sparse_training                   one that takes hours, and is not among "all"
 
 What is already there, made by the same code with the same configuration, is not computed again unless --fresh is given.
 """
 
 import sys
 
-from . import NAMES
+from . import LONG, NAMES
 from ._run import run, run_side_by_side
 
 
@@ -21,11 +22,11 @@ def main(words: list[str]) -> None:
     smoke, fresh = "--smoke" in options, "--fresh" in options
     jobs = next((word.removeprefix("--jobs=") for word in options if word.startswith("--jobs=")), "1")
     values = [word for word in options if word not in ("--smoke", "--fresh") and not word.startswith("--jobs=")]
-    unknown = [name for name in names if name not in ("all", *NAMES)]
+    unknown = [name for name in names if name not in ("all", *NAMES, *LONG)]
     if unknown:
-        sys.exit(f"error: unknown experiment {unknown[0]!r}; there are: all, {', '.join(NAMES)}")
+        sys.exit(f"error: unknown experiment {unknown[0]!r}; there are: all, {', '.join((*NAMES, *LONG))}")
     if not names or (values and (len(names) > 1 or names == ["all"])):
-        sys.exit(f"{__doc__}\nexperiments: {', '.join(NAMES)}")
+        sys.exit(f"{__doc__}\nexperiments: {', '.join((*NAMES, *LONG))}")
     if not jobs.isdigit() or int(jobs) < 1:
         sys.exit(f"error: --jobs must be a positive number; got {jobs!r}")
 

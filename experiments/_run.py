@@ -10,7 +10,7 @@ import jax
 import tqdm
 import tyro
 
-from . import store
+from . import LONG, store
 
 
 def run(name: str, values: list[str], smoke: bool, fresh: bool) -> str:
@@ -24,6 +24,9 @@ def run(name: str, values: list[str], smoke: bool, fresh: bool) -> str:
     if values:
         config = tyro.cli(module.Config, args=values, default=config, prog=f"python -m experiments {name}")
     started = time.monotonic()
+    if name in LONG:
+        target = store.compute_long(module, name, config, smoke=smoke)
+        return f"{time.monotonic() - started:6.1f} s -> {target}"
     target, ran = store.compute(module, name, config, smoke=smoke, fresh=fresh)
     return f"{time.monotonic() - started:6.1f} s -> {target}" if ran else "up to date"
 

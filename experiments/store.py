@@ -1,6 +1,7 @@
 """Where experiments leave their data: one Zarr store each, with all it takes to run it again.
 
-What benchmarks measure depends on the machine, and is worth keeping: it is committed, a JSON file each.
+What benchmarks measure depends on the machine, and is worth keeping: it is committed, a JSON file each. So is what
+takes hours to compute.
 """
 
 import contextvars
@@ -71,19 +72,38 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
     return target, True
 
 
+def compute_long(module: Any, name: str, config: Any, *, smoke: bool = False) -> Path:
+    """Run an experiment that takes hours, and write its data where they are committed; a small version, elsewhere.
+
+    Its sweeps are kept until it is done: interrupted, it goes on where it was.
+    """
+    started, sweeps = time.monotonic(), ROOT / ("smoke" if smoke else "full") / f"{name}.sweeps"
+    within = _sweeps.set(sweeps)
+    try:
+        dataset = module.run(config)
+    finally:
+        _sweeps.reset(within)
+    _describe(dataset, name, config, time.monotonic() - started)
+    target = keep(dataset, (ROOT / "smoke" if smoke else MEASURED) / f"{name}.json")
+    shutil.rmtree(sweeps, ignore_errors=True)
+    return target
+
+
 _sweeps: contextvars.ContextVar[Path | None] = contextvars.ContextVar("sweeps", default=None)
 
 
-def swept(spec: ht.SweepSpec, name: str) -> xr.Dataset:
-    """The data of a sweep of the experiment `name`, in memory.
+def swept(spec: Any, name: str, *, workers: int = 0, lasting: bool = False) -> xr.Dataset:
+    """The data of a sweep of the experiment `name`, in memory; in so many processes, or in this one.
 
     It lies beside the data of the experiment until these are there: interrupted, it goes on where it was, unless the
-    spec or the sources have changed. Called from elsewhere than `compute`, in a temporary folder.
+    spec or the sources have changed; if it is `lasting`, whatever the sources. Called from elsewhere than `compute`, in
+    a temporary folder.
     """
-    parent = _sweeps.get()
+    parent, mark = _sweeps.get(), spec.hash if lasting else _digest(name, spec.hash)
+    executor = ht.sweeps.ProcessExecutor(workers) if workers else None
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "sweep" if parent is None else parent / _digest(name, spec.hash)[:16]
-        with ht.sweep(spec, folder, progress=parent is not None) as data:
+        folder = Path(temporary) / "sweep" if parent is None else parent / mark[:16]
+        with ht.sweep(spec, folder, executor=executor, progress=parent is not None) as data:
             return data.load()
 
 
@@ -111,10 +131,10 @@ def measure(module: Any, name: str, config: Any) -> xr.Dataset:
     return dataset
 
 
-def keep(dataset: xr.Dataset) -> Path:
-    """Write a measured data set where it is committed."""
-    target = MEASURED / f"{dataset.attrs['experiment']}.json"
-    target.parent.mkdir(exist_ok=True)
+def keep(dataset: xr.Dataset, target: Path | None = None) -> Path:
+    """Write a data set as JSON; where it is committed, if it isn't said where."""
+    target = target or MEASURED / f"{dataset.attrs['experiment']}.json"
+    target.parent.mkdir(exist_ok=True, parents=True)
     target.write_text(json.dumps(dataset.to_dict(), indent=1) + "\n", encoding="utf-8")
     return target
 
@@ -123,11 +143,16 @@ def load(name: str, *, smoke: bool = False) -> xr.Dataset:
     """The stored data of an experiment, in memory; or what was measured once, and committed."""
     target = path(name, smoke=smoke)
     if target.suffix == ".json":
-        return xr.Dataset.from_dict(json.loads(target.read_text(encoding="utf-8")))
+        return read_json(target.read_text(encoding="utf-8"))
     if not target.exists():
         raise FileNotFoundError(f"no data of experiment {name!r} yet; compute them: python -m experiments {name}")
     with xr.open_zarr(target, consolidated=False) as dataset:
         return dataset.load()
+
+
+def read_json(text: str) -> xr.Dataset:
+    """A data set that `keep` has written."""
+    return xr.Dataset.from_dict(json.loads(text))
 
 
 def status(dims: tuple[str, ...], results: Any) -> xr.Variable:
