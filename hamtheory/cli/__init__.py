@@ -1,5 +1,5 @@
 """The command line: `hamtheory flow` and `hamtheory limit`, on a named data set or on the user's own file, and
-`hamtheory sweep run | resume | status | verify | export`, on grids of them.
+`hamtheory sweep run | resume | status | verify | export`, on grids of them; `hamtheory train`, on images.
 
 Exit codes: 0; 1 where the computation failed (its partial result is reported and written, with the reason); 2 for bad
 input, with one line on the standard error. A command is imported when it is asked for: JAX takes half a second.
@@ -19,6 +19,7 @@ from ._names import COMMANDS, DESCRIPTION
 if TYPE_CHECKING:
     from ._command import Command
     from ._sweep import SweepCommand
+    from ._train import Train
 
 __all__ = ["main"]
 
@@ -39,7 +40,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(error, _FAILED)
 
 
-def _parse(args: list[str]) -> "Command | SweepCommand":
+def _parse(args: list[str]) -> "Command | SweepCommand | Train":
     if args[:1] == ["sweep"]:
         from ._sweep import SWEEP
 

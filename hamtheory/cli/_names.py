@@ -9,6 +9,7 @@ examples:
   hamtheory limit fermentation --geometry mw --gamma 1e-6
   hamtheory flow data.csv --alpha 1000 --out flow.zarr
   hamtheory sweep run smoke --store out/smoke
+  hamtheory train --method acdc --sparsity 0.9 --ham
   hamtheory flow --help"""
 
 
@@ -36,4 +37,10 @@ examples:
   hamtheory sweep run --help"""
 
 
-COMMANDS: dict[str, Any] = {"flow": Flow, "limit": Limit, "sweep": Sweep}
+@dataclass(frozen=True)
+class Train:
+    where: ClassVar[str] = "._train:Train"
+    description: ClassVar[str] = "Train small networks on real digits, dense or sparse, with and without HAM."
+
+
+COMMANDS: dict[str, Any] = {"flow": Flow, "limit": Limit, "sweep": Sweep, "train": Train}

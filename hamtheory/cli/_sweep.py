@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import tyro
 
 if TYPE_CHECKING:
-    from ..sweeps import Executor, SweepSpec
+    from ..sweeps import Executor
+    from ..sweeps._declaration import Declaration
 
 _StorePath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="STORE", help="The folder of the sweep.")]
 _WHERE = tyro.conf.create_mutex_group(required=False, title="where to compute")
@@ -170,7 +171,7 @@ SWEEP: dict[str, type[SweepCommand]] = {
 }
 
 
-def _sweep(spec: "SweepSpec", store: Path, executor: "Executor", quiet: bool) -> int:
+def _sweep(spec: "Declaration", store: Path, executor: "Executor", quiet: bool) -> int:
     from ..sweeps import report, sweep
 
     with _warnings_in_a_line():
