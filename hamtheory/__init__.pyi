@@ -10,6 +10,7 @@ from . import (
     signs as signs,
     sweeps as sweeps,
     symbolic as symbolic,
+    theorem as theorem,
     train as train,
 )
 from ._result import NAMES as NAMES, Result as Result, codes as codes

@@ -10,6 +10,7 @@ examples:
   hamtheory flow data.csv --alpha 1000 --out flow.zarr
   hamtheory sweep run smoke --store out/smoke
   hamtheory train --method acdc --sparsity 0.9 --ham
+  hamtheory verify
   hamtheory flow --help"""
 
 
@@ -43,4 +44,10 @@ class Train:
     description: ClassVar[str] = "Train small networks on real digits, dense or sparse, with and without HAM."
 
 
-COMMANDS: dict[str, Any] = {"flow": Flow, "limit": Limit, "sweep": Sweep, "train": Train}
+@dataclass(frozen=True)
+class Verify:
+    where: ClassVar[str] = "._verify:Verify"
+    description: ClassVar[str] = "Verify the ledger: prove its theorems again, and check them on random instances."
+
+
+COMMANDS: dict[str, Any] = {"flow": Flow, "limit": Limit, "sweep": Sweep, "train": Train, "verify": Verify}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..train import AbstractMethod, Images, Recipe, TrainResult
 
 METHODS = "dense, random, magnitude, oneshot, gradual, cyclical, acdc, rigl, alternating, str, spred, pilot, signin"
+_Model = Literal["mlp", "cnn", "lenet", "strided"]
 _MODEL = {"digits": "mlp", "mnist5k": "lenet"}
 _EPOCHS = {"digits": 80, "mnist5k": 12}
 _LEARNING_RATE = {"sgd": {"digits": 0.1, "mnist5k": 0.05}, "adam": {"digits": 3e-3, "mnist5k": 3e-3}}
@@ -54,7 +55,7 @@ the means. Exit code 1: all have, or it was interrupted. Exit code 2: bad input.
 
     data: Literal["digits", "mnist5k"] = "digits"
     """1,797 digits of 8 x 8 pixels (seconds), or 5,000 of 28 x 28 (minutes)."""
-    model: Annotated[Literal["mlp", "cnn", "lenet", "strided"] | None, _hint("(default: mlp; of mnist5k, lenet)")] = None
+    model: Annotated[_Model | None, _hint("(default: mlp; of mnist5k, lenet)")] = None
     """The network."""
     method: Annotated[str, tyro.conf.arg(metavar="NAME", help=f"How it becomes sparse: {METHODS}.")] = "dense"
     sparsity: Annotated[float | None, _number("S")] = None

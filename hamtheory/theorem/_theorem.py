@@ -1,0 +1,113 @@
+"""What an entry of the ledger is: a statement, its derivation, and a check that can fail."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy
+
+
+class Step(NamedTuple):
+    """A step of a derivation: what it says, and an expression that must be 0, for all values of its symbols."""
+
+    says: str
+    zero: sympy.Expr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theorem:
+    """An entry of the ledger.
+
+    A statement has *constants*, the numbers in it that could be others: a factor 2, an exponent. `check` and `prove`
+    take them by name, and believe in none. A *mutation* gives some of them other values, which makes the statement
+    false; then the check fails, and so does the proof, if it depends on them.
+
+    Fields:
+      `id`: `topic.name`. `title`: in a few words. `source`: the key in references.bib, and the place there.
+      `statement`: in LaTeX, with the constants as they are. `hypotheses`: in words.
+      `constants`: their values.
+      `check`: of a random generator and the constants: the error of the statement on a random instance that has the
+        hypotheses, in units that make `tolerance` a bound for all instances; of an inequality, by how much it is
+        violated. `why`: what the tolerance is made of.
+      `violate`: the same on an instance without one of the hypotheses, which then exceeds the tolerance; `violated`
+        says which.
+      `mutations`: for each, by name, the constants that are others.
+      `prove`: of the constants: steps that must be zero, all of them symbolically. None: the claim is not symbolic.
+      `figures`: the names of the figures that show it.
+      `published`: where the source says something else that is not true, that statement, in LaTeX; then the mutation
+        named "as published" is it, and `correction` says in words what is wrong.
+    """
+
+    id: str
+    title: str
+    source: str
+    statement: str
+    hypotheses: str
+    check: Callable[..., float]
+    tolerance: float
+    why: str
+    violate: Callable[..., float]
+    violated: str
+    mutations: Mapping[str, Mapping[str, Any]]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    prove: Callable[..., list[Step]] | None = None
+    figures: tuple[str, ...] = ()
+    published: str | None = None
+    correction: str | None = None
+
+    def __post_init__(self):
+        if not self.mutations:
+            raise ValueError(f"mutations of {self.id} must hold one at least: a check that can't fail shows nothing")
+        for name, values in self.mutations.items():
+            unknown = [key for key in values if key not in self.constants]
+            if unknown or not values:
+                raise ValueError(f"mutation {name!r} of {self.id} must change some of {', '.join(self.constants)}")
+        if (self.published is None) != (self.correction is None):
+            raise ValueError(f"published and correction of {self.id} go together")
+        if self.published is not None and "as published" not in self.mutations:
+            raise ValueError(f"{self.id} is not as published: its mutations must hold 'as published'")
+
+    @property
+    def topic(self) -> str:
+        return self.id.partition(".")[0]
+
+    def error(self, seed: int, mutation: str | None = None) -> float:
+        """The error on the instance of a seed, of the statement or of a mutation of it; infinite for NaN."""
+        return _error(self.check(self._rng(seed), **self.values(mutation)))
+
+    def error_without(self, seed: int) -> float:
+        """The error on an instance without one of the hypotheses."""
+        return _error(self.violate(self._rng(seed), **self.constants))
+
+    def steps(self, mutation: str | None = None) -> list[Step]:
+        """The steps of the derivation, of the statement or of a mutation of it."""
+        return [] if self.prove is None else self.prove(**self.values(mutation))
+
+    def values(self, mutation: str | None = None) -> dict[str, Any]:
+        """The constants, of the statement or of a mutation of it."""
+        return dict(self.constants) | dict(self.mutations[mutation] if mutation is not None else {})
+
+    def _rng(self, seed: int) -> np.random.Generator:
+        return np.random.default_rng([seed, *self.id.encode()])
+
+
+def _error(value: Any) -> float:
+    value = float(value)
+    return float("inf") if np.isnan(value) else value
+
+
+def is_zero(expression: sympy.Expr) -> bool:
+    """Whether SymPy simplifies an expression to 0: by rules alone, never by trying numbers."""
+    expression = sympy.sympify(expression)
+    for attempt in (
+        lambda e: e,
+        sympy.expand,
+        sympy.simplify,
+        lambda e: sympy.simplify(sympy.expand(e.rewrite(sympy.exp))),
+        lambda e: sympy.simplify(sympy.powsimp(sympy.expand_log(sympy.expand(e), force=False))),
+        lambda e: sympy.radsimp(sympy.simplify(e)),
+    ):
+        if attempt(expression) == 0:
+            return True
+    return False
