@@ -73,8 +73,8 @@ def claims(dataset: xr.Dataset, resamples: int, seed: int) -> tuple[list[Claim],
 
     `difference` and `search`: (claims, bounds), in points. The first is the mean over pairs of seeds with Student's
     95 % interval. The second is what the search would have led to, as to its own seeds, had its trials been others:
-    2.5 and 97.5 % quantiles over trials that are drawn again, with replacement, the same for both arms. NaN where the
-    search was at another sparsity. `wins`, `losses`: numbers of pairs; `failed`: of networks that were not finite.
+    2.5 and 97.5 % quantiles over trials of its second part that are drawn again, with replacement. NaN where the search
+    was at another sparsity. `wins`, `losses`: numbers of pairs; `failed`: of networks that were not finite.
     `p`: of the t-test. `verdict`: 1 if the interval is above 0, −1 if it is below, 0 otherwise.
     """
     rows, found = [], []
@@ -194,13 +194,18 @@ def _numbers(pair: xr.Dataset, what: str, resamples: int, seed: int) -> dict[str
 
 
 def _resampled(validation: np.ndarray, test: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """The difference of the tests of what two searches choose, of (2, trials) accuracies, and its quantiles."""
-    trials = validation.shape[1]
-    rows = np.concatenate(
-        [np.arange(trials)[None], np.random.default_rng(seed).integers(trials, size=(resamples, trials))]
-    )
-    chosen = validation[:, rows].argmax(axis=2)  # (2, resamples)
-    tests = np.take_along_axis(test[:, rows], chosen[..., None], axis=2)[..., 0]
+    """The difference of the tests of what two searches choose, of (2, trials) accuracies, and its quantiles.
+
+    The second half of the trials is drawn again, that of each arm on its own; the first half, which is NaN with HAM, is
+    where both started from.
+    """
+    rng, half = np.random.default_rng(seed), validation.shape[1] // 2
+    tests = []
+    for scores, results in zip(np.nan_to_num(validation, nan=-1.0), test, strict=True):
+        drawn = half + rng.integers(half, size=(resamples, half))
+        rows = np.concatenate([np.arange(2 * half)[None], np.c_[np.tile(np.arange(half), (resamples, 1)), drawn]])
+        chosen = np.take_along_axis(rows, scores[rows].argmax(axis=1)[:, None], axis=1)[:, 0]
+        tests.append(results[chosen])
     differences = 100 * (tests[0] - tests[1])
     return np.array([differences[0], *np.quantile(differences[1:], [0.025, 0.975])])
 

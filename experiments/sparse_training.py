@@ -1,20 +1,22 @@
 """Sparsity methods with and without HAM, on real digits: the whole grid, each arm with an equal search (T1, F28).
 
 For every data set, method and sparsity, networks are trained with the base optimizer, SGD with momentum and a cosine,
-and with HAM around it. Both arms have the same search: `trials` points of one Latin hypercube, the same for all, with
-the same learning rates and weight decays; HAM's α and β are further coordinates of these points. Each is trained with
-the tuning seeds; the one with the best mean accuracy on the validation part is chosen (of equals, that with the least
-cross-entropy), at each of the sparsities `tuned_at`; other sparsities take the choice of the nearest. Then `seeds`
-networks are trained with it, and tested. The seeds of both arms are the same: initial weights, masks and orders of the
-images are, so that differences are of pairs.
+and with HAM around it. Both arms start from one search for the base, over the learning rate and the strength of decay
+(or of what the method has in its place), and go on from the best of it with as many trials each: the base around both,
+HAM with η α and β, and a learning rate that is at most the base's. (η α bounds what a step of HAM does; with α itself,
+most trials with a large one diverge at the learning rates that are best for the base.) The points of a search are a
+Latin hypercube, the same for all methods, sparsities and data sets; each is trained with the tuning seeds, and the
+best is that with the highest mean accuracy on the validation part, of equals that with the least cross-entropy. The
+search is at the sparsities `tuned_at`; the others take what was found at the nearest that is not sparser, since
+denser networks are the first to become unstable. Then `seeds` networks are trained with it, and tested. The seeds of
+both arms are the same: initial weights, masks and orders of the images are, so that differences are of pairs.
 
     python -m experiments sparse_training                 the grid: two hours on two cores; goes on if interrupted
     python -m experiments.sparse_training                 print T1 from the data that are there
 """
 
 import dataclasses
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -53,30 +55,27 @@ METHODS = (
 )
 DENSE = ("dense", "sam")  # without a sparsity
 # What is searched, and between which ends: evenly in the logarithm, but for s_init.
-RANGES = {
-    "learning_rate": (0.02, 0.5),
-    "weight_decay": (1e-5, 3e-3),
-    "kappa": (1e-5, 3e-3),
-    "s_init": (-8.0, -2.0),
-    "alpha": (0.3, 50.0),
-    "beta": (1e-5, 1e-2),
-}
-OWN_RANGES = {("str", "weight_decay"): (1e-5, 1e-2), ("pilot", "kappa"): (1e-4, 3e-2)}
-AXES = {"learning_rate": 0, "weight_decay": 1, "kappa": 1, "s_init": 2, "alpha": 3, "beta": 4}  # of the hypercube
+FIRST = {"learning_rate": (0.03, 0.25), "weight_decay": (1e-4, 1e-2), "kappa": (1e-4, 1e-2), "s_init": (-7.0, -3.0)}
+OWN_FIRST = {("str", "weight_decay"): (3e-4, 3e-2), ("pilot", "kappa"): (3e-4, 3e-2)}
+# Then the base: factors of the best of the first search. HAM: a factor of its learning rate, η α, and β.
+SECOND = {"learning_rate": (0.5, 2.0), "decay": (0.25, 4.0)}
+SECOND_HAM = {"learning_rate": (0.2, 1.0), "eta_alpha": (0.03, 1.0), "beta": (1e-5, 1e-2)}
+HYPER = (*FIRST, "alpha", "beta")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """`methods`: names of `hamtheory.train.method_of`; `sparsities`: of each; `trials`, `tuning_seeds`, `tuned_at`: of
-    the search; `validation`: fraction of the data that it looks at; `sam`: ρ of dense training with SAM;
-    `rigl_updates`: RigL's mask changes every so many of the training's steps, as a fraction of them; `resamples`: of
-    the search, for the interval of what it might have found. `epochs`, if given, replaces those of the tasks."""
+    """`methods`: names of `hamtheory.train.method_of`; `sparsities`: of each; `trials`, of each of the two parts of the
+    search, `tuning_seeds`, `tuned_at`: of the search; `validation`: fraction of the data that it looks at; `sam`: ρ of
+    dense training with SAM; `rigl_updates`: RigL's mask changes every so many of the training's steps, as a fraction
+    of them; `resamples`: of the search, for the interval of what it might have found. `epochs`, if given, replaces
+    those of the tasks. `workers`: processes."""
 
     data: tuple[str, ...] = ("digits", "mnist5k")
     methods: tuple[str, ...] = METHODS
     sparsities: tuple[float, ...] = (0.8, 0.9, 0.95, 0.98)
-    tuned_at: tuple[float, ...] = (0.9, 0.98)
-    trials: int = 12
+    tuned_at: tuple[float, ...] = (0.8, 0.95)
+    trials: int = 8
     tuning_seeds: int = 2
     seeds: int = 10
     validation: float = 0.2
@@ -117,22 +116,43 @@ def cells(config: Config, sparsities: tuple[float, ...]) -> list[Cell]:
     return dense + [Cell(m, s, ham) for m in config.methods for s in sparsities for ham in (False, True)]
 
 
-def points(config: Config) -> np.ndarray:
-    """The trials in the unit cube, (trials, axes): the same for all arms."""
-    return qmc.LatinHypercube(max(AXES.values()) + 1, rng=config.seed).random(config.trials)
+def points(config: Config, part: int) -> np.ndarray:
+    """The trials of a part of the search in the unit cube, (trials, 3): the same for all arms."""
+    return qmc.LatinHypercube(3, rng=np.random.default_rng([config.seed, part])).random(config.trials)
 
 
-def searched(config: Config, cell: Cell) -> dict[str, list[float]]:
-    """The hyperparameters of the trials of a cell."""
-    arm = arm_of(config, cell, 1, None)
-    names = (*arm.recipe(1).hyperparameters, *(name for name in arm.built.tunable if name in RANGES))
-    cube, found = points(config), {}
-    for name in names:
-        low, high = OWN_RANGES.get((cell.method, name), RANGES[name])
-        share = cube[:, AXES[name]]
-        values = low + (high - low) * share if low < 0 else low * (high / low) ** share
-        found[name] = [float(f"{value:.4g}") for value in values]
-    return found
+def first_trials(config: Config, cell: Cell) -> dict[str, np.ndarray]:
+    """The hyperparameters of the first part, which is about the base alone."""
+    cube, decay = points(config, 0), decay_of(config, cell)
+    axes = {"learning_rate": 0, decay: 1} | ({"s_init": 2} if cell.method == "str" else {})
+    return {
+        name: between(OWN_FIRST.get((cell.method, name), FIRST[name]), cube[:, axis]) for name, axis in axes.items()
+    }
+
+
+def second_trials(config: Config, cell: Cell, found: dict[str, float]) -> dict[str, np.ndarray]:
+    """Those of the second part, from what the first has found for the base."""
+    cube, decay = points(config, 1), decay_of(config, cell)
+    hyper = {name: np.full(config.trials, value) for name, value in found.items()}
+    factors = SECOND_HAM if cell.ham else SECOND
+    hyper["learning_rate"] = found["learning_rate"] * between(factors["learning_rate"], cube[:, 0])
+    if cell.ham:
+        hyper["alpha"] = between(factors["eta_alpha"], cube[:, 1]) / hyper["learning_rate"]
+        hyper["beta"] = between(factors["beta"], cube[:, 2])
+    else:
+        hyper[decay] = found[decay] * between(factors["decay"], cube[:, 1])
+    return hyper
+
+
+def between(ends: tuple[float, float], share: np.ndarray) -> np.ndarray:
+    """Numbers between two ends, evenly in the logarithm if these are positive."""
+    low, high = ends
+    return low + (high - low) * share if low < 0 else low * (high / low) ** share
+
+
+def decay_of(config: Config, cell: Cell) -> str:
+    """What makes the weights of a method small."""
+    return "kappa" if "kappa" in arm_of(config, cell, 1, None).built.tunable else "weight_decay"
 
 
 def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None) -> ht.sweeps.Arm:
@@ -149,25 +169,26 @@ def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None)
     return ht.sweeps.Arm(method, settings, ham=cell.ham, sam=sam, hyper=filling if hyper is None else hyper)
 
 
-def specification(
-    config: Config, data: str, hypers: dict[Cell, dict[str, Any]], seeds: range
-) -> ht.sweeps.TrainingSpec:
+def specification(config: Config, data: str, hypers: dict[Cell, Any], seeds: range) -> ht.sweeps.TrainingSpec:
     """The sweep of these cells on a data set."""
     task = TASKS[data]
     epochs = config.epochs or task.epochs
     images = htt.images(data, validation=config.validation)
     steps = htt.steps_of(images, epochs, task.batch_size)
-    arms = [arm_of(config, cell, steps, hyper) for cell, hyper in hypers.items()]
+    arms = []
+    for cell, hyper in hypers.items():
+        rounded = {name: [float(f"{value:.4g}") for value in np.atleast_1d(values)] for name, values in hyper.items()}
+        arms.append(arm_of(config, cell, steps, rounded))
     how = {"epochs": epochs, "batch_size": task.batch_size, "validation": config.validation}
     return ht.sweeps.TrainingSpec(data, task.model, arms, seeds=seeds, **how)
 
 
 def nearest(config: Config, cell: Cell) -> Cell:
-    """The cell whose search a cell takes: of its own sparsity, or of the nearest in ln(1 − s)."""
+    """The cell whose search a cell takes: at the nearest sparsity that is not above its own, or else the least."""
     if cell.method in DENSE:
         return cell
-    distance = lambda s: abs(math.log((1 - s) / (1 - cell.sparsity)))  # noqa: E731
-    return dataclasses.replace(cell, sparsity=min(config.tuned_at, key=distance))
+    below = [s for s in config.tuned_at if s <= cell.sparsity] or [min(config.tuned_at)]
+    return dataclasses.replace(cell, sparsity=max(below))
 
 
 def best(validation: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -177,24 +198,53 @@ def best(validation: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return np.where(tied, losses, np.inf).argmin(axis=-1)
 
 
-def search(config: Config, data: str) -> xr.Dataset:
-    """What the search found in each of its cells: of every trial, means over the tuning seeds."""
+class Searched(NamedTuple):
+    """What a search found in a cell: hyperparameters of all trials, and means over the tuning seeds, (trials,)."""
+
+    hyper: dict[str, np.ndarray]
+    validation_accuracy: np.ndarray
+    validation_loss: np.ndarray
+    test_accuracy: np.ndarray
+    failed: np.ndarray
+
+    @property
+    def best(self) -> int:
+        return best(self.validation_accuracy, self.validation_loss).item()
+
+    @property
+    def found(self) -> dict[str, float]:
+        """The hyperparameters that are best."""
+        return {name: float(values[self.best]) for name, values in self.hyper.items()}
+
+
+def search(config: Config, data: str) -> dict[Cell, Searched]:
+    """Both parts of the search. A base arm has the trials of both, one with HAM those of the second."""
     some = cells(config, config.tuned_at)
+    base = [cell for cell in some if not cell.ham]
+    first = _tried(config, data, {cell: first_trials(config, cell) for cell in base})
+    starts = {cell: first[dataclasses.replace(cell, ham=False)].found for cell in some}
+    second = _tried(config, data, {cell: second_trials(config, cell, starts[cell]) for cell in some})
+    return {cell: second[cell] if cell.ham else _joined(first[cell], second[cell]) for cell in some}
+
+
+def _joined(first: Searched, second: Searched) -> Searched:
+    hyper = {name: np.concatenate([first.hyper[name], second.hyper[name]]) for name in first.hyper}
+    return Searched(hyper, *(np.concatenate(parts) for parts in zip(first[1:], second[1:], strict=True)))
+
+
+def _tried(config: Config, data: str, hypers: dict[Cell, dict[str, np.ndarray]]) -> dict[Cell, Searched]:
     first = 1000  # of the tuning seeds: none of those that are tested
-    hypers = {cell: searched(config, cell) for cell in some}
-    spec = specification(config, data, hypers, range(first, first + config.tuning_seeds))
-    swept = store.swept(spec, "sparse_training", workers=config.workers, lasting=True)
-    shape = (len(some), config.trials, config.tuning_seeds)
-    parts = {name: sound(swept, name).reshape(shape) for name in ("validation_accuracy", "test_accuracy")}
+    swept = _swept(config, specification(config, data, hypers, range(first, first + config.tuning_seeds)))
+    shape = (len(hypers), config.trials, config.tuning_seeds)
     failed = (swept["status"].values != ht.NAMES.index("reached_end")).reshape(shape)
     loss = np.where(failed, np.inf, np.nan_to_num(swept["validation_loss"].values.reshape(shape), nan=np.inf))
-    dims = ("cell", "trial")
-    found = {name: (dims, values.mean(axis=-1)) for name, values in parts.items()}
-    found |= {"validation_loss": (dims, loss.mean(axis=-1)), "failed": (dims, failed.mean(axis=-1))}
-    for name in RANGES:
-        rows = [hypers[cell].get(name, [np.nan] * config.trials) for cell in some]
-        found[name] = (dims, np.array(rows))
-    return xr.Dataset(found, coords={"cell": np.array([str(cell) for cell in some], object)})
+    accuracies = [sound(swept, name).reshape(shape) for name in ("validation_accuracy", "test_accuracy")]
+    means = [values.mean(axis=-1) for values in (accuracies[0], loss, accuracies[1], failed)]
+    return {cell: Searched(hypers[cell], *(mean[i] for mean in means)) for i, cell in enumerate(hypers)}
+
+
+def _swept(config: Config, spec: ht.sweeps.TrainingSpec) -> xr.Dataset:
+    return store.swept(spec, "sparse_training", workers=config.workers, lasting=True)
 
 
 def sound(swept: xr.Dataset, name: str) -> np.ndarray:
@@ -210,19 +260,9 @@ def run(config: Config) -> xr.Dataset:
 
 def _of_data(config: Config, data: str) -> xr.Dataset:
     tuned, final = search(config, data), cells(config, config.sparsities)
-    hypers, places = {}, []
-    for cell in final:
-        row = tuned.sel(cell=str(nearest(config, cell)))
-        place = best(row["validation_accuracy"].values, row["validation_loss"].values).item()
-        values = {name: float(row[name].values[place]) for name in RANGES}
-        hypers[cell] = {name: value for name, value in values.items() if not math.isnan(value)}
-        places.append(place)
-    swept = store.swept(
-        specification(config, data, hypers, range(config.seeds)),
-        "sparse_training",
-        workers=config.workers,
-        lasting=True,
-    )
+    of = [tuned[nearest(config, cell)] for cell in final]
+    hypers = {cell: one.found for cell, one in zip(final, of, strict=True)}
+    swept = _swept(config, specification(config, data, hypers, range(config.seeds)))
     shape, dims = (len(final), config.seeds), ("arm", "seed")
     of_seeds = {
         "test_accuracy": (sound(swept, "test_accuracy"), "accuracy on the test part"),
@@ -240,13 +280,15 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
     }
     codes = swept["status"].values.astype(int).reshape(shape)
     found["status"] = store.status(dims, np.where(codes == ht.NAMES.index("reached_end"), 0, codes))
-    found["chosen"] = store.variable("arm", places, "the trial that was chosen")
-    for name in RANGES:
+    found["chosen"] = store.variable("arm", [one.best for one in of], "the trial that was chosen")
+    for name in HYPER:
         values = [hypers[cell].get(name, np.nan) for cell in final]
-        found[name] = store.variable("arm", values, f"{name} that was chosen")
+        found[name] = store.variable("arm", np.round(values, 8), f"{name} that was chosen")
     for name in ("validation_accuracy", "test_accuracy", "failed"):
-        rows = [tuned[name].sel(cell=str(nearest(config, cell))).values for cell in final]
-        meaning = f"{name} of the trials of the search, mean over its seeds"
+        rows = np.full((len(final), 2 * config.trials), np.nan)
+        for row, one in zip(rows, of, strict=True):
+            row[-len(one.failed) :] = getattr(one, name)
+        meaning = f"{name} of the trials of the search, mean over its seeds; HAM's are those of the second part"
         found[f"searched_{name}"] = store.variable(("arm", "trial"), np.round(rows, 6), meaning)
     own = [nearest(config, cell) == cell for cell in final]
     images = len(htt.images(data, validation=config.validation).y_test)
@@ -256,7 +298,7 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
         "ham": ("arm", [cell.ham for cell in final]),
         "searched": ("arm", own, {"long_name": "whether the search was at this sparsity"}),
         "seed": np.arange(config.seeds),
-        "trial": np.arange(config.trials),
+        "trial": np.arange(2 * config.trials),
     }
     dataset = xr.Dataset(found, coords=coords, attrs={"test_images": images})
     rows, numbers = claims(dataset, config.resamples, config.seed)
