@@ -55,7 +55,7 @@ METHODS = (
 )
 DENSE = ("dense", "sam")  # without a sparsity
 # What is searched, and between which ends: evenly in the logarithm, but for s_init.
-FIRST = {"learning_rate": (0.03, 0.25), "weight_decay": (1e-4, 1e-2), "kappa": (1e-4, 1e-2), "s_init": (-7.0, -3.0)}
+FIRST = {"learning_rate": (0.03, 0.3), "weight_decay": (1e-4, 1e-2), "kappa": (1e-4, 1e-2), "s_init": (-7.0, -3.0)}
 OWN_FIRST = {("str", "weight_decay"): (3e-4, 3e-2), ("pilot", "kappa"): (3e-4, 3e-2)}
 # Then the base: factors of the best of the first search. HAM: a factor of its learning rate, η α, and β.
 SECOND = {"learning_rate": (0.5, 2.0), "decay": (0.25, 4.0)}
@@ -67,9 +67,10 @@ HYPER = (*FIRST, "alpha", "beta")
 class Config:
     """`methods`: names of `hamtheory.train.method_of`; `sparsities`: of each; `trials`, of each of the two parts of the
     search, `tuning_seeds`, `tuned_at`: of the search; `validation`: fraction of the data that it looks at; `sam`: ρ of
-    dense training with SAM; `rigl_updates`: RigL's mask changes every so many of the training's steps, as a fraction
-    of them; `resamples`: of the search, for the interval of what it might have found. `epochs`, if given, replaces
-    those of the tasks. `workers`: processes."""
+    dense training with SAM; `clip`: the largest norm of a gradient, without which, at the learning rates that are best
+    for most seeds, others collapse; `rigl_updates`: RigL's mask changes every so many of the training's steps, as a
+    fraction of them; `resamples`: of the search, for the interval of what it might have found. `epochs`, if given,
+    replaces those of the tasks. `workers`: processes."""
 
     data: tuple[str, ...] = ("digits", "mnist5k")
     methods: tuple[str, ...] = METHODS
@@ -80,6 +81,7 @@ class Config:
     seeds: int = 10
     validation: float = 0.2
     sam: float = 0.05
+    clip: float = 1.0
     rigl_updates: float = 0.05
     resamples: int = 2000
     epochs: int | None = None
@@ -166,7 +168,9 @@ def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None)
     filling: dict[str, Any] = dict.fromkeys(names, 0.1)
     if htt.decays(htt.method_of(method, **settings)):
         filling["weight_decay"] = 0.1
-    return ht.sweeps.Arm(method, settings, ham=cell.ham, sam=sam, hyper=filling if hyper is None else hyper)
+    return ht.sweeps.Arm(
+        method, settings, ham=cell.ham, sam=sam, clip=config.clip, hyper=filling if hyper is None else hyper
+    )
 
 
 def specification(config: Config, data: str, hypers: dict[Cell, Any], seeds: range) -> ht.sweeps.TrainingSpec:

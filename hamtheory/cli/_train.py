@@ -79,6 +79,8 @@ the means. Exit code 1: all have, or it was interrupted. Exit code 2: bad input.
     """Sharpness-aware: take the gradient at this distance uphill."""
     base: Literal["sgd", "adam"] = "sgd"
     """SGD with momentum 0.9, or Adam."""
+    clip: Annotated[float | None, _number("NORM")] = None
+    """Shorten longer gradients to this norm."""
     learning_rate: Annotated[float | None, _number("RATE", "(default: 0.1; of mnist5k, 0.05; of adam, 0.003)")] = None
     """At first; it falls to 0 along a cosine."""
     weight_decay: Annotated[float | None, _number("RATE", "(default: 0.002; of adam, decoupled, 0.01)")] = None
@@ -130,6 +132,7 @@ the means. Exit code 1: all have, or it was interrupted. Exit code 2: bad input.
             "epochs": self._epochs,
             "batch_size": self.batch_size,
             "sam": self.sam,
+            "clip": self.clip,
             "seconds": round(time.monotonic() - started, 2),
             "config": _plain(dataclasses.asdict(self)),
         }
@@ -168,7 +171,7 @@ the means. Exit code 1: all have, or it was interrupted. Exit code 2: bad input.
         for name, value in {"alpha": self.alpha, "beta": self.beta, "weight-decay": self.weight_decay}.items():
             if value is not None and not 0 <= value < float("inf"):
                 raise ValueError(f"--{name} must be at least 0 and finite; got {value:g}")
-        for name, value in {"learning-rate": self.learning_rate, "sam": self.sam}.items():
+        for name, value in {"learning-rate": self.learning_rate, "sam": self.sam, "clip": self.clip}.items():
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"--{name} must be positive and finite; got {value:g}")
 
@@ -215,7 +218,7 @@ the means. Exit code 1: all have, or it was interrupted. Exit code 2: bad input.
             "beta": (self.beta, _BETA),
         }
         steps = steps_of(data, self._epochs, self.batch_size)
-        recipe = Recipe(steps, base=self.base, ham=ham, decay=decays(method))
+        recipe = Recipe(steps, base=self.base, ham=ham, clip=self.clip, decay=decays(method))
         values = {name: default if value is None else value for name, (value, default) in given.items()}
         return recipe, {name: values[name] for name in recipe.hyperparameters}
 

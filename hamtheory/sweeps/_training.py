@@ -17,7 +17,8 @@ from ._quantity import Variable
 class Arm:
     """A way to train: a sparsity method, an optimizer, and its hyperparameters, one set of them a trial.
 
-    `method`: see `hamtheory.train.method_of`; `settings`: its fields. `base`, `ham`: see `hamtheory.train.Recipe`.
+    `method`: see `hamtheory.train.method_of`; `settings`: its fields. `base`, `ham`, `clip`: see
+    `hamtheory.train.Recipe`.
     `sam`: ρ of sharpness-aware minimization. `hyper`: for each hyperparameter of the recipe, and for any that is a
     tunable field of the method, a number, or as many numbers as there are trials.
     """
@@ -27,6 +28,7 @@ class Arm:
     base: str = "sgd"
     ham: bool = False
     sam: float | None = None
+    clip: float | None = None
     hyper: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -64,7 +66,7 @@ class Arm:
         """The optimizer, for a number of steps."""
         from ..train import Recipe, decays
 
-        return Recipe(steps, base=self.base, ham=self.ham, decay=decays(self.built))
+        return Recipe(steps, base=self.base, ham=self.ham, clip=self.clip, decay=decays(self.built))
 
     def trials(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The hyperparameters of the trials at these places."""
