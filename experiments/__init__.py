@@ -29,6 +29,9 @@ NAMES = (
     "large_steps",
     "effective_bias",
     "label_noise",
+    "training_flips",
+    "alpha_beta",
+    "prunability",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("sparse_training",)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiments import store
 
-from . import NAMES, style
+from . import NAMES, dataset_of, style
 from .index import write_index
 
 OUT = Path(__file__).parent / "out"
@@ -33,11 +33,12 @@ def main(words: list[str]) -> None:
     warnings.simplefilter("error")
     for name in NAMES if "all" in names else names:
         try:
-            dataset = store.load(name, smoke=smoke)
+            module = importlib.import_module(f".{name}", __package__)
+            dataset = store.load(dataset_of(name), smoke=smoke)
         except FileNotFoundError as error:
             sys.exit(f"error: {error}")
         with plt.style.context(style.STYLE):
-            figure = importlib.import_module(f".{name}", __package__).draw(dataset)
+            figure = module.draw(dataset)
             for suffix in ("pdf", "png"):
                 figure.savefig(out / f"{name}.{suffix}")
             plt.close(figure)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from experiments import store
+from experiments import LONG, store
 
-from . import NAMES
+from . import NAMES, dataset_of
 from .certified import failures
 
 _PAGE = """<!doctype html>
@@ -49,7 +49,7 @@ def _pairs(text: str) -> str:
 
 def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str, str]:
     """What is said below a figure, as HTML."""
-    attrs, failed = data.attrs, failures(data)
+    attrs, failed, experiment = data.attrs, failures(data), dataset_of(name)
     lanes = f"{data['status'].size}, all of them sound"
     if failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
@@ -61,9 +61,10 @@ def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str
         "computed": f"{attrs['created']}, in {attrs['seconds']:g} s, {attrs['dtype']}, on {attrs['device']}",
         "versions": ", ".join(f"{package} {version}" for package, version in json.loads(attrs["versions"]).items()),
     }
-    command = f"<code>python -m experiments {name}{' --smoke' if smoke else ''}</code>"
-    if store.path(name, smoke=smoke).suffix == ".json":
-        command = f"<code>python -m experiments.benchmarks {name} --save</code>"
+    command = f"<code>python -m experiments {experiment}{' --smoke' if smoke else ''}</code>"
+    if store.path(experiment, smoke=smoke).suffix == ".json":
+        command = f"<code>python -m experiments{'' if experiment in LONG else '.benchmarks'} {experiment}"
+        command += "</code>" if experiment in LONG else " --save</code>"
     return {"experiment": command, "lanes": lanes} | {key: escape(value) for key, value in facts.items()}
 
 
@@ -71,11 +72,11 @@ def write_index(out: Path, *, smoke: bool) -> Path:
     """Write `index.html` beside the figures that are in `out`; returns its path."""
     links, figures = [], []
     for name in NAMES:
-        if not ((out / f"{name}.png").exists() and store.path(name, smoke=smoke).exists()):
+        if not ((out / f"{name}.png").exists() and store.path(dataset_of(name), smoke=smoke).exists()):
             continue  # not drawn yet, or without the data that it was drawn from
         module = importlib.import_module(f".{name}", __package__)
         number, title = escape(module.NUMBER), escape(module.TITLE)
-        facts = _facts(name, module.SOURCE, store.load(name, smoke=smoke), smoke=smoke)
+        facts = _facts(name, module.SOURCE, store.load(dataset_of(name), smoke=smoke), smoke=smoke)
         links.append(f'<a href="#{name}">{number}. {title}</a>')
         figures.append(
             _FIGURE.format(
