@@ -2,12 +2,12 @@
 
 For every data set, method and sparsity, networks are trained with the base optimizer, SGD with momentum and a cosine,
 and with HAM around it. Both arms start from one search for the base, over the learning rate and the strength of decay
-(or of what the method has in its place), and go on from the best of it with as many trials each: the base around both,
-HAM with η α and β, and a learning rate that is at most the base's. (η α bounds what a step of HAM does; with α itself,
-most trials with a large one diverge at the learning rates that are best for the base.) The points of a search are a
-Latin hypercube, the same for all methods, sparsities and data sets; each is trained with the tuning seeds, and the
-best is that with the highest mean accuracy on the validation part, of equals that with the least cross-entropy. The
-search is at the sparsities `tuned_at`; the others take what was found at the nearest that is not sparser, since
+(or of what the method has in its place), and go on from the best of it with as many trials each, around both, with the
+same learning rates and decays; HAM's trials have an η α and a β besides. (η α bounds what a step of HAM does; with α
+itself, most trials with a large one diverge at the learning rates that are best for the base.) The points of a search
+are a Latin hypercube, the same for all methods, sparsities and data sets; each is trained with the tuning seeds, and
+the best is that with the highest mean accuracy on the validation part, of equals that with the least cross-entropy.
+The search is at the sparsities `tuned_at`; the others take what was found at the nearest that is not sparser, since
 denser networks are the first to become unstable. Then `seeds` networks are trained with it, and tested. The seeds of
 both arms are the same: initial weights, masks and orders of the images are, so that differences are of pairs.
 
@@ -57,9 +57,9 @@ DENSE = ("dense", "sam")  # without a sparsity
 # What is searched, and between which ends: evenly in the logarithm, but for s_init.
 FIRST = {"learning_rate": (0.03, 0.3), "weight_decay": (1e-4, 1e-2), "kappa": (1e-4, 1e-2), "s_init": (-7.0, -3.0)}
 OWN_FIRST = {("str", "weight_decay"): (3e-4, 3e-2), ("pilot", "kappa"): (3e-4, 3e-2)}
-# Then the base: factors of the best of the first search. HAM: a factor of its learning rate, η α, and β.
+# Then factors of the best of the first part; and, with HAM, η α and β.
 SECOND = {"learning_rate": (0.5, 2.0), "decay": (0.25, 4.0)}
-SECOND_HAM = {"learning_rate": (0.2, 1.0), "eta_alpha": (0.03, 1.0), "beta": (1e-5, 1e-2)}
+SECOND_HAM = {"eta_alpha": (0.03, 1.0), "beta": (1e-5, 1e-2)}
 HYPER = (*FIRST, "alpha", "beta")
 
 
@@ -119,8 +119,8 @@ def cells(config: Config, sparsities: tuple[float, ...]) -> list[Cell]:
 
 
 def points(config: Config, part: int) -> np.ndarray:
-    """The trials of a part of the search in the unit cube, (trials, 3): the same for all arms."""
-    return qmc.LatinHypercube(3, rng=np.random.default_rng([config.seed, part])).random(config.trials)
+    """The trials of a part of the search in the unit cube, (trials, axes): the same for all arms."""
+    return qmc.LatinHypercube((3, 4)[part], rng=np.random.default_rng([config.seed, part])).random(config.trials)
 
 
 def first_trials(config: Config, cell: Cell) -> dict[str, np.ndarray]:
@@ -136,13 +136,11 @@ def second_trials(config: Config, cell: Cell, found: dict[str, float]) -> dict[s
     """Those of the second part, from what the first has found for the base."""
     cube, decay = points(config, 1), decay_of(config, cell)
     hyper = {name: np.full(config.trials, value) for name, value in found.items()}
-    factors = SECOND_HAM if cell.ham else SECOND
-    hyper["learning_rate"] = found["learning_rate"] * between(factors["learning_rate"], cube[:, 0])
+    hyper["learning_rate"] = found["learning_rate"] * between(SECOND["learning_rate"], cube[:, 0])
+    hyper[decay] = found[decay] * between(SECOND["decay"], cube[:, 1])
     if cell.ham:
-        hyper["alpha"] = between(factors["eta_alpha"], cube[:, 1]) / hyper["learning_rate"]
-        hyper["beta"] = between(factors["beta"], cube[:, 2])
-    else:
-        hyper[decay] = found[decay] * between(factors["decay"], cube[:, 1])
+        hyper["alpha"] = between(SECOND_HAM["eta_alpha"], cube[:, 2]) / hyper["learning_rate"]
+        hyper["beta"] = between(SECOND_HAM["beta"], cube[:, 3])
     return hyper
 
 

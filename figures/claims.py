@@ -22,8 +22,8 @@ CAPTION = (
     "nothing can be said at this scale. Diamonds: the published differences, of another network and data set. Wide "
     "bars: where the search for hyperparameters could have led, had the trials of its second part been others, by the "
     "search's own seeds, at the sparsities that were searched; an interval over seeds does not know of it. Both arms "
-    "start from one search for the base, and go on with equally many trials: the base with its learning rate and "
-    "decay, HAM with its α and β and a learning rate. The number at the end of a name is the sparsity. Rows of the "
+    "start from one search for the base, and go on with equally many trials, of the same learning rates and decays; "
+    "HAM's have an α and a β besides. The number at the end of a name is the sparsity. Rows of the "
     "last group are not claimed. A network that diverged counts with the accuracy of a guess. Axes are linear up to "
     "one point, and logarithmic beyond."
 )
