@@ -20,10 +20,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures test bench lint clean
+.PHONY: help setup figures docs test test-slow check bench lint clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## build .venv with everything that the other targets need
 
@@ -58,10 +58,22 @@ figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out
 	@$(PY) -m figures all
 	@echo "The figures are in figures/out/index.html"
 
-test: $(STAMP) ## run the tests
+# The code blocks of docstrings are doctests, which pytest runs; python -m docs executes those of the pages.
+docs: $(STAMP) ## execute all examples and build the documentation, offline -> docs/out/index.html
+	@$(PY) -c 'import latex2mathml, markdown_it, mdit_py_plugins' 2>/dev/null || $(PY) -m pip install -qq --editable '.[docs]'
+	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile hamtheory
+	@$(PY) -m docs
+
+test: ## run the tests, but for the slow ones
+	@$(MAKE) --no-print-directory check CHOSEN="not slow"
+
+test-slow: ## run the slow tests
+	@$(MAKE) --no-print-directory check CHOSEN=slow
+
+check: $(STAMP)
 	@flags="$(XLA_FLAGS) $(SHARED)"; \
 	if (XLA_FLAGS="$$flags $(QUICK)" $(PY) -c 'import jax; jax.devices()') >/dev/null 2>&1; then flags="$$flags $(QUICK)"; fi; \
-	$(ONE_THREAD) XLA_FLAGS="$$flags" $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10
+	$(ONE_THREAD) XLA_FLAGS="$$flags" $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)"
 
 bench: $(STAMP) ## measure the speed of the solvers against their peers (installs them first)
 	@$(PY) -c 'import clarabel, cvxpy' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'
@@ -73,5 +85,5 @@ lint: $(STAMP) ## check style, format and types
 	@$(PY) -m pyright
 
 clean: ## remove results and caches, but not .venv
-	rm -rf build dist figures/out experiments/out .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/out figures/out experiments/out .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
