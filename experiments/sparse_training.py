@@ -207,6 +207,7 @@ class Searched(NamedTuple):
     validation_accuracy: np.ndarray
     validation_loss: np.ndarray
     test_accuracy: np.ndarray
+    gross_flips: np.ndarray
     failed: np.ndarray
 
     @property
@@ -240,8 +241,8 @@ def _tried(config: Config, data: str, hypers: dict[Cell, dict[str, np.ndarray]])
     shape = (len(hypers), config.trials, config.tuning_seeds)
     failed = (swept["status"].values != ht.NAMES.index("reached_end")).reshape(shape)
     loss = np.where(failed, np.inf, np.nan_to_num(swept["validation_loss"].values.reshape(shape), nan=np.inf))
-    accuracies = [sound(swept, name).reshape(shape) for name in ("validation_accuracy", "test_accuracy")]
-    means = [values.mean(axis=-1) for values in (accuracies[0], loss, accuracies[1], failed)]
+    validation, test = (sound(swept, name).reshape(shape) for name in ("validation_accuracy", "test_accuracy"))
+    means = [values.mean(axis=-1) for values in (validation, loss, test, flips(swept).reshape(shape), failed)]
     return {cell: Searched(hypers[cell], *(mean[i] for mean in means)) for i, cell in enumerate(hypers)}
 
 
@@ -253,6 +254,11 @@ def sound(swept: xr.Dataset, name: str) -> np.ndarray:
     """An accuracy; of a network that is no longer finite, that of a guess."""
     failed = swept["status"] != ht.NAMES.index("reached_end")
     return swept[name].where(~failed, 0.1).values.astype(float)
+
+
+def flips(swept: xr.Dataset) -> np.ndarray:
+    """Sign flips until the end, for each weight that is kept."""
+    return swept["gross_flips"].values[:, -1] / swept["kept"].values
 
 
 def run(config: Config) -> xr.Dataset:
@@ -272,7 +278,7 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
         "cost": (swept["cost"].values, "multiplications by weights in the masks, over those of dense training"),
         "density": (swept["kept"].values / swept["total"].values, "weights in the masks at the end, over all"),
         "gross_flips": (
-            swept["gross_flips"].values[:, -1] / swept["kept"].values,
+            flips(swept),
             "sign flips, per weight that is kept",
         ),
     }
@@ -286,7 +292,7 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
     for name in HYPER:
         values = [hypers[cell].get(name, np.nan) for cell in final]
         found[name] = store.variable("arm", np.round(values, 8), f"{name} that was chosen")
-    for name in ("validation_accuracy", "test_accuracy", "failed"):
+    for name in ("validation_accuracy", "test_accuracy", "gross_flips", "failed"):
         rows = np.full((len(final), 2 * config.trials), np.nan)
         for row, one in zip(rows, of, strict=True):
             row[-len(one.failed) :] = getattr(one, name)

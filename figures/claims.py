@@ -18,10 +18,10 @@ SOURCE = (
 )
 CAPTION = (
     "Differences of test accuracy, in points, between two ways to train the same networks: mean over pairs of seeds "
-    "and its 95 % interval. Blue: above 0, the claim is replicated; vermilion: below 0, contradicted; grey: neither, "
-    "nothing can be said at this scale. Diamonds: the published differences, of another network and data set. Wide "
-    "bars: where the search for hyperparameters could have led, had the trials of its second part been others, by the "
-    "search's own seeds, at the sparsities that were searched; an interval over seeds does not know of it. Both arms "
+    "and its 95 % interval. Wide bars: where the search for hyperparameters could have led, had the trials of its "
+    "second part been others, by the search's own seeds; an interval over seeds does not know of it. Blue: both are "
+    "above 0, the claim is replicated; vermilion: both are below, contradicted; grey: nothing can be said at this "
+    "scale. Diamonds: the published differences, of another network and data set. Both arms "
     "start from one search for the base, and go on with equally many trials, of the same learning rates and decays; "
     "HAM's have an α and a β besides. The number at the end of a name is the sparsity. Rows of the "
     "last group are not claimed. A network that diverged counts with the accuracy of a guess. Axes are linear up to "
@@ -55,8 +55,7 @@ def draw(dataset: xr.Dataset) -> Figure:
             row = here.isel(claim=i)
             middle, low, high = row["difference"].values
             colour = COLOURS[int(row["verdict"])]
-            if not np.isnan(row["search"].values).any():
-                ax.plot(row["search"].values[1:], [height, height], color="0.8", linewidth=3, solid_capstyle="butt")
+            ax.plot(row["search"].values[1:], [height, height], color="0.8", linewidth=3, solid_capstyle="butt")
             ax.plot([low, high], [height, height], color=colour, linewidth=1.1)
             ax.plot([middle], [height], "o", color=colour, markersize=2.6)
             if not math.isnan(row["published"].item()):

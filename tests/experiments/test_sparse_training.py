@@ -84,38 +84,37 @@ def test_every_published_comparison_has_a_row():
         "AC/DC + HAM > PILoT, 0.8": 1.58,  # 77.20 − 75.62
     }
     assert {name: rows[name] for name in by_hand} == by_hand
-    assert sum(not math.isnan(published) for published in rows.values()) == 4 + 3 * 8
+    assert sum(not math.isnan(published) for published in rows.values()) == 4 + 3 * 10
     assert math.isnan(rows["random + HAM > random, 0.98"])
 
 
-def made(base, ham, validation=((0.1, 0.2), (0.1, 0.2)), test=((0.5, 0.6), (0.5, 0.8))):
-    """A data set of random pruning at 0.9, with these accuracies of the seeds."""
+def made(base, ham, found):
+    """A data set of random pruning at 0.9, with these accuracies of the seeds; the search ended at 0.6, and `found`."""
     arms = {"method": ("arm", ["random"] * 2), "ham": ("arm", [False, True]), "sparsity": ("arm", [0.9] * 2)}
-    arms |= {"searched": ("arm", [True, True])}
     data = {
         "test_accuracy": (("arm", "seed"), np.array([base, ham])),
-        "gross_flips": (("arm", "seed"), np.ones((2, 3))),
-    }
-    data |= {"status": (("arm", "seed"), np.zeros((2, 3)))}
-    data |= {
-        f"searched_{name}": (("arm", "trial"), np.array(v))
-        for name, v in (("validation_accuracy", validation), ("test_accuracy", test))
+        "status": (("arm", "seed"), np.zeros((2, 3))),
+        "searched_validation_accuracy": (("arm", "trial"), np.array([[0.1, 0.2], [np.nan, 0.2]])),
+        "searched_test_accuracy": (("arm", "trial"), np.array([[0.5, 0.6], [np.nan, found]])),
     }
     return xr.Dataset(data, coords=arms)
 
 
 @pytest.mark.parametrize(
-    "ham, verdict",
+    "ham, found, verdict",
     [
-        ([0.92, 0.93, 0.95], 1),  # differences 2, 3, 4 points: 3 ± 4.302653/√3
-        ([0.88, 0.87, 0.87], -1),
-        ([0.92, 0.90, 0.89], 0),
-        ([0.92, 0.92, 0.93], 0),  # all by 2 points: no variance, no evidence
+        ([0.92, 0.93, 0.95], 0.7, 1),  # differences 2, 3, 4 points: 3 ± 4.302653/√3
+        ([0.92, 0.93, 0.95], 0.5, 0),  # but the search, with its own seeds, says the contrary
+        ([0.88, 0.87, 0.87], 0.5, -1),
+        ([0.88, 0.87, 0.87], 0.6, 0),
+        ([0.92, 0.90, 0.89], 0.7, 0),
+        ([0.92, 0.92, 0.93], 0.7, 0),  # all by 2 points: no variance, no evidence
     ],
 )
-def test_verdicts(ham, verdict):
-    rows, numbers = claims(made([0.90, 0.90, 0.91], ham), 20, 0)
+def test_verdicts(ham, found, verdict):
+    rows, numbers = claims(made([0.90, 0.90, 0.91], ham, found), 20, 0)
     assert [row.name for row in rows] == ["random + HAM > random, 0.9"] and numbers["verdict"].tolist() == [verdict]
+    np.testing.assert_allclose(numbers["search"], [[100 * (found - 0.6)] * 3], atol=1e-9)
     if verdict == 1:
         np.testing.assert_allclose(numbers["difference"], [[3.0, 3 - 2.48414, 3 + 2.48414]], atol=1e-4)
         np.testing.assert_allclose(numbers["p"], [0.0351], atol=1e-4)  # t = 3√3, two degrees of freedom
@@ -127,7 +126,7 @@ def test_what_the_search_might_have_chosen():
     # probability 1/4 the better one is not among them. Then the base falls back on 0.15, whose test is 0.55.
     validation = np.array([[np.nan, np.nan, 0.1, 0.2], [0.1, 0.15, 0.2, 0.12]])
     test = np.array([[np.nan, np.nan, 0.5, 0.8], [0.5, 0.55, 0.6, 0.0]])
-    found = _resampled(validation, test, 4000, 0)  # 20 with 9/16, 25 and −10 with 3/16, −5 with 1/16
+    found = _resampled(validation, 100 * test, 4000, 0)  # 20 with 9/16, 25 and −10 with 3/16, −5 with 1/16
     np.testing.assert_allclose(found, [20.0, -10.0, 25.0])
 
 
