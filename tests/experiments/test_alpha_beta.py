@@ -8,8 +8,10 @@ import xarray as xr
 
 import hamtheory as ht
 import hamtheory.train as htt
-from experiments import alpha_beta as experiment, store
+from experiments import alpha_beta as experiment
 from figures import alpha_beta as figure_module
+
+from .full import full
 
 pytestmark = pytest.mark.slow  # a compilation of a training
 
@@ -23,12 +25,10 @@ def small():
 
 @pytest.fixture(scope="module", params=["small", "stored"])
 def data(request):
-    """A small version, and what the figure shows, where it has been computed."""
+    """A small version, and what the figure shows."""
     if request.param == "small":
         return request.getfixturevalue("small")
-    if not store.path("alpha_beta").exists():
-        pytest.skip("not computed here")
-    return store.load("alpha_beta")
+    return full(experiment, "alpha_beta")
 
 
 def maps(data, *, small):

@@ -5,9 +5,11 @@ import pytest
 import scipy.stats
 
 import hamtheory.train as htt
-from experiments import prunability as experiment, store
+from experiments import prunability as experiment
 from figures import prunability as figure_module
 from hamtheory.train._masks import everything, magnitude
+
+from .full import full
 
 pytestmark = pytest.mark.slow  # a compilation of a training
 
@@ -23,7 +25,7 @@ def small():
 
 @pytest.fixture(scope="module", params=["small", "stored"])
 def data(request):
-    """A small version, and what the figure shows, where it has been computed."""
+    """A small version, and what the figure shows."""
     if request.param == "small":
         return request.getfixturevalue("small")
     return request.getfixturevalue("stored")
@@ -31,9 +33,7 @@ def data(request):
 
 @pytest.fixture(scope="module")
 def stored():
-    if not store.path("prunability").exists():
-        pytest.skip("not computed here")
-    return store.load("prunability")
+    return full(experiment, "prunability")
 
 
 def difference(data, a, b, sparsity=0.9):

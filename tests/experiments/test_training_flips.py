@@ -7,8 +7,10 @@ import xarray as xr
 
 import hamtheory as ht
 import hamtheory.train as htt
-from experiments import store, training_flips as experiment
+from experiments import training_flips as experiment
 from figures import training_flips as figure_module
+
+from .full import full
 
 pytestmark = pytest.mark.slow  # three compilations of a training
 
@@ -23,12 +25,10 @@ def small():
 
 @pytest.fixture(scope="module", params=["small", "stored"])
 def data(request):
-    """A small version, and what the figure shows, where it has been computed."""
+    """A small version, and what the figure shows."""
     if request.param == "small":
         return request.getfixturevalue("small")
-    if not store.path("training_flips").exists():
-        pytest.skip("not computed here")
-    return store.load("training_flips")
+    return full(experiment, "training_flips")
 
 
 def differences(data, rule, name="gross", *, effective=False):
