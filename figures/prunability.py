@@ -28,7 +28,7 @@ CAPTION = (
     "better it prunes, by and large, with HAM (blue) as with the base (black); but nowhere are the weights sparse. (e) "
     "Accuracy at 0.9 less that of the base with η = 0.1: a larger learning rate or decay does what HAM does. HAM at "
     "η = 0.03 and α = 30, whose effective rate is 0.04 at the start, is in the mean between the base at 0.04 and at "
-    "0.06. m⊙w with κ = 0.001 starts lower, and is ahead of every base at 0.98."
+    "0.06. m⊙w with κ = 0.001 does not start higher, and is ahead of every base at 0.98."
 )
 _DECAY = 5e-4
 _SHOWN: dict[str, tuple[dict[str, Any], str, Any]] = {  # hyperparameters, colour, line style
