@@ -84,7 +84,7 @@ def draw(dataset: xr.Dataset) -> Figure:
     axes[0][0].set_yticks(heights, accuracies["claim"].values, fontsize=5)
     axes[0][0].set_ylim(y, 0)
     handles = [Line2D([], [], color=COLOURS[v], marker="o", markersize=3, label=WORDS[v]) for v in (1, 0, -1)]
-    handles.append(Line2D([], [], color="0.8", linewidth=3, label="of the tuning"))
+    handles.append(Line2D([], [], color="0.8", linewidth=3, label="of the search"))
     handles.append(
         Line2D([], [], color="black", marker="D", markersize=3, fillstyle="none", linestyle="", label="published")
     )

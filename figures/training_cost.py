@@ -30,7 +30,7 @@ def draw(dataset: xr.Dataset) -> Figure:
 
     dataset = certified(dataset, mask_failures=True)
     methods = [m for m in dict.fromkeys(dataset["method"].values) if m not in ("dense", "sam")]
-    colours = dict(zip(methods, colormaps["tab20"](np.linspace(0, 1, 20))[: len(methods)], strict=True))
+    colours = dict(zip(methods, [*colormaps["tab10"](range(10)), "#1a1a6e", "#f0c000"][: len(methods)], strict=True))
     names = list(dataset["data"].values)
     figure, axes = plt.subplots(1, len(names), figsize=(6.9, 3.6), layout="constrained", squeeze=False)
     for ax, data, letter in zip(axes[0], names, "abcdef", strict=False):
