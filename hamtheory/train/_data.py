@@ -16,8 +16,9 @@ _SCALES = ("unit", "standard")
 class Images:
     """Images and their classes in three parts; see `images`.
 
-    `x_*`: float32, (images, rows, columns). `y_*`: int32, from 0 to `classes` − 1. `shape`: of one image.
-    `seed`, `scale`: as given.
+    `x_train`, `x_validation`, `x_test`: float32, (images, rows, columns). `y_train`, `y_validation`, `y_test`: int32,
+    (images,), from 0 to `classes` − 1. `name`, `seed`, `scale`: as given.
+    Source: own; the data, [alpaydin1998optical] (digits), [lecun1998gradient] (MNIST).
     """
 
     name: str
@@ -33,6 +34,7 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(rows, columns) of an image."""
         return self.x_train.shape[1], self.x_train.shape[2]
 
 

@@ -27,7 +27,8 @@ def layer_densities(shapes: Sequence[tuple[int, ...]], density: float | Fraction
     (Σ nᵢ)/(Π nᵢ) are fixed at 1, and ε is determined again from the others, until none is.
 
     Arguments: `shapes`: of the tensors that are sparsified, with two axes or more. `density`: from 0 to 1.
-    Returns: a fraction for each, exact. Errors: `ValueError` for an unknown rule, or a density out of range.
+    Returns: a fraction for each, exact.
+    Errors: `ValueError` for an unknown rule, or a density out of range.
     Source: [mocanu2018scalable] (matrices), [evci2020rigging] (kernels, and the rule for densities above 1).
 
     ```python
@@ -62,7 +63,10 @@ def layer_counts(shapes: Sequence[tuple[int, ...]], density: float | Fraction, r
     Each layer gets its density times its size, rounded down; those with the largest remainders get one more, the
     earlier ones among equals, until the sum is right.
 
-    Arguments, errors, source: as `layer_densities`. Returns: an integer for each layer.
+    Arguments: as of `layer_densities`.
+    Returns: an integer for each layer.
+    Errors: as of `layer_densities`.
+    Source: as of `layer_densities`; the rounding is own choice.
 
     ```python
     >>> import hamtheory.train as htt
@@ -85,7 +89,8 @@ def cubic_sparsity(t: float, initial: float, final: float, start: float, stop: f
     """The sparsity of gradual pruning: `s_f + (s_i − s_f)(1 − (t − t₀)/(nΔt))³` from t₀ to t₀ + nΔt, constant outside.
 
     Arguments: `t`: the step. `initial`: s_i, `final`: s_f. `start`: t₀; `stop`: t₀ + nΔt.
-    Returns: s_t. Source: [zhu2017prune], Eq. 1.
+    Returns: s_t.
+    Source: [zhu2017prune], Eq. 1.
 
     ```python
     >>> import hamtheory.train as htt

@@ -36,6 +36,13 @@ class ACDC(AbstractMethod):
     Fields: as all methods, and these. `layers`: "global" if left out, as published.
     Errors: `ValueError` for fractions out of range, or that leave no room for a sparse phase before the last.
     Source: [peste2021acdc], from the authors' code (IST-DASLab/ACDC): phases, one threshold for all layers, momentum.
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> htt.ACDC(sparsity=0.9).phases(100)[:3]  # the step, and whether sparse from there
+    [(10, True), (15, False), (20, True)]
+
+    ```
     """
 
     layers: str = "global"
@@ -57,7 +64,10 @@ class ACDC(AbstractMethod):
             )
 
     def phases(self, steps: int) -> list[tuple[int, bool]]:
-        """After how many steps a phase begins, and whether it is sparse; dense before the first."""
+        """After how many steps a phase begins, and whether it is sparse; dense before the first.
+
+        Errors: `ValueError` where a phase is shorter than a step.
+        """
         warmup, phase, tail = exact(self.warmup), exact(self.phase), exact(self.last_sparse)
         stop, last, found, k = at(1 - exact(self.last_dense) - tail, steps), at(1 - tail, steps), [], 0
         while (begin := at(warmup + k * phase, steps)) < stop:
@@ -109,7 +119,16 @@ class RigL(RandomPruning):
 
     Fields: as all methods; `layers`: "erk" or "uniform". `every`: Δt in steps, 100; `alpha`: α, 0.3, as published.
       `stop_at`: T_end as a fraction of the training, 3/4 (own choice; the authors' code has 25,000 steps for ImageNet).
+    Errors: `ValueError` for values out of range; `TypeError` if `every` is no integer.
     Source: [evci2020rigging], from the authors' code (google-research/rigl): rule, drop fraction, momentum, defaults.
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> method = htt.RigL(sparsity=0.9, every=20)
+    >>> [(step, method.dropped(step, 100, 1000)) for step in method.events(100).tolist()]
+    [(20, 250), (40, 134), (60, 28)]
+
+    ```
     """
 
     every: int = 100
@@ -142,7 +161,7 @@ class RigL(RandomPruning):
 
 class Shared(NamedTuple):
     """Parameters of alternating sparse training. `theta`: the weights that all sub-networks share. `parts`: for each
-    weight `Σ_j 2^j`, over the sub-networks j that keep it, as a float; None for the tensors that stay dense."""
+    weight `Σ_j 2^j`, over the sub-networks j that keep it, an integer; None for the tensors that stay dense."""
 
     theta: PyTree
     parts: PyTree
@@ -164,14 +183,21 @@ class Alternating(AbstractMethod):
     it where they point against each other, which needs that gradient; a batch normalisation for each; and the delay
     from one sub-network's new mask to the next one's. It is exact at every step.
 
-    The optimizer sees `parts` as well, whose gradient is 0; what it does to them is rounded away.
-
     Fields: as all methods; `layers`: "global" if left out, as published. `multiples`: the densities of the other
       sub-networks, as multiples of that asked for, 1 at most; (5, 2.5), thus 0.1, 0.05 and 0.02 for a sparsity of 0.98,
       as published for CIFAR-10. `start_at`, `stop_at`: t₀ and t₀ + nΔt as fractions of the training, 0 and 110/160 as
       published for it. `updates`: n, 20 (own choice; there it is 43). `alpha`: α, 1/2, as published.
-    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates.
+    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates; `TypeError` if n is
+      no integer.
     Source: [yang2022more], from the authors' code (mengjian0502/AST).
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> method = htt.Alternating(sparsity=0.98)
+    >>> method.densities, method.rhythm(480)
+    ([Fraction(1, 10), Fraction(1, 20), Fraction(1, 50)], (0, 15))
+
+    ```
     """
 
     layers: str = "global"
@@ -199,7 +225,10 @@ class Alternating(AbstractMethod):
         return [min(Fraction(1), exact(m) * self.density) for m in self.multiples] + [self.density]
 
     def rhythm(self, steps: int) -> tuple[int, int]:
-        """t₀ and Δt, in steps: multiples of K."""
+        """t₀ and Δt, in steps: multiples of K.
+
+        Errors: `ValueError` where the steps are too few for the updates.
+        """
         number = len(self.densities)
         start = at(self.start_at, steps) // number * number
         every = (at(self.stop_at, steps) - start) // self.updates // number * number
@@ -216,14 +245,14 @@ class Alternating(AbstractMethod):
 
     def parameters(self, weights, masks):
         chosen, every = self.chosen(weights), 2 ** len(self.densities) - 1
-        parts = [jnp.full(w.shape, every, w.dtype) for w in tensors_of(weights, chosen)]
+        parts = [jnp.full(w.shape, every, jnp.int32) for w in tensors_of(weights, chosen)]
         return Shared(weights, filled(weights, chosen, parts))
 
     def weights(self, params, masks):
         return masked(params.theta, masks)
 
     def clean(self, params, masks):
-        return Shared(params.theta, jax.tree.map(jnp.round, params.parts))
+        return params
 
     def events(self, steps):
         self.rhythm(steps)
@@ -240,10 +269,10 @@ class Alternating(AbstractMethod):
         )
 
         def noted(parts, old, new):
-            return parts + (new.astype(parts.dtype) - old.astype(parts.dtype)) * (1 << was).astype(parts.dtype)
+            return parts + (new.astype(parts.dtype) - old.astype(parts.dtype)) * (1 << was)
 
         parts = jax.tree.map(noted, params.parts, masks, fresh)
-        masks = jax.tree.map(lambda part: (part.astype(jnp.int32) >> now) % 2 == 1, parts)
+        masks = jax.tree.map(lambda part: (part >> now) % 2 == 1, parts)
         return Shared(params.theta, parts), masks
 
     def chosen_anew(

@@ -40,6 +40,10 @@ _HISTORY = {
 def steps_of(data: Images, epochs: int, batch_size: int = 64) -> int:
     """The number of steps that `train` takes, as schedules need it.
 
+    Arguments: `data`: see `images`. `epochs`, `batch_size`: integers, of the training.
+    Returns: an integer; images that fill no batch at the end of an epoch are left out of it.
+    Source: own.
+
     ```python
     >>> import hamtheory.train as htt
     >>> htt.steps_of(htt.images("digits"), epochs=10, batch_size=64)
@@ -101,33 +105,39 @@ def train(
 
     ```
     """
-    count(checkpoint_every, "checkpoint_every")
-    setup, seeds_, hyper_ = checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam)
-    names = ("train", "validation", "test")
-    arrays = {f"{a}_{part}": jnp.asarray(getattr(data, f"{a}_{part}")) for part in names for a in "xy"}
-    keys = Keys(*(jnp.stack(some) for some in zip(*(keys_of(int(seed)) for seed in seeds_), strict=True)))
-    carry = first_carry(setup, hyper_, keys)
-    weights = eqx.filter_eval_shape(lambda c: jax.vmap(method.weights)(c.params, c.masks), carry)
-    lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), weights)
-    history: dict[str, np.ndarray] = {name: np.zeros((epochs, len(seeds_)), dtype) for name, dtype in _HISTORY.items()}
-    history["mean_kept"] = np.zeros((epochs, len(seeds_), len(jax.tree.leaves(carry.masks))), np.float32)
-    done, folder = np.asarray(0), None if checkpoint is None else Path(checkpoint)
-    settings = _settings(data, model, setup, seeds_, hyper_)
-    if folder is not None and (found := load(folder, settings, (done, carry, history))) is not None:
-        done, carry, history = found
+    # Float32 in all products, not what accelerators take for it (TF32): seeds alone and together must agree.
+    with jax.default_matmul_precision("highest"):
+        count(checkpoint_every, "checkpoint_every")
+        setup, seeds_, hyper_ = checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam)
+        names = ("train", "validation", "test")
+        arrays = {f"{a}_{part}": jnp.asarray(getattr(data, f"{a}_{part}")) for part in names for a in "xy"}
+        keys = Keys(*(jnp.stack(some) for some in zip(*(keys_of(int(seed)) for seed in seeds_), strict=True)))
+        carry = first_carry(setup, hyper_, keys)
+        weights = eqx.filter_eval_shape(lambda c: jax.vmap(method.weights)(c.params, c.masks), carry)
+        lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), weights)
+        history: dict[str, np.ndarray] = {
+            name: np.zeros((epochs, len(seeds_)), dtype) for name, dtype in _HISTORY.items()
+        }
+        history["mean_kept"] = np.zeros((epochs, len(seeds_), len(jax.tree.leaves(carry.masks))), np.float32)
+        done, folder = np.asarray(0), None if checkpoint is None else Path(checkpoint)
+        settings = _settings(data, model, setup, seeds_, hyper_)
+        if folder is not None and (found := load(folder, settings, (done, carry, history))) is not None:
+            done, carry, history = found
 
-    with _bar(epochs, int(done), progress) as bar:
-        for number in range(int(done), epochs):
-            carry, now, record = epoch(setup, hyper_, keys.order, arrays, carry, jnp.asarray(number, jnp.int32))
-            record |= measured(setup, now, carry.masks, arrays)
-            for name, values in record.items():
-                history[name][number] = np.asarray(values)
-            _hold(method.promise((number + 1) * setup.per_epoch, setup.steps, lane), history["kept"][number], method)
-            if folder is not None and ((number + 1) % checkpoint_every == 0 or number + 1 == epochs):
-                save(folder, settings, (np.asarray(number + 1), carry, history))
-            bar.set_postfix_str(f"validation {np.mean(history['validation_accuracy'][number]):.4f}", refresh=False)
-            bar.update()
-    return _summary(setup, arrays, carry, history, seeds_, hyper_, lane)
+        with _bar(epochs, int(done), progress) as bar:
+            for number in range(int(done), epochs):
+                carry, now, record = epoch(setup, hyper_, keys.order, arrays, carry, jnp.asarray(number, jnp.int32))
+                record |= measured(setup, now, carry.masks, arrays)
+                for name, values in record.items():
+                    history[name][number] = np.asarray(values)
+                _hold(
+                    method.promise((number + 1) * setup.per_epoch, setup.steps, lane), history["kept"][number], method
+                )
+                if folder is not None and ((number + 1) % checkpoint_every == 0 or number + 1 == epochs):
+                    save(folder, settings, (np.asarray(number + 1), carry, history))
+                bar.set_postfix_str(f"validation {np.mean(history['validation_accuracy'][number]):.4f}", refresh=False)
+                bar.update()
+        return _summary(setup, arrays, carry, history, seeds_, hyper_, lane)
 
 
 def _bar(epochs: int, done: int, progress: bool) -> tqdm.tqdm:

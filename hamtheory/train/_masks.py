@@ -13,10 +13,22 @@ DENSE_LAYERS = ("first", "last")
 
 
 def sparsified(weights: PyTree, dense_layers: Sequence[str] = ()) -> PyTree:
-    """A bool for each tensor: whether it is sparsified. Those with two axes or more are, in the order of the tree,
-    but for the first or the last of them, if `dense_layers` has "first" or "last"; biases never are.
+    """A bool for each tensor: whether it is sparsified.
 
+    Those with two axes or more are, in the order of the tree, but for the first or the last of them, if `dense_layers`
+    has "first" or "last"; biases never are.
+
+    Arguments: `weights`: a pytree of arrays. `dense_layers`: "first", "last", or both.
+    Returns: a pytree of bools like `weights`.
     Errors: `ValueError` if none is left.
+    Source: own.
+
+    ```python
+    >>> import jax.numpy as jnp, hamtheory.train as htt
+    >>> htt.sparsified({"bias": jnp.zeros(3), "weight": jnp.zeros((3, 2))})
+    {'bias': False, 'weight': True}
+
+    ```
     """
     leaves, structure = jax.tree.flatten(weights)
     places = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) >= 2]

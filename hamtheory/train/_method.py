@@ -31,7 +31,7 @@ class AbstractMethod(ABC):
         weights = method.weights(params, masks)         (at first: params, masks = method.init(key, weights, steps))
         gradient = (of the loss, in the weights: dense)
         grads = method.regularised((gradient pulled back to params), params, step, steps)
-        params = params + optimizer(grads)
+        params = params + optimizer(grads)              (those that are integers are the method's own, and not moved)
         params, masks, optimizer_state = method.update(params, masks, gradient, step + 1, steps, optimizer_state)
 
     and at the end of training `method.final(params, masks)` has exactly ⌊(1 − sparsity) · total + 1/2⌋ weights left in
@@ -43,6 +43,8 @@ class AbstractMethod(ABC):
         "erk" or "uniform", see `layer_counts`, or "global": the best of all layers together.
       `dense_layers`: "first", "last" or both: tensors that stay dense, and don't count. The published rules differ in
         this; none is the default here, for all methods alike.
+    Errors: `ValueError` for values out of range, and unknown names.
+    Source: own; each method has its own.
     """
 
     #: Fields that may differ from seed to seed of one training: numbers that no shape and no schedule depends on.
@@ -76,7 +78,10 @@ class AbstractMethod(ABC):
         return made
 
     def chosen(self, weights: PyTree) -> PyTree:
-        """A bool for each tensor of the weights: whether it is sparsified."""
+        """A bool for each tensor of the weights: whether it is sparsified.
+
+        Errors: `ValueError` if none is.
+        """
         return sparsified(weights, self.dense_layers)
 
     def start(self, key: PRNGKeyArray, weights: PyTree) -> PyTree:
@@ -111,15 +116,24 @@ class AbstractMethod(ABC):
         return masked(params, masks)
 
     def events(self, steps: int) -> np.ndarray:
-        """After which numbers of steps the masks change, increasing; a method without any has a static mask."""
+        """After which numbers of steps the masks change, (events,), increasing; a method without any has a static mask.
+
+        Errors: `ValueError` where the steps are too few for the schedule.
+        """
         return np.zeros(0, np.int64)
 
     @abstractmethod
     def remask(self, params: PyTree, masks: PyTree, gradient: PyTree, step: Step, steps: int) -> tuple[PyTree, PyTree]:
-        """Parameters and masks after the event at `step`. `gradient`: the last one, in the weights, dense."""
+        """Parameters and masks after the event at `step`. `gradient`: the last one, in the weights, dense.
+
+        Errors: `ValueError` where the steps are too few for the schedule.
+        """
 
     def promise(self, step: int, steps: int, weights: PyTree) -> int | None:
-        """How many weights the masks keep after `step` steps; None if the method leaves this open."""
+        """How many weights the masks keep after `step` steps; None if the method leaves this open.
+
+        Errors: `ValueError` where the steps are too few for the schedule.
+        """
         total = total_of(weights, self.chosen(weights))
         return kept_of(self.density, total)
 
@@ -135,6 +149,7 @@ class AbstractMethod(ABC):
         return masked(weights, masks), masks
 
     def target(self, weights: PyTree) -> int:
+        """How many weights are kept at the end."""
         return kept_of(self.density, total_of(weights, self.chosen(weights)))
 
     def due(self, step: Step, steps: int) -> Bool[Array, ""]:
@@ -150,6 +165,7 @@ class AbstractMethod(ABC):
           dense. `step`: the number of steps taken, from 1; `steps`: of the whole training. `state`: of the optimizer.
         Returns: parameters, masks and the state of the optimizer. Masked parameters are 0. Where a mask becomes True,
           the entries of the optimizer's state that belong to it (momentum) become 0.
+        Errors: `ValueError` where the steps are too few for the schedule.
         """
         params = self.clean(params, masks)
         if len(self.events(steps)) == 0:

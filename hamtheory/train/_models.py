@@ -61,8 +61,9 @@ class MLP(eqx.Module):
 
     Arguments: `shape`: of an image, (rows, columns). `classes`: of the logits. `widths`: of the hidden layers.
       `key`: of the initial weights.
-    Returns: a module; `model(x)` are the logits, (batch, classes), of x, (batch, rows, columns). float32 throughout.
-    Errors: `ValueError` for numbers that are too small.
+    Returns: a module with linear `layers`; `model(x)` are the logits, (batch, classes), of x, (batch, rows, columns).
+      float32 throughout.
+    Errors: `ValueError` for numbers that are too small, `TypeError` for what is no integer.
     Source: He et al. (initial weights) [he2015delving].
 
     ```python
@@ -93,7 +94,17 @@ class CNN(eqx.Module):
     linear layer. On images as small as 8 × 8 the first mean is left out.
 
     Arguments: as `MLP`; `channels`: of the two convolutions. Images have 8 rows and columns at least.
-    Returns: a module as `MLP`. Errors: as `MLP`. Source: own; [he2015delving] (initial weights).
+    Returns: a module as `MLP`, with `convolutions` and a `last` linear layer.
+    Errors: as `MLP`.
+    Source: own; [he2015delving] (initial weights).
+
+    ```python
+    >>> import jax, hamtheory.train as htt
+    >>> model = htt.CNN((28, 28), 10, key=jax.random.key(0))
+    >>> model(jax.numpy.ones((2, 28, 28), "float32")).shape, sum(w.size for w in jax.tree.leaves(model) if w.ndim > 1)
+    ((2, 10), 5224)
+
+    ```
     """
 
     convolutions: tuple[Convolution, ...]
@@ -118,7 +129,17 @@ class LeNet(eqx.Module):
 
     Arguments: as `MLP`. Images have 8 rows and columns at least. On 28 × 28 images it has 44,190 weights and 236
       biases.
-    Returns: a module as `MLP`. Errors: as `MLP`. Source: [lecun1998gradient]; [he2015delving] (initial weights).
+    Returns: a module as `MLP`, with `convolutions` and linear `layers`.
+    Errors: as `MLP`.
+    Source: [lecun1998gradient]; [he2015delving] (initial weights).
+
+    ```python
+    >>> import jax, hamtheory.train as htt
+    >>> model = htt.LeNet((28, 28), 10, key=jax.random.key(0))
+    >>> model(jax.numpy.ones((2, 28, 28), "float32")).shape, sum(w.size for w in jax.tree.leaves(model) if w.ndim > 1)
+    ((2, 10), 44190)
+
+    ```
     """
 
     convolutions: tuple[Convolution, ...]
@@ -147,7 +168,17 @@ class StridedCNN(eqx.Module):
 
     Arguments: as `MLP`; `channels`: of the two convolutions; `hidden`: width of the linear layer between. Images have 8
       rows and columns at least. On 28 × 28 images it has 20,424 weights and 98 biases.
-    Returns: a module as `MLP`. Errors: as `MLP`. Source: own, after [lecun1989backpropagation]; [he2015delving].
+    Returns: a module as `MLP`, with `convolutions` and linear `layers`.
+    Errors: as `MLP`.
+    Source: own, after [lecun1989backpropagation]; [he2015delving].
+
+    ```python
+    >>> import jax, hamtheory.train as htt
+    >>> model = htt.StridedCNN((28, 28), 10, key=jax.random.key(0))
+    >>> model(jax.numpy.ones((2, 28, 28), "float32")).shape, sum(w.size for w in jax.tree.leaves(model) if w.ndim > 1)
+    ((2, 10), 20424)
+
+    ```
     """
 
     convolutions: tuple[Convolution, ...]

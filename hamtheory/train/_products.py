@@ -16,7 +16,11 @@ from ._static import RandomPruning
 
 
 class Product(NamedTuple):
-    """Parameters of which the weights are `m ⊙ v`. `m`: None for the tensors that stay dense, which are `v`."""
+    """Parameters of which the weights are `m ⊙ v`.
+
+    Fields: `m`: of the tensors that are sparsified; None for those that stay dense, which are `v`. `v`: of all.
+    Source: own.
+    """
 
     m: PyTree
     v: PyTree
@@ -79,7 +83,17 @@ class Spred(_AbstractProduct, AbstractSettling):
     Fields: as all methods; `layers`: "global" if left out. `kappa`: κ ≥ 0, against the mean loss of a batch, 1e-4 (the
       authors' code tries λ from 1e-5 to 1e-3 on CIFAR-10). `settle`: the fraction of the training after the pruning,
       0.2 (own choice).
+    Errors: `ValueError` for values out of range.
     Source: [ziyin2023spred], with the authors' code (zihao-wang/spred and zihao-wang/STR-sparse).
+
+    ```python
+    >>> import jax, jax.numpy as jnp, hamtheory.train as htt
+    >>> method = htt.Spred(sparsity=0.5)
+    >>> params, masks = method.init(jax.random.key(0), {"w": jnp.array([[4.0, -9.0]], "float32")}, steps=100)
+    >>> params.m["w"].tolist(), params.v["w"].tolist()
+    ([[2.0, 3.0]], [[2.0, -3.0]])
+
+    ```
     """
 
     tunable: ClassVar[tuple[str, ...]] = ("kappa",)
@@ -119,7 +133,17 @@ class PILoT(Spred):
 
     Fields: as `Spred`; `imbalance`: m² − v² at first, 1, as published. `ratio`: ρ, 0.95; `off`: 0.5; `kappa`: 1e-3 (own
       choices; theirs were not read).
+    Errors: `ValueError` for values out of range.
     Source: [jacobs2025mask], Algorithm 1 from a summary that has lost its comparison signs.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, hamtheory.train as htt
+    >>> method = htt.PILoT(sparsity=0.5)
+    >>> params, masks = method.init(jax.random.key(0), {"w": jnp.array([[4.0, -9.0]], "float32")}, steps=100)
+    >>> (params.m["w"] ** 2 - params.v["w"] ** 2).round(3).tolist()
+    [[1.0, 1.0]]
+
+    ```
     """
 
     tunable: ClassVar[tuple[str, ...]] = ("kappa", "ratio")
@@ -158,7 +182,17 @@ class SignIn(_AbstractProduct, RandomPruning):
 
     Fields: as `RandomPruning`; `imbalance`: 1, as published. `every`: the fraction of the training between two resets,
       0.05, thus every 5 of 100 epochs (own choice: the paper's is p epochs, but p was not read).
+    Errors: `ValueError` for values out of range, and as `RandomPruning`.
     Source: [gadhikar2025signin] (the rule, from summaries of the paper).
+
+    ```python
+    >>> import jax, jax.numpy as jnp, hamtheory.train as htt
+    >>> method = htt.SignIn(sparsity=0.5)
+    >>> params, masks = method.init(jax.random.key(0), {"w": jnp.array([[4.0, -9.0]], "float32")}, steps=100)
+    >>> int(masks["w"].sum()), method.events(100)[:3].tolist()
+    (1, [5, 10, 15])
+
+    ```
     """
 
     imbalance: float = 1.0

@@ -35,10 +35,12 @@ BASES = ("sgd", "adam")
 
 def method_of(name: str, **settings: Any) -> AbstractMethod:
     """A sparsity method by its name: "dense", "random", "magnitude", "oneshot", "gradual", "cyclical" (`Gradual` in
-    three cycles), "alternating", "acdc", "rigl", "str", "spred", "pilot" or "signin".
+    three cycles), "alternating", "acdc", "rigl", "str", "spred", "pilot" or "signin": a key of `ht.train.METHODS`.
 
-    Arguments: `settings`: its fields. Errors: `ValueError` for an unknown name, and of the method for its settings;
+    Arguments: `settings`: its fields.
+    Errors: `ValueError` for an unknown name, and of the method for its settings;
       `TypeError` for one that it does not have.
+    Source: own; each method has its own.
 
     ```python
     >>> import hamtheory.train as htt
@@ -64,6 +66,9 @@ class Recipe:
       `decay`: whether the optimizer decays weights; not so for methods with a penalty of their own, `decays`.
     Hyperparameters: `learning_rate`; `weight_decay`, if `decay`: `λ θ` is added to the gradient of SGD, and
       `−η λ θ` to Adam's step; `alpha` and `beta`, if `ham`.
+    Errors: `ValueError` for fewer than one step, an unknown `base` and a `clip` that is not positive and finite, and in
+      a call where a hyperparameter is missing; `TypeError` if `steps` is no integer.
+    Source: own, on optax.
 
     ```python
     >>> import hamtheory.train as htt
@@ -111,5 +116,16 @@ class Recipe:
 
 
 def decays(method: AbstractMethod) -> bool:
-    """Whether the optimizer should decay weights: not if the method has a penalty of its own (STR, spred, PILoT)."""
+    """Whether the optimizer should decay weights: not if the method has a penalty of its own (STR, spred, PILoT).
+
+    Arguments: `method`: any.
+    Source: own.
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> htt.decays(htt.RigL(sparsity=0.9)), htt.decays(htt.Spred(sparsity=0.9))
+    (True, False)
+
+    ```
+    """
     return not {"weight_decay", "kappa"} & set(method.tunable)

@@ -29,7 +29,8 @@ class TrainResult:
     `codes`: how each seed ended, in the order of `hamtheory.NAMES`: `reached_end`, or `nonfinite` after the step
     `nonfinite_step`, the first that led to an infinity or NaN; −1 if none did. A failed network is data: its numbers
     are there, and mean nothing.
-    `hyper`: the hyperparameters, (seeds,) each. `steps`: of the training.
+    `seeds`: as given, (seeds,). `hyper`: the hyperparameters, (seeds,) each. `steps`: of the training.
+    Source: own.
     """
 
     seeds: Int[np.ndarray, " seeds"]

@@ -16,6 +16,9 @@ from ._method import AbstractMethod, at, fraction
 class Dense(AbstractMethod):
     """Dense training: nothing is pruned. `sparsity` is 0.
 
+    Errors: `ValueError` for any other sparsity.
+    Source: own.
+
     ```python
     >>> import hamtheory.train as htt
     >>> htt.Dense().sparsity
@@ -42,7 +45,16 @@ class RandomPruning(AbstractMethod):
     optimizer whose learning rate is periodic.
 
     Fields: as all methods; `layers`: "erk" or "uniform".
+    Errors: `ValueError` for values out of range, and for the layers "global".
     Source: [liu2022unreasonable], from the authors' code (VITA-Group/Random_Pruning): densities of the layers.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, hamtheory.train as htt
+    >>> masks = htt.RandomPruning(sparsity=0.9).start(jax.random.key(0), {"w": jnp.ones((10, 10))})
+    >>> int(masks["w"].sum())
+    10
+
+    ```
     """
 
     def __post_init__(self):
@@ -67,7 +79,16 @@ class MagnitudePruning(AbstractMethod):
 
     Fields: as all methods; `layers`: "erk" if left out (own choice). With "global", as in the code of
       [liu2022unreasonable], and He's initial weights, wide layers are emptied first.
+    Errors: `ValueError` for values out of range.
     Source: [frankle2021missing], where it is one of those compared (from the abstract).
+
+    ```python
+    >>> import jax, jax.numpy as jnp, hamtheory.train as htt
+    >>> weights = {"w": jnp.array([[3.0, -1.0], [0.5, -2.0]])}
+    >>> htt.MagnitudePruning(sparsity=0.5).start(jax.random.key(0), weights)["w"].tolist()
+    [[True, False], [False, True]]
+
+    ```
     """
 
     def start(self, key, weights):
@@ -85,7 +106,15 @@ class OneShot(AbstractMethod):
 
     Fields: as all methods; `at`: the fraction of the training that is dense, 1/2 (own choice). `layers`: "global" if
       left out (own choice; published is a threshold, and what goes is what is below it).
+    Errors: `ValueError` for values out of range.
     Source: [han2015learning], with one round of pruning: train, prune, train on (the rule from summaries of the paper).
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> htt.OneShot(sparsity=0.9, at=0.25).events(100).tolist()
+    [25]
+
+    ```
     """
 
     layers: str = "global"
@@ -119,9 +148,17 @@ class Gradual(AbstractMethod):
     Fields: as all methods. `start_at`, `stop_at`: t₀ and t₀ + nΔt as fractions of the training, or of each cycle; 0.1
       and 0.7 (own choice; as a baseline on ImageNet, [kusupati2020str] has 0.2 and 0.79 in its code). `updates`: n, 20
       (own choice). `initial`: s_i, 0. `layers`: "global" if left out (own choice).
-    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates.
+    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates; `TypeError` for
+      counts that are no integers.
     Source: [zhu2017prune] (the schedule), [srinivas2022cyclical] (periodic schedules, and that weights come back, from
       the abstract; the number of cycles, how they are cut, and from what weights come back, are own choices).
+
+    ```python
+    >>> import hamtheory.train as htt
+    >>> htt.Gradual(sparsity=0.8, updates=4).schedule(100)
+    [(10, 0.0), (25, 0.4625), (40, 0.7), (55, 0.7875), (70, 0.8)]
+
+    ```
     """
 
     layers: str = "global"
@@ -140,7 +177,10 @@ class Gradual(AbstractMethod):
         count(self.cycles, "cycles")
 
     def schedule(self, steps: int) -> list[tuple[int, float]]:
-        """All events: after how many steps, and the sparsity from there on."""
+        """All events: after how many steps, and the sparsity from there on.
+
+        Errors: `ValueError` where the steps are too few for the updates.
+        """
         found = []
         for cycle in range(self.cycles):
             begin, end = steps * cycle // self.cycles, steps * (cycle + 1) // self.cycles

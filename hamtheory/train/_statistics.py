@@ -12,7 +12,11 @@ Counts = Int[np.ndarray, "*lanes"]
 
 
 class Interval(NamedTuple):
-    """A mean, and the ends of its confidence interval; see `interval`."""
+    """A mean, and the ends of its confidence interval; see `interval`.
+
+    Fields: `mean`, `low`, `high`: float64, (...).
+    Source: own.
+    """
 
     mean: Lanes
     low: Lanes
@@ -20,8 +24,12 @@ class Interval(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """A mean difference, the ends of its confidence interval, and in how many of the `pairs` the first value is
-    `higher` and `lower`; see `paired`."""
+    """A mean difference, and the ends of its confidence interval; see `paired`.
+
+    Fields: `mean`, `low`, `high`: float64, (...). `pairs`: how many count. `higher`, `lower`: in how many of them the
+      first value is.
+    Source: own.
+    """
 
     mean: Lanes
     low: Lanes
@@ -97,7 +105,9 @@ def sampling_error(accuracy: ArrayLike, images: int) -> Lanes:
     For the mean of several networks on the same images it is an upper bound: reached if they err on the same images.
 
     Arguments: `accuracy`: p, from 0 to 1, (...), or NaN. `images`: n.
-    Returns: float64, (...). Errors: `ValueError` for numbers out of range. Source: the binomial variance.
+    Returns: float64, (...).
+    Errors: `ValueError` for numbers out of range.
+    Source: the binomial variance.
 
     ```python
     >>> import hamtheory.train as htt

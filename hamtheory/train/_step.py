@@ -62,9 +62,9 @@ def keys_of(seed: int) -> Keys:
     return Keys(*jax.random.split(jax.random.key(seed), 3))
 
 
-def split(model) -> tuple[PyTree, PyTree]:
-    """A model's arrays, and the rest."""
-    return eqx.partition(model, eqx.is_inexact_array)
+def split(tree) -> tuple[PyTree, PyTree]:
+    """What of a model or of parameters is trained, its arrays of real numbers, and the rest."""
+    return eqx.partition(tree, eqx.is_inexact_array)
 
 
 def _static(build) -> PyTree:
@@ -83,7 +83,7 @@ def first_carry(setup: Setup, hyper, keys: Keys) -> Carry:
         never = jnp.asarray(-1, jnp.int32)
         flips = [unflipped(sign_of(w), never) for w in tensors_of(now, setup.method.chosen(now))]
         finite = jnp.zeros((), jnp.int32)
-        return Carry(params, masks, setup.optimizer_of(hyper).init(params), flips, finite)
+        return Carry(params, masks, setup.optimizer_of(hyper).init(split(params)[0]), flips, finite)
 
     return jax.vmap(lane)(hyper, keys)
 
@@ -92,13 +92,13 @@ def _logits(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch cl
     return eqx.combine(weights, static)(x)
 
 
-def _gradient(method: AbstractMethod, static, params, masks, x, y):
-    """Loss, its gradient in the weights, dense, and in the parameters."""
+def _gradient(method: AbstractMethod, static, trained, rest, masks, x, y):
+    """Loss, its gradient in the weights, dense, and in the parameters that are trained."""
 
     def loss_of(weights):
         return optax.softmax_cross_entropy_with_integer_labels(_logits(static, weights, x), y).mean()
 
-    weights, pull = jax.vjp(lambda p: method.weights(p, masks), params)
+    weights, pull = jax.vjp(lambda p: method.weights(eqx.combine(p, rest), masks), trained)
     loss, dense = jax.value_and_grad(loss_of)(weights)
     return loss, dense, pull(dense)[0]
 
@@ -113,20 +113,20 @@ def _perturbed(params, grads, radius: float):
 def one_step(setup: Setup, static, hyper, carry: Carry, x, y, step: Int[Array, ""]) -> tuple[Carry, Float[Array, ""]]:
     """The next step of one network, on one batch. `step`: how many were before it."""
     method, steps = setup.method_of(hyper), setup.steps
-    params, masks = carry.params, carry.masks
-    loss, dense, grads = _gradient(method, static, params, masks, x, y)
+    (trained, rest), masks = split(carry.params), carry.masks
+    loss, dense, grads = _gradient(method, static, trained, rest, masks, x, y)
     if setup.sam is not None:
-        _, dense, grads = _gradient(method, static, _perturbed(params, grads, setup.sam), masks, x, y)
-    grads = method.regularised(grads, params, step, steps)
+        _, dense, grads = _gradient(method, static, _perturbed(trained, grads, setup.sam), rest, masks, x, y)
+    grads = method.regularised(grads, carry.params, step, steps)
     with jax.numpy_dtype_promotion("standard"):  # optax relies on it
-        updates, state = setup.optimizer_of(hyper).update(grads, carry.state, params)
-        params = optax.apply_updates(params, updates)
+        updates, state = setup.optimizer_of(hyper).update(grads, carry.state, trained)
+        trained = optax.apply_updates(trained, updates)
     step = step + 1
-    params, masks, state = method.update(params, masks, dense, step, steps, state)
+    params, masks, state = method.update(eqx.combine(trained, rest), masks, dense, step, steps, state)
     weights = method.weights(params, masks)
     watched = tensors_of(weights, method.chosen(weights))
     flips = [observed(old, w, step) for old, w in zip(carry.flips, watched, strict=True)]
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(params)]))
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(trained)]))
     still = finite & (carry.finite == step - 1)
     return Carry(params, masks, state, flips, carry.finite + still.astype(jnp.int32)), loss
 

@@ -13,7 +13,11 @@ from ._settling import AbstractSettling
 
 
 class Thresholded(NamedTuple):
-    """Parameters of STR. `theta`: before the thresholds. `s`: a scalar for each tensor that has one, None otherwise."""
+    """Parameters of STR.
+
+    Fields: `theta`: before the thresholds. `s`: a scalar for each tensor that has one, None otherwise.
+    Source: [kusupati2020str].
+    """
 
     theta: PyTree
     s: PyTree
@@ -52,7 +56,17 @@ class STR(AbstractSettling):
     Fields: as all methods; `layers`: "global" if left out. `weight_decay`: λ ≥ 0. `s_init`: s at first, −4 (sigmoid:
       0.018). `settle`: 0.2. (Own choices. Published for ResNet-50 on ImageNet, 100 epochs and a sparsity of 0.9: λ =
       2.25e-5 and −3200, where the threshold is 0, with derivative 0, until the decay alone has raised s.)
+    Errors: `ValueError` for values out of range.
     Source: [kusupati2020str], from the authors' code (RAIVNLab/STR): rule, decay of s, settings.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, hamtheory.train as htt
+    >>> method = htt.STR(sparsity=0.5, s_init=0.0)  # a threshold of 1/2
+    >>> params, masks = method.init(jax.random.key(0), {"w": jnp.array([[-2.0, 0.25, 1.0]], "float32")}, steps=100)
+    >>> method.weights(params, masks)["w"].tolist()
+    [[-1.5, 0.0, 0.5]]
+
+    ```
     """
 
     tunable: ClassVar[tuple[str, ...]] = ("weight_decay", "s_init")

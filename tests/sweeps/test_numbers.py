@@ -1,5 +1,6 @@
 """The numbers of a sweep: those of the library, and of no other lane's business."""
 
+import jax
 import numpy as np
 import pytest
 import toy  # noqa: F401  the quantities of the tests
@@ -204,11 +205,22 @@ def test_single_precision(limits, tmp_path):
 
 def test_precision_is_that_of_the_spec_not_of_the_caller(limits):
     """A worker, or a script, in which nobody switched float64 on."""
-    import jax
-
     with jax.enable_x64(False):
         result = compute_chunk(ht.SweepSpec.from_table(spec()), 0, 8)
     assert bits(result.arrays["theta"]) == bits(limits.theta[:9])
+
+
+def test_products_are_as_precise_as_the_type(monkeypatch):
+    """Not in TF32, which accelerators take for float32 if nobody says otherwise."""
+    declaration, seen = ht.SweepSpec.from_table(spec()), []
+
+    def compute(self, lanes, empty):
+        seen.append(jax.config.jax_default_matmul_precision)
+        return empty
+
+    monkeypatch.setattr(ht.SweepSpec, "compute", compute)
+    compute_chunk(declaration, 0, 8)
+    assert seen == ["highest"]
 
 
 def test_problems_of_different_sizes(tmp_path):

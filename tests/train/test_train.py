@@ -103,6 +103,27 @@ def test_a_resumed_run_is_the_same_bit_by_bit(together, tmp_path, monkeypatch):
         htt.train(toy(), model, METHOD, optimizer, **how | {"seeds": [5, 8]})
 
 
+def test_products_are_float32_on_every_device():
+    """Training and measuring are traced with it; left alone, it is TF32 on some accelerators."""
+    asked = set()
+
+    class Recording(htt.MLP):
+        def __call__(self, x):
+            asked.add(jax.config.jax_default_matmul_precision)
+            return super().__call__(x)
+
+    htt.train(
+        toy(),
+        lambda key: Recording(SHAPE, CLASSES, (8,), key=key),
+        METHOD,
+        optimizer,
+        seeds=1,
+        hyper={"rate": 0.03},
+        **HOW,
+    )
+    assert asked == {"highest"}
+
+
 def test_a_broken_promise_is_an_error(together):
     with pytest.raises(RuntimeError, match=r"RigL.* must keep 107 weights; it kept \[107, 106\]"):
         _loop._hold(107, np.array([107, 106]), METHOD)
