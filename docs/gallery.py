@@ -1,4 +1,4 @@
-"""The gallery: every figure with its source, its caption, the theorems that name it, and how to make it again."""
+"""The gallery: every figure with its source, its caption, what that claims and by which entries of the ledger."""
 
 import importlib
 import shutil
@@ -43,6 +43,11 @@ def copy(name: str, out: Path) -> bool:
     return drawn.exists()
 
 
+def _entry(key: str) -> str:
+    """A link to an entry of the ledger."""
+    return f'<a href="ledger.html#{key}"><code>{key}</code></a>'
+
+
 def page(linked: Names, theorems: Mapping[str, list[str]], out: Path) -> tuple[str, list[str]]:
     """The page as HTML, and the `[keys]` in it that nothing is known of. Figures that are drawn are copied to `out`.
 
@@ -64,10 +69,12 @@ def page(linked: Names, theorems: Mapping[str, list[str]], out: Path) -> tuple[s
         else:
             missing += 1
             picture = '<p class="absent">Not drawn in this build: see the command below.</p>'
-        shown = ", ".join(f'<a href="ledger.html#{i}"><code>{i}</code></a>' for i in theorems.get(name, []))
+        shown = ", ".join(_entry(i) for i in theorems.get(name, []))
+        listed = (f"<li>{text(c.says)} → {', '.join(map(_entry, c.ids))}</li>" for c in module.CLAIMS)
         facts = {
             "source": text(module.SOURCE),
-            "theorems": shown or "none names it",
+            "claims": f"<ol>{''.join(listed)}</ol>",
+            "theorems": shown or "none: all of it is measured",
             "made by": f"<code>{escape(command(name))}</code>",
         }
         rows = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())

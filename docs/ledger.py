@@ -1,15 +1,16 @@
-"""The ledger's page: theorems with their hypotheses, sources, proofs and figures.
+"""The ledger's page: theorems with their hypotheses, sources, proofs and figures; and what figures show without one.
 
 The verdicts are those of `hamtheory verify --mutations --json`, where this has been written to docs/verdicts.json.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import ModuleType
 
+from figures._claim import Claim, measured
 from hamtheory.theorem import Theorem, ledger
 
 from .formulas import statement
@@ -95,12 +96,19 @@ def page(
     head += "<th>worst error</th><th>false versions caught</th><th>holds</th>" if found else ""
     proved = sum(bool(theorem.prove) for theorem in theorems.values())
     corrected = sum(theorem.published is not None for theorem in theorems.values())
+    claims = measured({name: module.CLAIMS for name, module in figures.items()})
+    shown = "".join(_measured(name, figures[name], own, text) for name, own in claims.items())
+    tested = [bool(claim.tests) for own in claims.values() for claim in own]
     return (
         f"<h1>Ledger of theorems</h1><p>{len(theorems)} statements, {proved} with a symbolic proof, {corrected} not as "
         "published. Each has a check on random instances that can fail: it must fail without one of the hypotheses, "
-        "and for every false version of the statement. <code>hamtheory verify --mutations</code> runs all of it.</p>"
+        "and for every false version of the statement. <code>hamtheory verify --mutations</code> runs all of it. "
+        'After them: <a href="#measured">what figures show, and no theorem says</a>.</p>'
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         + "\n".join(entries)
+        + f'<h1 id="measured">Measured, not proved</h1><p>{len(tested)} claims of captions that no theorem states '
+        f"(bold), by figure. Tests assert {sum(tested)} of them, in whole or in part, on smaller data or on those of "
+        f"the figure; {len(tested) - sum(tested)} are read off the figure.</p>{shown}"
     ), complaints
 
 
@@ -118,6 +126,22 @@ def _row(key: str, theorem: Theorem, steps: int, verdict: dict | None, *, with_v
     elif with_verdicts:
         cells += ["–", "–", "not verified"]
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _measured(name: str, module: ModuleType, claims: Sequence[Claim], text: Callable[[str], str]) -> str:
+    """What a figure shows, and no theorem says: each claim with its id, and with what checks it."""
+    rows = []
+    for claim in claims:
+        tests = "<br>".join(f"<code>{escape(test.replace('::', ' :: '))}</code>" for test in claim.checks(name))
+        before, after = claim.context(module.CAPTION)
+        rows.append(
+            f'<dt id="{claim.id}"><code>{claim.id}</code></dt>'
+            f"<dd>{text(before)}<strong>{text(claim.says)}</strong>{text(after)}<br>"
+            f"{tests or 'No test: read off the figure.'}</dd>"
+        )
+    link = f'<a href="gallery.html#{name}">{escape(module.NUMBER)}</a>'
+    head = f"<h2>{link}. {text(module.TITLE)}</h2>"
+    return f'<section class="entry">{head}<dl class="members">{"".join(rows)}</dl></section>'
 
 
 def _verified(verdict: dict) -> str:

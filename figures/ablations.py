@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -24,6 +25,28 @@ CAPTION = (
     "a larger α, until the step size ends it. (d) Time to a relative residual of 10⁻³ in the same runs. (e) Distance "
     "between the limits of HYP and HYP*, and of each to that of HAM's flow, relative to its norm: they differ by "
     "about second order in the step size, and for small steps are off by first order. (f) Sign changes of all entries."
+)
+CLAIMS = (
+    Claim(
+        "The hyperbolic step alone is nearest if all are right, and with wrong ones it interpolates far away, beyond "
+        "gradient descent.",
+        id="ablations.hyperbolic-alone",
+        tests=(
+            "tests/figures/test_claims.py::test_the_hyperbolic_step_alone_is_first_or_last",
+            "test_hyperbolic_step_alone_crosses_nothing",
+        ),
+    ),
+    Claim("dashed: Cover's count", id="ablations.cover", tests=("test_signs_that_can_be_reached",)),
+    Claim(
+        "Below 1/α it falls, with the bias of a larger α, until the step size ends it.",
+        id="ablations.threshold",
+        tests=("test_gradient_step_below_a_threshold_has_the_limit_of_its_flow",),
+    ),
+    Claim(
+        "they differ by about second order in the step size, and for small steps are off by first order",
+        id="ablations.hyp-and-hyp-star",
+        tests=("test_hyp_and_its_variant_differ_by_second_order",),
+    ),
 )
 
 

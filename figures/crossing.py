@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -27,6 +28,61 @@ CAPTION = (
     "balanced to the bit, by integrators that do not know of it: rounding gets them across, though hardly before an ε "
     "of its unit would, unless it happens to treat both factors alike. (f) HYP* over HYP after one step across zero, "
     "by the rules (dots), and exp(2ηα|g|) (line)."
+)
+CLAIMS = (
+    Claim(
+        "the times at which they cross zero (dots) and those of theory (bars)",
+        theorems=("signs.passage",),
+        tests=("test_flows_cross_when_theory_says_so",),
+    ),
+    Claim(
+        "who is slow at zero crosses late",
+        id="crossing.slow-is-late",
+        tests=("test_who_is_slow_at_zero_crosses_late",),
+    ),
+    Claim(
+        "balanced m⊙w (dashed), with g⁻¹(0) = 0, never does",
+        theorems=("mw.balanced-no-flip",),
+        tests=("test_flows_cross_when_theory_says_so",),
+    ),
+    Claim(
+        "the way to the mirror image of the start takes twice the time to zero",
+        id="crossing.twice",
+        tests=("test_the_catalogue",),
+    ),
+    Claim(
+        "The metric of m⊙w is 2√(θ² + γ²) here, so that its times are half of those for √(θ² + γ²).",
+        theorems=("geometry.mw", "geometry.imbalance"),
+        tests=("test_the_catalogue",),
+    ),
+    Claim("HYP lets the step across shrink, HYP* lets it grow.", theorems=("ham.hyp-star",), tests=("test_rules",)),
+    Claim(
+        "Balanced factors and exponentiated gradient (dashed, on top of each other) stay.",
+        theorems=("ham.exponentiated",),
+        tests=("test_rules",),
+    ),
+    Claim(
+        "factors with |m| = (1 + ε)|w| cross at the first-passage time of γ = ε(1 + ε/2) (line)",
+        theorems=("geometry.mw", "signs.passage"),
+        tests=("test_the_imbalance_decides_when",),
+    ),
+    Claim("later only by ln(1/ε)/2y", id="crossing.logarithm", tests=("test_the_imbalance_decides_when",)),
+    Claim(
+        "gradient descent on the factors in small steps, to whose ε rounding adds near its unit",
+        id="crossing.rounding-of-factors",
+        tests=("test_the_imbalance_decides_when",),
+    ),
+    Claim(
+        "rounding gets them across, though hardly before an ε of its unit would, unless it happens to treat both "
+        "factors alike",
+        id="crossing.rounding-alone",
+        tests=("test_rounding_alone_is_an_imbalance_of_some_units_at_most",),
+    ),
+    Claim(
+        "HYP* over HYP after one step across zero, by the rules (dots), and exp(2ηα|g|) (line)",
+        theorems=("ham.hyp-star",),
+        tests=("test_ratio_of_the_steps_across_zero",),
+    ),
 )
 SYMBOLS = {"HAM": "α", "m*w": "γ"}
 RULES = {  # colour, line style and label

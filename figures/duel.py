@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label
 
@@ -28,6 +29,20 @@ CAPTION = (
     "stable learning rate η and at the best of these for each. (d) From wrong signs: when the last sign of θ* came "
     "right, in flows (in stable steps) and runs. (e) Share of pairs that HAM wins, of those that are no tie, with "
     "Wilson's 95 % intervals. (f) Share of runs that diverged or ran out of their budget, at the largest rate."
+)
+CLAIMS = (
+    Claim(
+        "1, where the metrics are most alike",
+        id="duel.most-alike",
+        tests=("tests/figures/test_claims.py::test_the_metrics_are_most_alike_at_one_over_alpha",),
+    ),
+    Claim("2, where the potentials are at the L1 end", theorems=("geometry.ham-l1", "geometry.mw-l1")),
+    Claim(
+        "all within a factor of √2",
+        id="duel.flows",
+        tests=("test_in_the_data_the_metrics_differ_by_what_theory_allows",),
+    ),
+    Claim("what the metrics can differ by at γ = 1/α", theorems=("geometry.sandwich",)),
 )
 STARTS = {"zero": "-", "wrong signs": (0, (4, 1.5))}
 FLOWS = {"flow_steps": "#56B4E9", "flow_mean_time": "#009E73", "condition": "#CC79A7"}

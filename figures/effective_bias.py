@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label
 
@@ -23,6 +24,26 @@ CAPTION = (
     "least-squares fit to the entries of a run), mean and 95 % interval: the prediction is of first order in η. (e) As "
     "(b), for HAM. (f) Loss along gradient descent, m⊙w and HAM (dots: 5, 50 and 95 % of 200 runs) and along their "
     "stochastic differential equations (lines)."
+)
+CLAIMS = (
+    Claim(
+        "predicted over measured, by the second moments of the gradients along each run",
+        id="effective_bias.second-moments",
+        tests=("test_the_second_moments_say_what_becomes_of_gamma",),
+    ),
+    Claim(
+        "by its loss alone (Pesme et al.)",
+        theorems=("pesme.effective-gamma",),
+        tests=("test_the_loss_alone_says_it_roughly",),
+    ),
+    Claim("where 95 % of the runs end", id="effective_bias.norms"),
+    Claim("the prediction is of first order in η", theorems=("ham.ito-drift",), tests=("test_the_shift_of_ham",)),
+    Claim(
+        "Loss along gradient descent, m⊙w and HAM (dots: 5, 50 and 95 % of 200 runs) and along their stochastic "
+        "differential equations (lines).",
+        id="effective_bias.in-law",
+        tests=("test_losses_in_law",),
+    ),
 )
 _ITO, _PESME = "0.2", COLOURS["other"]
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import xarray as xr
 from experiments import LONG, store
 
 from . import NAMES, dataset_of
+from ._claim import Claim
 from .certified import failures
 
 _PAGE = """<!doctype html>
@@ -23,14 +25,15 @@ figure {{ margin: 2.5rem 0; border-top: 1px solid #ddd; padding-top: 1rem; }}
 img {{ width: 100%; height: auto; }}
 h2 {{ font-size: 1.15rem; margin: 0 0 .5rem; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .8rem; color: #555; }}
-dt {{ font-weight: 600; }} dd {{ margin: 0; overflow-wrap: anywhere; }}
+dt {{ font-weight: 600; }} dd {{ margin: 0; overflow-wrap: anywhere; }} dd ol {{ margin: 0; padding-left: 1.2rem; }}
 .failed {{ color: #b03a00; font-weight: 600; }}
 code {{ font-size: .95em; }}
 @media (max-width: 36rem) {{ dl {{ grid-template-columns: 1fr; }} dd {{ margin-bottom: .4rem; }} }}
 </style></head><body>
 <h1>Figures</h1>
 <p>Every number in them comes from a stored data set; a lane is one flow, limit or curve with its certificate.
-A figure refuses lanes that failed, or leaves them out and says so. A click on a figure opens it as PDF.</p>
+A figure refuses lanes that failed, or leaves them out and says so. A click on a figure opens it as PDF.
+A claim is proved or checked by the command beside it; one with an id alone was measured, and no theorem states it.</p>
 <nav>{links}</nav>
 {figures}
 </body></html>
@@ -45,6 +48,17 @@ def _pairs(text: str) -> str:
     """A JSON object as `key = value, …`, but for the seed, which is said elsewhere."""
     pairs = {key: value for key, value in json.loads(text).items() if key != "seed"}
     return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in pairs.items())
+
+
+def _claims(claims: Sequence[Claim]) -> str:
+    """What a caption claims, with the ids of the ledger, as HTML."""
+    items = (
+        f"<li>{escape(claim.says)} "
+        + ", ".join(f"<code>{'hamtheory verify ' * bool(claim.theorems)}{key}</code>" for key in claim.ids)
+        + "</li>"
+        for claim in claims
+    )
+    return f"<ol>{''.join(items)}</ol>"
 
 
 def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str, str]:
@@ -77,6 +91,7 @@ def write_index(out: Path, *, smoke: bool) -> Path:
         module = importlib.import_module(f".{name}", __package__)
         number, title = escape(module.NUMBER), escape(module.TITLE)
         facts = _facts(name, module.SOURCE, store.load(dataset_of(name), smoke=smoke), smoke=smoke)
+        facts["claims"] = _claims(module.CLAIMS)
         links.append(f'<a href="#{name}">{number}. {title}</a>')
         figures.append(
             _FIGURE.format(

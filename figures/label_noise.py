@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ._claim import Claim
 from .certified import certified
 from .style import RULES, THEORY, panel_label
 
@@ -21,6 +22,32 @@ CAPTION = (
     "natural gradient step of the same flow descends; below about 2 % entries chatter about zero, in theory as well, "
     "where the steps are smaller. (d) Sizes of the entries of these limits after the last step, from the largest on; "
     "medians over problems and draws."
+)
+CLAIMS = (
+    Claim(
+        "gradient descent stays at the L2 end",
+        theorems=("flow.dual-coordinates",),
+        tests=("test_gradient_descent_stays",),
+    ),
+    Claim(
+        "the slow flow of theory, without any run and without a free parameter",
+        id="label_noise.slow-flow",
+        tests=("test_the_slow_flow_is_followed",),
+    ),
+    Claim(
+        "What HYP*, which is HAM as published, ascends by this theory: Σ hᵢ ln(1+α|θᵢ|), h = diag(XᵀX/n)",
+        theorems=("ham.ito-drift",),
+        tests=("test_it_is_a_gradient_flow", "test_where_they_go"),
+    ),
+    Claim(
+        "what the natural gradient step of the same flow descends",
+        theorems=("ham.ito-drift",),
+        tests=("test_where_they_go",),
+    ),
+    Claim(
+        "below about 2 % entries chatter about zero, in theory as well, where the steps are smaller",
+        id="label_noise.chatter",
+    ),
 )
 
 

@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, panel_label
 
@@ -20,6 +21,34 @@ CAPTION = (
     "somewhere along ln α from −30 to 10⁴, or the L2 norm falls, by more than 1e-8 relative: shares of 50 random "
     "problems of each kind and shape. (c) By how much, for all problems where they do. On the same 1,000 paths min "
     "R_α never rises and α min R_α never falls, to the last digit."
+)
+CLAIMS = (
+    Claim("The smallest counterexample found", id="monotonicity.smallest"),
+    Claim(
+        "The interpolators of least L2 and of least L1 norm are the same point, (1/5, 0, −2/5)",
+        id="monotonicity.one-point",
+        tests=("test_counterexample",),
+    ),
+    Claim(
+        "HAM's limit from zero leaves it and comes back",
+        theorems=("geometry.norms-not-monotone",),
+        tests=("test_counterexample",),
+    ),
+    Claim(
+        "its L1 norm rises by 1.5 % (and its L2 norm, which rises too, falls again)",
+        id="monotonicity.rise",
+        tests=("test_counterexample",),
+    ),
+    Claim(
+        "With one equation there is no counterexample for the L1 norm",
+        id="monotonicity.one-equation",
+        tests=("test_with_one_equation_the_l1_norm_never_rises",),
+    ),
+    Claim(
+        "min R_α never rises and α min R_α never falls, to the last digit",
+        theorems=("geometry.monotone-values",),
+        tests=("test_optimal_values_are_monotone",),
+    ),
 )
 KINDS = {"gaussian": "Gaussian", "uneven": "uneven columns", "correlated": "correlated", "signs": "± 1"}
 

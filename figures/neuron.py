@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -26,6 +27,37 @@ CAPTION = (
     "share of those that theory allows to, I_a(|a|) < Σ_l I_w(|w_l|); no other neuron does. (i) Share of students that "
     "learn the teacher, to the share of the loss and by the time that the configuration says. Bars: Wilson intervals, "
     "95 %."
+)
+CLAIMS = (
+    Claim(
+        "the separatrix of theory, the negative a₀ with I_a(|a₀|) = I_w(w₀), I(x) = ∫₀ˣ s/h ds",
+        theorems=("ham.neuron", "signin.neuron"),
+        tests=("test_flows_and_rules_agree_with_theory", "test_cells_lie_on_their_side_of_the_separatrix"),
+    ),
+    Claim("From w₀ ≤ 0 no flow learns it.", id="neuron.negative-w", tests=("test_basins",)),
+    Claim(
+        "Gradient descent, m⊙w and HAM, with one geometry on both layers, have the same basin",
+        theorems=("ham.neuron", "signin.neuron"),
+        tests=("test_basins",),
+    ),
+    Claim("balanced m⊙w crosses no zero", theorems=("mw.balanced-no-flip",), tests=("test_basins",)),
+    Claim(
+        "a layer a that is faster than w (γ_a > γ_w, as a reset of Sign-In leaves it, or HAM on a alone) enlarges the "
+        "basin",
+        theorems=("ham.neuron", "signin.neuron"),
+        tests=("test_basins",),
+    ),
+    Claim(
+        "Below the dashed line HAM is faster; from a large w₀ near it HAM is slower",
+        id="neuron.times",
+        tests=("test_times_to_cross",),
+    ),
+    Claim("its invariant leads it closer to the saddle at zero", id="neuron.saddle"),
+    Claim(
+        "share of those that theory allows to, I_a(|a|) < Σ_l I_w(|w_l|); no other neuron does",
+        id="neuron.wider-students",
+        tests=("test_wider_students",),
+    ),
 )
 _LIGHT, _DARK = (shades("m*w", 3)[i] for i in (0, 2))
 STYLES = {  # colour, marker and label of a flow

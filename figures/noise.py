@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from ._claim import Claim
 from .certified import certified
 from .style import RULES, THEORY, panel_label
 
@@ -20,6 +21,23 @@ CAPTION = (
     "mirror descent would stay at 0, whatever the noise. Lines and bands: median and range over the problems of the "
     "mean over eight draws. Dashed: theory to first order in η, from the flow alone, without any run. It overrates "
     "HAM's shift: the signs of small entries are random while these are below the noise."
+)
+CLAIMS = (
+    Claim(
+        "HYP*, which is HAM as published, becomes less sparse, the natural gradient step sparser",
+        id="noise.apart",
+        tests=("test_what_noise_does",),
+    ),
+    Claim("mirror descent would stay at 0, whatever the noise", theorems=("flow.dual-coordinates", "ham.ito-drift")),
+    Claim(
+        "theory to first order in η, from the flow alone, without any run",
+        theorems=("ham.ito-drift", "even.large-steps"),
+        tests=("test_without_noise_theory_is_exact_to_first_order",),
+    ),
+    Claim(
+        "It overrates HAM's shift: the signs of small entries are random while these are below the noise.",
+        id="noise.overrated",
+    ),
 )
 
 

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 import hamtheory.train as htt
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label
 
@@ -29,6 +30,51 @@ CAPTION = (
     "Accuracy at 0.9 less that of the base with η = 0.1: a larger learning rate or decay does what HAM does. HAM at "
     "η = 0.03 and α = 30, whose effective rate is 0.04 at the start, is in the mean between the base at 0.04 and at "
     "0.06. m⊙w with κ = 0.001 does not start higher, and is ahead of every base at 0.98."
+)
+CLAIMS = (
+    Claim("decay moves it, α hardly", id="prunability.weights", tests=("test_alpha_hardly_moves_the_weights",)),
+    Claim(
+        "before, all accuracies are within a point of each other",
+        id="prunability.dense",
+        tests=("test_dense_accuracies_are_comparable",),
+    ),
+    Claim(
+        "HAM's weights prune better at η = 0.03 with α = 30, and at η = 0.1 with α = 10 and β = 0.05",
+        id="prunability.same-rate",
+        tests=("test_ham_prunes_better_at_the_same_rate", "test_ham_prunes_better_at_the_same_decay"),
+    ),
+    Claim(
+        "with α = 10 alone it is not resolved",
+        id="prunability.alpha-alone",
+        tests=("test_ham_prunes_better_at_the_same_decay",),
+    ),
+    Claim(
+        "no difference is resolved; and no HAM here is better than this base at any sparsity",
+        id="prunability.best-base",
+        tests=("test_the_best_base_is_as_good_at_every_sparsity",),
+    ),
+    Claim(
+        "the smaller, the better it prunes, by and large, with HAM (blue) as with the base (black)",
+        id="prunability.carriers",
+        tests=("test_sparsity_and_prunability",),
+    ),
+    Claim("nowhere are the weights sparse", id="prunability.not-sparse", tests=("test_no_weights_are_sparse",)),
+    Claim(
+        "a larger learning rate or decay does what HAM does",
+        id="prunability.controls",
+        tests=("test_larger_rates_and_decays_do_too", "test_the_best_base_is_as_good_at_every_sparsity"),
+    ),
+    Claim(
+        "HAM at η = 0.03 and α = 30, whose effective rate is 0.04 at the start, is in the mean between the base at "
+        "0.04 and at 0.06.",
+        id="prunability.effective-rate",
+        tests=("test_ham_at_a_small_rate_is_between_two_bases",),
+    ),
+    Claim(
+        "m⊙w with κ = 0.001 does not start higher, and is ahead of every base at 0.98.",
+        id="prunability.product",
+        tests=("test_products",),
+    ),
 )
 _DECAY = 5e-4
 _SHOWN: dict[str, tuple[dict[str, Any], str, Any]] = {  # hyperparameters, colour, line style

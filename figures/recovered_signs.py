@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -31,6 +32,50 @@ CAPTION = (
     "(i) Time until the last sign came right, s = 0.01, medians of the instances where all do: filled, in the time of "
     "the flow; open, in units of the largest stable learning rate at the limit; dashed: first passage in one "
     "dimension. In its own time a larger α is faster; in stable steps it is slower."
+)
+CLAIMS = (
+    Claim(
+        "state evolution, without a free parameter",
+        id="recovered_signs.state-evolution",
+        tests=("test_state_evolution_in_the_figure",),
+    ),
+    Claim(
+        "Gradient descent recovers the most signs; the more a geometry favours sparse limits, the smaller the start "
+        "has to be.",
+        id="recovered_signs.geometries",
+        tests=("test_sparser_geometries_recover_fewer_signs",),
+    ),
+    Claim(
+        "from n = d on all recover all signs",
+        id="recovered_signs.many-rows",
+        tests=("test_all_signs_are_recovered_with_more_rows_than_columns",),
+    ),
+    Claim(
+        "Wendel's probability that some interpolator has all the signs of the start, so that no flip is needed to "
+        "fit; crosses: measured",
+        id="recovered_signs.wendel",
+        tests=("test_wendel",),
+    ),
+    Claim("Where this is likely, below n/d = ½, large α and small γ flip little", id="recovered_signs.few-rows"),
+    Claim("balanced m⊙w (γ = 0), which never flips", theorems=("mw.balanced-no-flip",)),
+    Claim("fits; above, it cannot", id="recovered_signs.balanced-fits"),
+    Claim("The transition is sharper in state evolution, which is of infinite size.", id="recovered_signs.transition"),
+    Claim(
+        "there nearly all signs are right",
+        id="recovered_signs.from-zero",
+        tests=("test_the_ends_from_zero_have_most_signs",),
+    ),
+    Claim("the time of one dimension, `first_passage_time`", theorems=("signs.passage",)),
+    Claim(
+        "One dimension is right for n ≫ d.",
+        id="recovered_signs.one-dimension",
+        tests=("test_one_dimension_is_right_with_many_rows",),
+    ),
+    Claim(
+        "In its own time a larger α is faster; in stable steps it is slower.",
+        id="recovered_signs.times",
+        tests=("test_faster_in_time_slower_in_stable_steps",),
+    ),
 )
 _MARKS = {"GD": "s", "HAM": "D", "m*w": "o"}
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
+from ._claim import Claim
 from .certified import certified
 from .flows import flow_legend, flow_styles
 from .style import THEORY, panel_label
@@ -20,6 +21,29 @@ CAPTION = (
     "limits towards the L1 end predict no better. Lines and bands: medians and quartiles over random problems (a, b) "
     "or splits (c). Dots: medians at the limits, found by Newton's method without integrating. Time is that of "
     "dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ): m⊙w with γ = 1/α is biased nearly as HAM with α, but takes about α/2 times as long."
+)
+CLAIMS = (
+    Claim(
+        "From zero, the larger α (or the smaller γ), the closer the limit is to the sparse ground truth",
+        id="recovery.from-zero",
+        tests=("test_bias_towards_sparsity_helps_from_zero_alone",),
+    ),
+    Claim(
+        "From random starts (Gaussian, variance 1/√n) no flow gets near it without weight decay, whatever its "
+        "parameter",
+        id="recovery.from-random-starts",
+        tests=("test_bias_towards_sparsity_helps_from_zero_alone",),
+    ),
+    Claim(
+        "the limit is the interpolator of least divergence from the start (positional bias)",
+        theorems=("flow.bregman-projection",),
+        tests=("test_flows_end_at_the_limits_found_without_integrating",),
+    ),
+    Claim("there the limits towards the L1 end predict no better", id="recovery.spectra"),
+    Claim(
+        "m⊙w with γ = 1/α is biased nearly as HAM with α, but takes about α/2 times as long",
+        theorems=("geometry.sandwich",),
+    ),
 )
 
 

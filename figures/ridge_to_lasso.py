@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, panel_label
 
@@ -19,6 +20,31 @@ CAPTION = (
     "compared; lines that reach 0 there do so exactly only for the lasso. Marks: scikit-learn's ridge regression and "
     "lasso path by coordinate descent, which agree with the limits to the digits in the panels. Every point is "
     "certified by its duality gap and by the optimality condition of the flow, to 1e-10."
+)
+CLAIMS = (
+    Claim("½β‖θ‖² for gradient descent", id="ridge_to_lasso.ridge", tests=("test_ends_agree_with_the_library",)),
+    Claim("βΣ(α|θ| − ln(1 + α|θ|))/α² for HAM", theorems=("ham.stationarity",), tests=("test_limits_are_stationary",)),
+    Claim(
+        "2β‖θ‖₁ for m⊙w, whatever γ",
+        theorems=("mw.lasso",),
+        tests=("test_lasso_satisfies_its_optimality_conditions",),
+    ),
+    Claim(
+        "lines that reach 0 there do so exactly only for the lasso",
+        id="ridge_to_lasso.zeros",
+        tests=("test_the_lasso_alone_has_zeros",),
+    ),
+    Claim(
+        "scikit-learn's ridge regression and lasso path by coordinate descent, which agree with the limits to the "
+        "digits in the panels",
+        id="ridge_to_lasso.library",
+        tests=("test_ends_agree_with_the_library",),
+    ),
+    Claim(
+        "Every point is certified by its duality gap and by the optimality condition of the flow, to 1e-10.",
+        id="ridge_to_lasso.certified",
+        tests=("test_every_lane_is_certified",),
+    ),
 )
 
 

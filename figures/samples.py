@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -21,6 +22,16 @@ CAPTION = (
     "whose limit is within that error (line: median; marks: seeds; those that never get there are not drawn, and where "
     "they are the majority there is no line). With HAM and m⊙w, fewer samples cost orders of magnitude in the scale; "
     "with depth, far less."
+)
+CLAIMS = (
+    Claim(
+        "1/α for HAM, γ/2 for m⊙w, a^L for a diagonal network θ = u^L − v^L of depth L that starts from u = v = a",
+        theorems=("geometry.ham", "woodworth.theorem-1", "geometry.network", "woodworth.depth"),
+    ),
+    Claim(
+        "With HAM and m⊙w, fewer samples cost orders of magnitude in the scale; with depth, far less.",
+        id="samples.cost-in-scale",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -31,6 +32,34 @@ CAPTION = (
     "α). (h) What a rule for α costs: median of the error over the least of the instance, minus 1 (one α: the best "
     "one's median at the centre; where state evolution says ∞, it is the L1 end). (i) Exponents of the power laws, 95 "
     "% by the bootstrap; a misfit (reduced χ² at the medians) far above 1 says that α is no product of powers."
+)
+CLAIMS = (
+    Claim(
+        "state evolution, without a free parameter",
+        id="scaling_law.state-evolution",
+        tests=("test_the_errors_concentrate_on_the_state_evolution",),
+    ),
+    Claim(
+        "the medians bend away from the power law in n, in k and in the noise, and at the two smallest noises most "
+        "instances have no finite best α",
+        id="scaling_law.bend",
+    ),
+    Claim(
+        "in state evolution they are the same",
+        id="scaling_law.proportions",
+        tests=("test_state_evolution_knows_proportions_alone",),
+    ),
+    Claim("the quartiles overlap", id="scaling_law.overlap"),
+    Claim(
+        "its margin m tells the needed α",
+        id="scaling_law.margin",
+        tests=("test_the_margin_tells_the_needed_alpha",),
+    ),
+    Claim(
+        "a misfit (reduced χ² at the medians) far above 1 says that α is no product of powers",
+        id="scaling_law.misfit",
+        tests=("test_fit_finds_a_power_law_and_its_misfit",),
+    ),
 )
 _ANSWERS = {"best": COLOURS["HAM"], "needed": COLOURS["other"]}
 _NAMES = {"d": "columns $d$", "n": "rows $n$", "k": "spikes $k$", "noise": "noise"}

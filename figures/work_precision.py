@@ -3,6 +3,7 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ._claim import Claim
 from .certified import certified
 from .style import panel_label
 
@@ -17,6 +18,18 @@ CAPTION = (
     "Trajectories: the error of the loss along the way over the loss at 0, where an integrator with tolerance rtol "
     "runs until the residual is 10 rtol. Filled: all lanes at once; open: one after the other. Runs that did not "
     "arrive within their budget are not drawn. Where it was measured is said below."
+)
+CLAIMS = (
+    Claim(
+        "Newton's method on the dual costs about the same whatever the tolerance, as its last step squares the error.",
+        id="work_precision.newton",
+        tests=("tests/figures/test_measured.py::test_the_tolerance_hardly_costs_newton_s_method",),
+    ),
+    Claim(
+        "Runs that did not arrive within their budget are not drawn.",
+        id="work_precision.drawn",
+        tests=("tests/figures/test_measured.py::test_every_sound_point_is_drawn_and_no_other",),
+    ),
 )
 
 _STYLES = {

@@ -64,6 +64,9 @@ MODULES = (
 def ledger() -> dict[str, Theorem]:
     """All entries by their ids, in reading order.
 
+    Errors: `ValueError` if two entries have the same id.
+    Source: own; each entry has its `source`.
+
     ```python
     >>> import hamtheory as ht
     >>> ht.theorem.ledger()["geometry.ham"].title

@@ -17,11 +17,12 @@ from ._theorem import Theorem, is_zero
 class Verdict:
     """What verification found of an entry.
 
-    `proof`: "proved", if all `steps` simplified to 0; "failed", with the one that did not in `failed_step`; "numerical"
-    for entries without a derivation. `error`: the worst over `seeds` instances; it holds if that is at most
-    `tolerance`. `as_published`: False if the source says something else. `error_without`: the worst error without a
-    hypothesis; `caught`, of how many mutations the check, or the proof, fails, of `mutations`; None if not asked for.
-    `seconds`: of time.
+    `id`, `title`, `source`: those of the entry. `proof`: "proved", if all `steps` simplified to 0; "failed", with the
+    one that did not in `failed_step`; "numerical" for entries without a derivation. `error`: the worst over `seeds`
+    instances; it holds if that is at most `tolerance`. `as_published`: False if the source says something else.
+    `error_without`: the worst error without a hypothesis; `caught`, of how many mutations the check, or the proof,
+    fails, of `mutations`; None if not asked for; `escaped`: the names of the others. `seconds`: of time.
+    Source: own.
     """
 
     id: str
@@ -61,6 +62,7 @@ def verify(
       make each statement false, and see that this is caught. `progress`: show a bar.
     Returns: a `Verdict` each, in reading order; in float64, whatever the caller has.
     Errors: `ValueError` for an unknown id.
+    Source: own.
 
     ```python
     >>> import hamtheory as ht

@@ -102,5 +102,5 @@ q(x) = -\tfrac12\ln\bigl((1-x^2)^2\bigr),\quad r(x) = \ln\Bigl|\frac{1+x}{1-x}\B
     violated="the end interpolates",
     mutations={"the gain ½ q": {"square": 4}, "the centre stays": {"centre": 0}},
     prove=prove,
-    figures=("large_steps",),
+    figures=("noise", "large_steps"),
 )

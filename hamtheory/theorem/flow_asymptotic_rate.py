@@ -82,5 +82,5 @@ THEOREM = Theorem(
         "the metric at zero": {"place": 0},
     },
     prove=prove,
-    figures=("convergence",),
+    figures=("convergence", "discrete_bias"),
 )

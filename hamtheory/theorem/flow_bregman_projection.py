@@ -74,5 +74,5 @@ D_R(\theta,\theta_0) = \sum_i R(\theta_i) - R(\theta_{0,i}) - R'(\theta_{0,i})(\
     violated="weight decay, although only until t = 1",
     mutations={"the least potential, whatever the start": {"start": 0}},
     prove=prove,
-    figures=("plane", "coordinates"),
+    figures=("plane", "recovery", "coordinates"),
 )

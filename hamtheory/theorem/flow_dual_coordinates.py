@@ -91,5 +91,5 @@ THEOREM = Theorem(
     violated="Euler's method on θ instead of ν",
     mutations={"the 1/n of the loss forgotten": {"exponent": 0}, "1/n twice": {"exponent": 2}},
     prove=prove,
-    figures=("coordinates",),
+    figures=("coordinates", "discrete_bias", "noise", "label_noise"),
 )

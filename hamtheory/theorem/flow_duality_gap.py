@@ -102,5 +102,5 @@ THEOREM = Theorem(
     violated="θ is not θ(ν)",
     mutations={"half of it, as for quadratics": {"weight": 0.5}, "another sign": {"weight": -1}},
     prove=prove,
-    figures=("full_range",),
+    figures=("coordinates",),
 )

@@ -107,5 +107,4 @@ D_{\kappa'} \le D_{\kappa} \le \tfrac{\kappa'}{\kappa} D_{\kappa'}
         "the radius of m⊙w without the half of its metric": {"four": 1},
     },
     prove=prove,
-    figures=("potentials",),
 )

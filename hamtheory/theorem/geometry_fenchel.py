@@ -99,5 +99,4 @@ THEOREM = Theorem(
         "HAM's conjugate without its linear term": {"linear": 0},
     },
     prove=prove,
-    figures=("potentials",),
 )

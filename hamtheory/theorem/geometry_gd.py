@@ -86,5 +86,5 @@ D_R(\theta,\theta_0) = \tfrac12\|\theta-\theta_0\|_2^2, \quad
     violated="an inverse metric that is not 1 but HAM's, with α from 1 to 10",
     mutations={"without the half": {"two": 1}},
     prove=prove,
-    figures=("inverse_metrics",),
+    figures=("inverse_metrics", "plane"),
 )

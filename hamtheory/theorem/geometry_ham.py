@@ -71,5 +71,5 @@ R^*(\mu) = \tfrac{1}{\alpha^2}\bigl[e^{\alpha|\mu|} - 1 - \alpha|\mu|\bigr]
     violated="an inverse metric that is not even, 1 + α max(θ, 0)",
     mutations={"another slope of the metric": {"factor": 1.01}},
     prove=prove,
-    figures=("inverse_metrics", "potentials"),
+    figures=("inverse_metrics", "potentials", "samples"),
 )

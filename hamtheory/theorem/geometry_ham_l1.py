@@ -74,5 +74,5 @@ THEOREM = Theorem(
         "half of the remainder's bound": {"bound": 2},
     },
     prove=prove,
-    figures=("potentials", "full_range"),
+    figures=("potentials", "matched_bias", "duel"),
 )

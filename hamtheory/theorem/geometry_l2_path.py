@@ -86,5 +86,5 @@ p = X^+ y, \quad P = X^+X""",
         "m⊙w: the third derivative, not its sixth": {"six": 3},
     },
     prove=prove,
-    figures=("interpolation",),
+    figures=("interpolation", "full_range", "matched_bias"),
 )

@@ -86,5 +86,5 @@ R^*(\mu) = \tfrac12\gamma(\cosh 2\mu - 1)""",
         "γ = |m² − w²|": {"offset": 1},
     },
     prove=prove,
-    figures=("inverse_metrics", "potentials"),
+    figures=("inverse_metrics", "plane", "crossing"),
 )

@@ -64,5 +64,5 @@ THEOREM = Theorem(
         "half of the remainder's bound": {"bound": 0.5},
     },
     prove=prove,
-    figures=("potentials", "full_range"),
+    figures=("potentials", "matched_bias", "duel"),
 )

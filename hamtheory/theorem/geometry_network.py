@@ -91,4 +91,5 @@ R(\theta) = \frac{a^2}{L(L-2)}\,q_L(\theta/a^L),\ q_L' = h_L^{-1},\ h_L(z) = (1-
         "exponents with L − 1": {"shift": 1},
     },
     prove=prove,
+    figures=("samples", "passage"),
 )

@@ -64,5 +64,5 @@ THEOREM = Theorem(
         "the metric √(θ² + γ²)": {"speed": 1},
     },
     prove=prove,
-    figures=("inverse_metrics", "potentials", "interpolation"),
+    figures=("inverse_metrics", "plane", "recovery", "duel"),
 )

@@ -92,5 +92,4 @@ R'(\theta) = \tfrac12\operatorname{asinh}(\theta/\gamma),\quad \text{at every}\ 
     violated="u₀v₀ = γ²/4",
     mutations={"the rate of R' = asinh(θ/γ)": {"rate": 1}, "u₀v₀ = γ²": {"quarter": 1}},
     prove=prove,
-    figures=("discrete_bias",),
 )

@@ -110,5 +110,5 @@ THEOREM = Theorem(
     violated="no weight decay: the term −βθ of HAM's flow changes the loss too",
     mutations={"the loss of HAM is below that of gradient descent at all times, in two dimensions": {"dimension": 2}},
     prove=prove,
-    figures=("convergence",),
+    figures=("inverse_metrics", "plane"),
 )

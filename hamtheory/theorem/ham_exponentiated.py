@@ -88,5 +88,5 @@ m_1 w_1 = \theta_0\,(1-\eta x)^2 = \theta_0\, e^{-\eta(2\operatorname{sign}(\the
         "twice that difference": {"second": 2},
     },
     prove=prove,
-    figures=("orders",),
+    figures=("orders", "crossing", "flips_over_time"),
 )

@@ -93,5 +93,5 @@ THEOREM = Theorem(
     violated="both steps are from the same θ",
     mutations={"half of the jump": {"crossing": 1}, "the two are the same": {"crossing": 0}},
     prove=prove,
-    figures=("orders", "flips_over_time"),
+    figures=("orders", "crossing"),
 )

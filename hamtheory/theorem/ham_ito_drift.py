@@ -99,5 +99,5 @@ THEOREM = Theorem(
         "the natural gradient's sign": {"natural": 1},
     },
     prove=prove,
-    figures=("noise", "label_noise", "effective_bias"),
+    figures=("discrete_bias", "noise", "flips_over_time", "effective_bias", "label_noise"),
 )

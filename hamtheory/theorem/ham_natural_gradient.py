@@ -83,5 +83,4 @@ z = \alpha\eta\operatorname{sign}(\theta)g;\quad \text{both brackets are}\ \ge 0
         "with its square": {"power": 2},
     },
     prove=prove,
-    figures=("orders",),
 )

@@ -70,5 +70,5 @@ THEOREM = Theorem(
         "decay e^(−βt)": {"decay": 1},
     },
     prove=prove,
-    figures=("crossing",),
+    figures=("inverse_metrics", "crossing", "neuron", "recovered_signs"),
 )

@@ -69,5 +69,5 @@ THEOREM = Theorem(
         "γ does not move": {"decay": 0},
     },
     prove=prove,
-    figures=("inverse_metrics",),
+    figures=("orders",),
 )

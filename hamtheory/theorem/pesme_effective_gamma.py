@@ -90,5 +90,5 @@ dM = \sqrt{2f/n}\,X^\top dB,\quad \theta = u^2 - v^2,\ \gamma = 2uv:\quad
     violated="the squared residuals are equal to their mean: noise of single samples, one row five times the others",
     mutations={"α² for γ, twice the rate": {"factor": 4}, "L for f, half of it": {"factor": 1}},
     prove=prove,
-    figures=("effective_bias", "noise"),
+    figures=("flips_over_time", "effective_bias"),
 )

@@ -98,5 +98,5 @@ T_{m\odot w} = \frac{1}{2\rho}\Bigl[\operatorname{asinh}\frac{\gamma}{y}
         "HAM's time at large α, for every α": {"shift": 0},
     },
     prove=prove,
-    figures=("passage",),
+    figures=("crossing", "passage", "recovered_signs"),
 )

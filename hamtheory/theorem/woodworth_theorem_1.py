@@ -86,5 +86,5 @@ Q_\alpha = \ln(\alpha^{-2})\|\theta\|_1 + \sum_i|\theta_i|(\ln|\theta_i| - 1) + 
     violated="u₀ = v₀",
     mutations={"γ = α²": {"scale": 1}, "γ = 4α²": {"scale": 4}},
     prove=prove,
-    figures=("interpolation", "samples"),
+    figures=("interpolation", "full_range", "samples"),
 )

@@ -86,5 +86,4 @@ THEOREM = Theorem(
         "its other sign": {"second": -1},
     },
     prove=prove,
-    figures=("orders",),
 )

@@ -72,6 +72,14 @@ def test_says_everything_about_the_figures_that_are_there(made_up):
     assert set(page.addresses) == {"#inverse_metrics", "inverse_metrics.png", "inverse_metrics.pdf"}
 
 
+def test_says_what_is_claimed_and_how_to_check_it(made_up):
+    page = Page(index.write_index(made_up, smoke=False).read_text(encoding="utf-8"))
+    for claim in inverse_metrics.CLAIMS:
+        assert page.texts.count(f"{claim.says} ") == 1
+    assert "hamtheory verify mw.balanced-no-flip" in page.texts
+    assert "inverse_metrics.plateau" in page.texts  # measured
+
+
 def test_leaves_out_pictures_without_their_data(made_up, monkeypatch):
     monkeypatch.setattr(store, "path", lambda name, *, smoke=False: made_up / "nowhere")
     assert "<figure" not in index.write_index(made_up, smoke=True).read_text(encoding="utf-8")

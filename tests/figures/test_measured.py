@@ -40,3 +40,11 @@ def test_an_accurate_limit_costs_least_from_this_package():
     points = store.load("work_precision").to_dataframe().query("task == 'limits' and status == 0")
     ours = points[points.solver == "solve_limits"]
     assert ours.error.max() < 1e-7 and ours.seconds.max() < points[points.solver != "solve_limits"].seconds.min()
+
+
+def test_the_tolerance_hardly_costs_newton_s_method():
+    # One more step squares the error.
+    points = store.load("work_precision").to_dataframe().query("task == 'limits' and status == 0")
+    for solver in ("solve_limits", "NumPy Newton"):
+        own = points[points.solver == solver]
+        assert own.error.max() > 1e4 * own.error.min() and own.seconds.max() < 2 * own.seconds.min()
