@@ -4,14 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
 from pygments.formatters.html import HtmlFormatter
 
-from . import bibliography, code, gallery, ledger, links, reference
+from . import bibliography, code, gallery, ledger, links, notebooks, reference
 from .markdown import Names, render
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +25,7 @@ TEXTS = {
     "contributing.html": ROOT / "CONTRIBUTING.md",
 }
 QUESTIONS = {f"questions/{path.stem}.html": path for path in sorted((HERE / "questions").glob("*.md"))}
+NOTEBOOKS = {f"notebooks/{path.stem}.html": path for path in notebooks.files()}
 COMMANDS = ((), ("flow",), ("limit",), ("sweep",), ("sweep", "run"), ("sweep", "resume"), ("sweep", "status"),
             ("sweep", "verify"), ("sweep", "export"), ("train",), ("verify",))  # fmt: skip
 
@@ -45,8 +46,8 @@ _TEMPLATE = """<!doctype html>
 def pages() -> list[str]:
     """The addresses of all pages, in reading order."""
     rooms = [f"reference/{room}.html" for room in reference.ROOMS]
-    return ["index.html", "interactive.html", "gallery.html", "ledger.html", "questions/index.html", *QUESTIONS,
-            *rooms, "cli.html", "glossary.html", "references.html", "contributing.html"]  # fmt: skip
+    return ["index.html", "interactive.html", "gallery.html", "ledger.html", *NOTEBOOKS, "questions/index.html",
+            *QUESTIONS, *rooms, "cli.html", "glossary.html", "references.html", "contributing.html"]  # fmt: skip
 
 
 def build(
@@ -58,8 +59,8 @@ def build(
 ) -> list[str]:
     """Write the site to a folder; returns what is wrong with it, one complaint a line.
 
-    `only`: some of the pages, by their addresses. `run`: execute their code blocks, and
-    list the steps of the proofs. `note`: is told what comes next.
+    `only`: some of the pages, by their addresses. `run`: execute their code blocks and the notebooks, and list the
+    steps of the proofs. `note`: is told what comes next.
     """
     chosen = pages() if only is None else list(only)
     keys = bibliography.read(ROOT / "references.bib")
@@ -73,6 +74,11 @@ def build(
     for address, path in (TEXTS | QUESTIONS).items():
         if address in chosen:
             site.text(address, path)
+    if run and any(address in chosen for address in NOTEBOOKS):
+        note(f"Executing {sum(address in chosen for address in NOTEBOOKS)} notebooks.")
+    for address, path in NOTEBOOKS.items():
+        if address in chosen:
+            site.notebook(address, path, entries, run=run)
     if "questions/index.html" in chosen:
         items = "".join(f'<li><a href="{Path(a).name}">{_title(path)}</a></li>' for a, path in QUESTIONS.items())
         intro = "Questions that reviewers of HAM asked and nobody had answered. Each was put to an experiment."
@@ -147,6 +153,22 @@ class _Site:
         self.complaints += [f"{path.relative_to(ROOT)}, {complaint}" for complaint in code.commands(markdown)]
         self.write(address, _title(path), found.html, found.unknown)
 
+    def notebook(self, address: str, path: Path, theorems: Collection[str], *, run: bool) -> None:
+        """Write the page of a notebook, with what it shows when it is executed."""
+        try:
+            body, unknown, complaints = notebooks.page(
+                path,
+                self.names,
+                self.out,
+                theorems=theorems,
+                run=run,
+                resolve=lambda to: self._resolve(to, path, "../"),
+            )
+            self.complaints += complaints
+            self.write(address, notebooks.title(path), body, unknown)
+        except ValueError as error:
+            self.complaints.append(f"{path.relative_to(ROOT)}: {error}")
+
     def _resolve(self, target: str, path: Path, root: str) -> str:
         """The address on the site of what a Markdown file links to; files that are no pages are copied."""
         if "://" in target or target.startswith("#"):
@@ -155,7 +177,7 @@ class _Site:
             return self._figure(target.removeprefix("figure:"), path, root)
         name, _, fragment = target.partition("#")
         file = Path(os.path.normpath(path.parent / name))
-        texts = {text: address for address, text in (TEXTS | QUESTIONS).items()} | {
+        texts = {text: address for address, text in (TEXTS | QUESTIONS | NOTEBOOKS).items()} | {
             ROOT / "references.bib": "references.html",
             HERE / "interactive.html": "interactive.html",
         }
@@ -187,6 +209,7 @@ def _navigation(here: str, root: str) -> str:
     groups = {
         "": {"index.html": "Start", "interactive.html": "Try it: the plane", "gallery.html": "Gallery",
              "ledger.html": "Ledger of theorems"},
+        "Notebooks": {address: _numbered(path) for address, path in NOTEBOOKS.items()},
         "Open questions": {"questions/index.html": "All seven"}
         | {address: f"{i}. {_short(path)}" for i, (address, path) in enumerate(QUESTIONS.items(), 1)},
         "Reference": {f"reference/{room}.html": title for room, title in reference.ROOMS.items()}
@@ -207,6 +230,15 @@ def _short(path: Path) -> str:
     """A question in two or three words: the name of its file."""
     words = path.stem.partition("-")[2].replace("-", " ").capitalize()
     return words.replace("alpha", "α").replace(" ham", " HAM").replace("Hyp ", "HYP ")
+
+
+def _numbered(path: Path) -> str:
+    """A notebook in a few words: its number, and the name of its file."""
+    number, _, words = path.stem.partition("_")
+    words = words.replace("_", " ").capitalize()
+    for word in ("Ham", "l1"):
+        words = words.replace(word, word.upper())
+    return f"{number}. {words}"
 
 
 def _command_line() -> str:
