@@ -13,6 +13,7 @@ class Flips(eqx.Module):
     `initial`, `sign`: the first and the last sign that an entry had, −1 or 1, int8; 0 if it has been zero throughout.
     `gross`: how often it has flipped, int32. `first`, `last`: when it did so first and last: times, NaN if never, along
     a flow; numbers of steps, −1 if never, along a run. All of the shape of θ, with leading axes of lanes or saves.
+    Source: own; counted in [jacobs2026ham], Fig. 2.
     """
 
     initial: Int[Array | np.ndarray, "*shape"]

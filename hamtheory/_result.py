@@ -12,6 +12,7 @@ class Result(eqxi.Enumeration):
 
     Compare with `==`; `Result[r]` is the message. Under `vmap` the comparison is an array with one entry a lane, and
     `codes(r)` are the integers stored with data, in the order of `NAMES` (0 is `converged`).
+    Source: own.
     """
 
     converged = "converged: the certificate is within tolerance"
@@ -46,7 +47,20 @@ NAMES = ("converged", "reached_end", "infeasible", "max_steps", "stuck", "stalle
 
 
 def codes(result) -> jax.Array:
-    """The integer code of each lane, in the order of `NAMES`."""
+    """The integer code of each lane, in the order of `NAMES`.
+
+    Arguments: `result`: a member of `Result`, or under `vmap` an array of them.
+    Returns: integers, a scalar or one entry a lane.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> code = int(ht.codes(ht.Result.max_steps))
+    >>> code, ht.NAMES[code]
+    (3, 'max_steps')
+
+    ```
+    """
     return jnp.asarray(result._value)
 
 

@@ -11,7 +11,20 @@ from .problem import LinearRegression
 
 
 def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array, "*batch"]:
-    """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0)."""
+    """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0).
+
+    Arguments: `theta`, (..., d).
+    Returns: (...).
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> float(ht.metrics.relative_residual(problem, [0.0, 0.5]))
+    0.5
+
+    ```
+    """
     return jnp.linalg.norm(problem.residual(theta), axis=-1) / _scale(problem)
 
 
@@ -19,6 +32,17 @@ def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector)
     """`‖Xθ − Py‖ / ‖y‖` with P the projection on the range of X: the part of the residual that can be removed.
 
     Equal to `relative_residual` where `Xθ = y` has a solution.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0], [1.0]], [1.0, 0.0])
+    >>> round(float(ht.metrics.relative_residual(problem, [0.5])), 4)  # the least there is
+    0.7071
+    >>> round(float(ht.metrics.relative_distance_to_least_squares(problem, [0.5])), 4)
+    0.0
+
+    ```
     """
     space = problem.row_space
     return jnp.linalg.norm(space.singular_values * (space.project(theta) - space.target)) / _scale(problem)
@@ -34,6 +58,7 @@ class Certificate(eqx.Module):
 
     `residual`: the removable relative residual. `duality_gap`: of the Bregman projection, see `certify`.
     `relative_gap`: its size relative to the divergence D_R(θ, θ₀) that the limit minimises.
+    Source: own.
     """
 
     residual: Float[Array, ""]
@@ -59,6 +84,23 @@ def certify(
     the difference of their values at (θ, ν) equals `D_R(θ, θ(ν)) + νᵀ(Xθ − y)` with `θ(ν) = (R*)′(R′(θ₀) + Xᵀν)`,
     which is how it is evaluated: nothing cancels. For `θ = θ(ν)` only the second term remains. For an inconsistent y,
     the least-squares set takes the place of the interpolators.
+
+    Arguments: `theta`, `theta0`: (d,). `coordinates`: λ, (r,), such as those of `nearest_coordinates`.
+    Returns: a `Certificate` of scalars.
+    Source: own.
+
+    ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> import hamtheory as ht
+    >>> problem, geo, start = ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=5.0), [0.0, 0.0]
+    >>> for theta in (ht.solve_limit(problem, geo).theta, [0.0, 1.0]):  # two interpolators
+    ...     coordinates = ht.metrics.nearest_coordinates(problem, geo, theta, start)
+    ...     print(bool(ht.metrics.certify(problem, geo, theta, start, coordinates).violation < 1e-9))
+    True
+    False
+
+    ```
     """
     theta, theta0 = jnp.asarray(theta), jnp.asarray(theta0)
     space = problem.row_space
@@ -77,6 +119,19 @@ def nearest_coordinates(
 
     Nearest in the metric `Σ g⁻¹(θ) (·)²` of the geometry: to leading order this makes the duality gap smallest, and
     coordinates at which the mirror map magnifies the errors of θ do not spoil it.
+
+    Arguments: `theta`, `theta0`: (d,).
+    Returns: λ, (r,).
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> found = ht.metrics.nearest_coordinates(problem, ht.Euclidean(), [0.4, 0.8], [0.0, 0.0])
+    >>> (found @ problem.row_space.basis).round(4).tolist()
+    [0.4, 0.8]
+
+    ```
     """
     space = problem.row_space
     weights = geo.inverse_metric(theta)
@@ -89,7 +144,22 @@ def nearest_coordinates(
 def invariant_drift(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, ""]:
-    """How far `R′(θ) − R′(θ₀)` has left row(X), relative to its size: zero along an exact flow."""
+    """How far `R′(θ) − R′(θ₀)` has left row(X), relative to its size: zero along an exact flow.
+
+    Arguments: `theta`, `theta0`: (d,).
+    Returns: a scalar, from 0 to 1.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> for theta in ([0.4, 0.8], [1.0, 0.5]):
+    ...     print(round(float(ht.metrics.invariant_drift(problem, ht.Euclidean(), theta, [0.0, 0.0])), 4))
+    0.0
+    0.6
+
+    ```
+    """
     shift = geo.mirror_map(theta) - geo.mirror_map(theta0)
     outside = jnp.linalg.norm(shift - problem.row_space.project(shift) @ problem.row_space.basis)
     size = jnp.linalg.norm(shift)
@@ -99,7 +169,25 @@ def invariant_drift(
 def relative_stationarity(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, weight_decay: Number
 ) -> Float[Array, ""]:
-    """The largest violation of the optimality condition of the limit under weight decay, over the largest |∇f(0)|."""
+    """The largest violation of the optimality condition of the limit under weight decay, over the largest |∇f(0)|.
+
+    Arguments: `theta`: (d,). `weight_decay`: β, a number.
+    Returns: a scalar; 0 at the limit.
+    Errors: `ValueError` for a geometry that knows no weight decay.
+    Source: own.
+
+    ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> import hamtheory as ht
+    >>> problem, geo = ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.Euclidean()
+    >>> for theta in (ht.solve_limit(problem, geo, weight_decay=1.0).theta, [0.0, 0.0]):
+    ...     print(round(float(ht.metrics.relative_stationarity(problem, geo, theta, 1.0)), 6))
+    0.0
+    1.0
+
+    ```
+    """
     theta = jnp.asarray(theta)
     violation = geo.stationarity(theta, problem.gradient(theta), weight_decay)
     scale = jnp.max(jnp.abs(problem.gradient(jnp.zeros_like(theta))))
@@ -107,18 +195,55 @@ def relative_stationarity(
 
 
 def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
-    """`norm / least − 1`: how far a norm is above the least possible one."""
+    """`norm / least − 1`: how far a norm is above the least possible one.
+
+    Arguments: numbers or arrays, that broadcast against each other.
+    Returns: their common shape.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> float(ht.metrics.relative_excess(3.0, 2.0))
+    0.5
+
+    ```
+    """
     return jnp.asarray(norm) / jnp.asarray(least) - 1
 
 
 def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
-    """`‖θ − reference‖₂`."""
+    """`‖θ − reference‖₂`.
+
+    Arguments: `theta`: (..., d). `reference`: (d,).
+    Returns: (...).
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> float(ht.metrics.distance([3.0, 4.0], [0.0, 0.0]))
+    5.0
+
+    ```
+    """
     theta, reference = jnp.asarray(theta), jnp.asarray(reference)
     return jnp.linalg.norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
 
 
 def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Array, ""]:
-    """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect."""
+    """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect.
+
+    Arguments: `theta`: an array, (d,). `share`: from 0 to 1.
+    Returns: a scalar, an integer; 0 for θ = 0.
+    Source: own.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import hamtheory as ht
+    >>> int(ht.metrics.entries_carrying(jnp.array([0.0, 5.0, -4.0, 0.05])))
+    2
+
+    ```
+    """
     sizes = jnp.sort(jnp.abs(jnp.asarray(theta)))[::-1]
     return jnp.where(sizes[0] > 0, jnp.sum(jnp.cumsum(sizes) < share * jnp.sum(sizes)) + 1, 0)
 
@@ -127,6 +252,18 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
     """`λ_min⁺(X diag(g⁻¹(θ)) Xᵀ) / n`: the rate at which the residual of the flow decays near its limit θ.
 
     The loss decays at twice that rate. Units: inverse time.
+
+    Arguments: `theta`: the limit, (d,).
+    Returns: a scalar.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> round(float(ht.metrics.asymptotic_rate(problem, ht.HAM(alpha=5.0), [0.0, 1.0])), 4)
+    25.0
+
+    ```
     """
     space = problem.row_space
     root = space.singular_values[:, None] * space.basis * jnp.sqrt(geo.inverse_metric(theta))[None, :]
@@ -141,6 +278,20 @@ def gradient_second_moments(
     """`E[gᵢ²]` of the gradient g at θ of a mini-batch drawn with replacement, with noise δ on the labels.
 
     `(1 − 1/b)(∇ᵢf)² + Σⱼ (rⱼ² + δ²) xⱼᵢ² / (n b)`, r the residual; of all samples (None), `(∇ᵢf)² + δ² Σⱼ xⱼᵢ² / n²`.
+
+    Arguments: `theta`: (d,). `batch_size`: b, left out: all samples. `label_noise`: δ.
+    Returns: (d,).
+    Source: own; the noise of the gradient, [pesme2021implicit].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 0.0], [0.0, 1.0]], [1.0, 0.0])
+    >>> for batch_size in (1, None):
+    ...     print(ht.metrics.gradient_second_moments(problem, [0.0, 0.0], batch_size=batch_size).tolist())
+    [0.5, 0.0]
+    [0.25, 0.0]
+
+    ```
     """
     X, n, residual = problem.X, problem.n, problem.residual(theta)
     exact, noise = jnp.square(residual @ X / n), jnp.square(jnp.asarray(label_noise, problem.dtype))
@@ -153,6 +304,20 @@ def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta
     """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
 
     Of `GD`, `HYP`, `HAMStep`, `ProductGD`, mirror descent and the natural gradient, without weight decay.
+
+    Arguments: `theta`: the limit, (d,).
+    Returns: a scalar.
+    Source: own; for HAM, [jacobs2026ham].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> for geo in (ht.Euclidean(), ht.HAM(alpha=5.0)):
+    ...     print(round(float(ht.metrics.stable_learning_rate(problem, geo, [0.0, 1.0])), 4))
+    0.4
+    0.08
+
+    ```
     """
     root = problem.X * jnp.sqrt(geo.inverse_metric(theta))[None, :]
     return 2 * problem.n / jnp.square(jnp.linalg.norm(root, ord=2))

@@ -16,6 +16,7 @@ class AbstractAlgorithm(eqx.Module):
 
     A frozen pytree. Its real numbers are traced, in the dtype of the problem, so that new ones compile nothing; fields
     marked static are compiled in. The methods see one lane: `vmap` makes many of it.
+    Source: own.
 
     ```python
     >>> import jax.numpy as jnp

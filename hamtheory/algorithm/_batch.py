@@ -32,6 +32,7 @@ class RunBatch(eqx.Module):
     `steps`: the numbers of the saved steps, (saves,); `loss`: of all samples at them, (lanes, saves), where a lane that
     has ended stays as it was. `ended`: the number of the last step of each, (lanes,), of a lane that has left the range
     of numbers the save at which that was found. `states`, `integral`: the last ones, pytrees of (lanes, ...) arrays.
+    Source: own.
     """
 
     theta: Float[np.ndarray, "lanes d"]

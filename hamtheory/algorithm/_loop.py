@@ -32,6 +32,7 @@ class RunResult(eqx.Module):
     that led to an infinity or NaN, −1 if none did.
     `states`: the saved states of the algorithm, a pytree of (saves, ...) arrays. Of `ProductGD`, `ms` and `ws`:
     (saves, d). `integral`: that of the `integrand`, a pytree of (saves, ...) arrays; None without one.
+    Source: own.
     """
 
     steps: Int[Array, " saves"]
@@ -46,10 +47,18 @@ class RunResult(eqx.Module):
 
     @property
     def ms(self) -> Float[Array, "saves d"]:
+        """m after the saved steps, of `ProductGD`.
+
+        Errors: `AttributeError` for any other algorithm.
+        """
         return self._factors.m
 
     @property
     def ws(self) -> Float[Array, "saves d"]:
+        """w after the saved steps, of `ProductGD`.
+
+        Errors: `AttributeError` for any other algorithm.
+        """
         return self._factors.w
 
     @property

@@ -19,7 +19,12 @@ _TWO_STARTS = "theta0 must be left out for ProductGD with m0 and w0: the start i
 
 
 class ProductState(NamedTuple):
-    """The factors, (d,) each, and with resets the number of steps since the last one."""
+    """The state of `ProductGD`.
+
+    Fields: `m`, `w`: the factors, (d,), with a leading axis of saves in a result. `since`: with resets, the number of
+      steps since the last one; else None.
+    Source: own.
+    """
 
     m: Float[Array, "*saves d"]
     w: Float[Array, "*saves d"]

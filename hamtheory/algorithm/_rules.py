@@ -15,6 +15,8 @@ from ._base import AbstractAlgorithm, refused_if
 class GD(AbstractAlgorithm):
     """Gradient descent: `θ ← θ − η∇f(θ)`.
 
+    Source: own (the textbook rule).
+
     ```python
     >>> import hamtheory as ht
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
@@ -47,7 +49,7 @@ class Exponentiated(AbstractAlgorithm):
     entry changes its sign or leaves zero.
 
     Arguments: `beta` ≥ 0, the weight decay; `clip` > 0: the exponent is clipped to ±`clip`. Scalars, or (d,).
-    Errors: `ValueError` for a start at zero, where it would stay.
+    Errors: `ValueError` for bad arguments, and for a start at zero, where it would stay.
     Source: [jacobs2026ham], Theorem 3.1.
 
     ```python
@@ -169,7 +171,9 @@ class HAMStep(AbstractHyperbolic):
     Consistent with the flow of `HAM(alpha)` with weight decay β, to first order in η. Near a limit it is stable for
     `η λ_max(X diag(1 + α|θ|) Xᵀ)/n < 2`.
 
-    Arguments and errors: as for `HYP`. Source: [jacobs2026ham].
+    Arguments: `alpha`, `beta`, `gradient_below` and `clip`, as for `HYP`.
+    Errors: as for `HYP`.
+    Source: [jacobs2026ham], Algorithm 1; its flow: Theorems 4.2 and B.6.
 
     ```python
     >>> import hamtheory as ht

@@ -42,6 +42,7 @@ class FlowBatch(eqx.Module):
     ended, an index of `hamtheory.NAMES`. `time`, `steps`, `rejected`: (lanes,). `ts` and `loss`: (times,) and
     (lanes, times), if times were given; a lane that has converged stays where it is. `flips`: a `hamtheory.signs.Flips`
     of arrays (lanes, d), if asked for.
+    Source: own.
     """
 
     theta: Float[np.ndarray, "lanes d"]
@@ -97,7 +98,7 @@ def solve_flows(
 
     A lane's result does not depend on the others. It agrees with that of `solve_flow` within the tolerances.
     Source: the flow, [jacobs2026ham]; the dual coordinates, [li2022implicit]; the methods, [tsitouras2011runge],
-    [sommeijer1998rkc].
+      [sommeijer1998rkc].
 
     ```python
     >>> import jax

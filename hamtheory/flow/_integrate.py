@@ -30,6 +30,7 @@ class FlowResult(eqx.Module):
     `relative_gap`, `rank`, `distance`.
     `states`: the trajectory in the coordinates of the integration, a pytree of (times, ...) arrays.
     `how`: the flow and its plan, from which `ht.signs.flip_times` integrates it again; None inside `jit` and `vmap`.
+    Source: own.
     """
 
     ts: Float[Array, " times"]

@@ -66,8 +66,8 @@ def solve_flow(
 
     Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at
     (dual flows then take Kvaerno5).
-    Source: [jacobs2026ham]; the dual coordinates: [li2022implicit]; the solvers: [kidger2021on],
-    [tsitouras2011runge], [kvaerno2004singly].
+    Source: [jacobs2026ham]; the dual coordinates: [li2022implicit]; the solvers: [kidger2021on], [tsitouras2011runge],
+      [kvaerno2004singly].
 
     ```python
     >>> import jax
@@ -99,14 +99,20 @@ def solve_flow(
 
 
 class ProductFlowResult(FlowResult):
-    """A `FlowResult` of m⊙w in parameter space, with the factors `ms` and `ws`, (times, d)."""
+    """A `FlowResult` of m⊙w in parameter space, with the factors `ms` and `ws`, (times, d).
+
+    Its `states` are m + w and m − w.
+    Source: own.
+    """
 
     @property
     def ms(self) -> Float[Array, "times d"]:
+        """m along the trajectory."""
         return (self.states[0] + self.states[1]) / 2
 
     @property
     def ws(self) -> Float[Array, "times d"]:
+        """w along the trajectory."""
         return (self.states[0] - self.states[1]) / 2
 
 

@@ -30,7 +30,21 @@ STIFF = 10_000.0
 def stiffness(problem: LinearRegression, geo: AbstractGeometry, theta: Float[Array, " d"]) -> Float[Array, ""]:
     """The condition number of `X diag(g⁻¹(θ)) Xᵀ` on the range of X.
 
-    At the limit θ, the number of steps that an explicit integrator's stability demands is a small multiple of it.
+    At the limit θ, the number of steps that an explicit integrator's stability demands is a small multiple of it: from
+    10⁴ on, `solve_flow` takes an implicit one.
+
+    Arguments: `problem`, `geo`: any. `theta`: an array, (d,).
+    Returns: a scalar, at least 1.
+    Source: own.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 0.0], [0.0, 1.0]], [0.0, 3.0])
+    >>> float(ht.flow.stiffness(problem, ht.HAM(alpha=5.0), jnp.array([0.0, 3.0])))
+    16.0
+
+    ```
     """
     space = problem.row_space
     root = space.singular_values[:, None] * space.basis * jnp.sqrt(geo.inverse_metric(theta))[None, :]

@@ -30,6 +30,7 @@ class StochasticFlowResult(eqx.Module):
     `residual`: `‖Xθ − y‖/‖y‖` at the ends, (paths,). `shift`: what has moved the limit, (paths, times, d): of
     `ProductGD`, `ln(γ₀/γ_t)`; of the other algorithms c, by which the drift κ has moved `R′(θ_t) − R′(θ₀)` away from
     the row space of X. `codes`: how each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
+    Source: own.
     """
 
     ts: Float[Array, " times"]

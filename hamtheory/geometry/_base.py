@@ -19,6 +19,7 @@ class AbstractGeometry(eqx.Module):
 
     A new geometry fills in the abstract methods; `AbstractStaticGeometry` fills in the last two for geometries that
     weight decay does not move. Check it with `hamtheory.geometry.check_geometry`.
+    Source: own; the flow and its mirror flow, [jacobs2026ham], [li2022implicit].
     """
 
     @abc.abstractmethod
@@ -58,7 +59,10 @@ class AbstractGeometry(eqx.Module):
 
 
 class AbstractStaticGeometry(AbstractGeometry):
-    """A geometry that weight decay leaves in place: `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ) − βθ` (HAM, Theorem 4.2)."""
+    """A geometry that weight decay leaves in place: `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ) − βθ`.
+
+    Source: [jacobs2026ham], Theorem 4.2.
+    """
 
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
         return self, weight_decay
@@ -74,12 +78,16 @@ class AbstractExponentialGeometry(AbstractGeometry):
     entries span thousands of orders of magnitude has exponents of moderate size, and a parameter far outside the range
     of floating-point numbers is one more number. In both families `∂θ/∂ℓ = −θ` at constant s. Limits are found in
     these coordinates, following the path in ℓ from the L2 end.
+    Source: own.
     """
 
     @classmethod
     @abc.abstractmethod
     def at_log(cls, log: Parameter) -> "AbstractExponentialGeometry":
-        """The member with this natural logarithm of its parameter, `ln α` or `ln γ`."""
+        """The member with this natural logarithm of its parameter, `ln α` or `ln γ`.
+
+        Errors: `ValueError` for a logarithm that is not finite or not within ±10⁵.
+        """
 
     @property
     @abc.abstractmethod
@@ -97,15 +105,15 @@ class AbstractExponentialGeometry(AbstractGeometry):
 
     @abc.abstractmethod
     def exponent(self, theta: Array) -> Scalars:
-        """`s(θ)`."""
+        """`s(θ)`, elementwise."""
 
     @abc.abstractmethod
     def from_exponent(self, s: Array) -> Scalars:
-        """`θ(s)`."""
+        """`θ(s)`, elementwise."""
 
     @abc.abstractmethod
     def log_weight(self, s: Array) -> Scalars:
-        """`ln dθ/ds`."""
+        """`ln dθ/ds`, elementwise."""
 
     @abc.abstractmethod
     def log_exponent_unit(self, dtype) -> Scalars:

@@ -10,12 +10,31 @@ from ._divergence import divergence_terms
 
 
 def check_geometry(geo: AbstractGeometry, theta: ArrayLike | None = None, *, rtol: float = 1e-7) -> None:
-    """Raise `AssertionError` naming the first identity between the methods of `geo` that fails.
+    """Check that the methods of a geometry belong together, by the identities between them.
 
-    Checked at `theta` (default: ±10^k for k from −6 to 3, and 0): g⁻¹ is even and positive; R′ is odd, its derivative
-    is 1/g⁻¹; (R*)′ inverts it, with derivative g⁻¹; R and R* have the right derivatives and satisfy Fenchel's equality
-    `R(θ) + R*(R′(θ)) = θ R′(θ)`; the Bregman divergence is `½ (θ − θ₀)² / g⁻¹` to leading order.
-    Derivatives come from automatic differentiation, and R′ also from quadrature of 1/g⁻¹. Needs float64.
+    g⁻¹ is even and positive; R′ is odd, its derivative is 1/g⁻¹; (R*)′ inverts it, with derivative g⁻¹; R and R* have
+    the right derivatives and satisfy Fenchel's equality `R(θ) + R*(R′(θ)) = θ R′(θ)`; the Bregman divergence is
+    `½ (θ − θ₀)² / g⁻¹` to leading order. Derivatives come from automatic differentiation.
+
+    Arguments: `geo`: any geometry. `theta`: where, of any shape that broadcasts against its parameters; left out: ±10^k
+      for k from −6 to 3, and 0. `rtol`: the largest relative error.
+    Errors: `AssertionError` naming the first identity that fails; `ValueError` without float64.
+    Source: own.
+
+    ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> import hamtheory as ht
+    >>> class Wrong(ht.Euclidean):
+    ...     def potential(self, theta):
+    ...         return abs(theta)
+    >>> ht.geometry.check_geometry(ht.HAM(alpha=5.0))
+    >>> ht.geometry.check_geometry(Wrong())
+    Traceback (most recent call last):
+    ...
+    AssertionError: Wrong: dR/dθ = R′ fails: ...
+
+    ```
     """
     if theta is None:
         scale = 10.0 ** np.arange(-6, 4)

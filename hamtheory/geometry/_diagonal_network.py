@@ -37,10 +37,13 @@ class DiagonalNetwork(AbstractGeometry):
 
     Arguments: `depth`, the integer L ≥ 2. `scale` a > 0, or its natural logarithm `log_scale`; a scalar, or an array
       that broadcasts against θ. Its power a^L, the unit of θ, must be within the range of its dtype.
+      What was given is `parameter`; `logarithmic`: whether as a logarithm.
     Accuracy: g⁻¹, R′ and R are exact to rounding. The way back from μ, for L > 2, cannot be: at θ ≫ a^L it depends on
       `1 − |z| = (a/u)^(L−2)`. The relative error of (R*)′ is `L/(L−2) · eps/(1 − |z|)`, that of R*
       `2/(L−2) · eps/(1 − |z|)`, and where `1 − |z|` is below eps, R′ rounds to its bound, from which there is none.
     Weight decay `β(‖u‖² + ‖v‖²)` moves a to `a e^(−2βt)`, and where the flow ends is no function of θ alone: refused.
+    Errors: `ValueError` unless exactly one of `scale` and `log_scale` is given, for one that is not positive and
+      finite, or a logarithm beyond ±10⁵, where a^L leaves the range, and for L < 2; `TypeError` if L is no integer.
     Source: [woodworth2020kernel], Section 5.
 
     ```python
@@ -64,10 +67,12 @@ class DiagonalNetwork(AbstractGeometry):
 
     @property
     def scale(self) -> Scalars:
+        """a."""
         return jnp.exp(self.parameter) if self.logarithmic else self.parameter
 
     @property
     def log_scale(self) -> Scalars:
+        """ln a."""
         return self.parameter if self.logarithmic else jnp.log(self.parameter)
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
@@ -126,9 +131,17 @@ class DiagonalNetwork(AbstractGeometry):
         return inside, jnp.where(inside, mu, 0) / bound
 
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[DiagonalNetwork, Number]":
+        """This geometry, without weight decay.
+
+        Errors: `ValueError` for any other weight decay than 0.
+        """
         return self, _none(weight_decay, weight_decay)
 
     def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+        """The gradient, of the shape of `theta`.
+
+        Errors: `ValueError` for any other weight decay than 0.
+        """
         return _none(weight_decay, gradient)
 
 

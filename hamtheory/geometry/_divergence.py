@@ -31,7 +31,19 @@ def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -
 
 
 def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
-    """The terms of `bregman_divergence`, one a coordinate."""
+    """The terms of `bregman_divergence`, one a coordinate.
+
+    Arguments: as of `bregman_divergence`.
+    Returns: the common shape (..., d); each is at least 0.
+    Source: [bregman1967relaxation].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.divergence_terms(ht.Euclidean(), [3.0, 0.0], [0.0, 4.0]).tolist()
+    [4.5, 8.0]
+
+    ```
+    """
     theta, theta0 = jnp.broadcast_arrays(floating(theta), floating(theta0))
     step = theta - theta0
     near = (jnp.abs(step) <= jnp.abs(theta0) / 2) & (theta0 != 0)

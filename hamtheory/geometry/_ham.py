@@ -17,10 +17,12 @@ class HAM(AbstractExponentialGeometry):
     `R(θ) = [(1 + α|θ|) ln(1 + α|θ|) − α|θ|] / α²`: θ²/2 as α → 0, and `α R / ln α → |θ|` as α → ∞.
 
     Arguments: `alpha` > 0, or its natural logarithm `log_alpha` (within ±10⁵); a scalar, or an array that broadcasts
-      against θ.
+      against θ. What was given is `parameter`; `logarithmic`: whether as a logarithm.
     Scaling: beyond α = e²⁸⁴ (e³⁵ in float32) R underflows and g⁻¹ overflows, and every method is that of the flow in
       another unit of time: R, R′ and R* are multiplied, g⁻¹ is divided by `exp(log_rescaling)`, which makes them those
       of `g⁻¹ = 1/σ + e²⁸⁴|θ|`, σ = α e⁻²⁸⁴. Limits, gaps relative to the divergence and shapes do not depend on it.
+    Errors: `ValueError` unless exactly one of `alpha` and `log_alpha` is given, for one that is not positive and
+      finite, and for a logarithm beyond ±10⁵.
     Source: [jacobs2026ham], Theorem 4.2 (the flow) and Theorem 4.6 (the two ends).
 
     ```python
@@ -39,10 +41,12 @@ class HAM(AbstractExponentialGeometry):
 
     @property
     def alpha(self) -> Scalars:
+        """α; infinite where it is out of the range of numbers, which `log_alpha` never is."""
         return jnp.exp(self.parameter) if self.logarithmic else self.parameter
 
     @property
     def log_alpha(self) -> Scalars:
+        """ln α."""
         return self.parameter if self.logarithmic else jnp.log(self.parameter)
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
@@ -107,12 +111,12 @@ class HAM(AbstractExponentialGeometry):
         return with_log(self, self.log_alpha + by)
 
     def exponent(self, theta: Array) -> Scalars:
-        """`s = sign(θ) ln(1 + α|θ|)`."""
+        """`s = sign(θ) ln(1 + α|θ|)`, elementwise."""
         alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
         return odd(lambda x: alpha * log1p_over(alpha, x, excess), theta)
 
     def from_exponent(self, s: Array) -> Scalars:
-        """`θ = sign(s) (e^(|s| − ln α) − 1/α)`."""
+        """`θ = sign(s) (e^(|s| − ln α) − 1/α)`, elementwise."""
         log = self.log_alpha.astype(s.dtype)
 
         def size(x):
@@ -123,7 +127,7 @@ class HAM(AbstractExponentialGeometry):
         return odd(size, s)
 
     def log_weight(self, s: Array) -> Scalars:
-        """`ln(|θ| + 1/α) = |s| − ln α`."""
+        """`ln(|θ| + 1/α) = |s| − ln α`, elementwise."""
         return jnp.abs(s) - self.log_alpha.astype(s.dtype)
 
     def log_exponent_unit(self, dtype) -> Scalars:

@@ -23,10 +23,12 @@ class Hypentropy(AbstractExponentialGeometry):
     limit is the lasso with penalty `2β‖θ‖₁`.
 
     Arguments: `gamma` > 0, or its natural logarithm `log_gamma` (within ±10⁵); a scalar, or an array that broadcasts
-      against θ.
+      against θ. What was given is `parameter`; `logarithmic`: whether as a logarithm.
     Scaling: as γ → 0 nothing has to be scaled, but below e⁻⁷⁰⁸ the inverse metric at θ = 0 is no number of float64 and
       rounds to 0. Beyond γ = e²⁸⁴ (e³⁵ in float32) the unit of time changes: R, R′ and R* are multiplied, g⁻¹ is
       divided by `exp(log_rescaling)`, σ = γ e⁻²⁸⁴.
+    Errors: `ValueError` unless exactly one of `gamma` and `log_gamma` is given, for one that is not positive and
+      finite, and for a logarithm beyond ±10⁵. γ = 0 is the balanced flow: see `product_flow`.
     Source: [woodworth2020kernel], [ghai2020exponentiated]; with weight decay [jacobs2025mask], [jacobs2025mirror].
 
     ```python
@@ -45,10 +47,12 @@ class Hypentropy(AbstractExponentialGeometry):
 
     @property
     def gamma(self) -> Scalars:
+        """γ; 0 where it is below the smallest number, which `log_gamma` never is."""
         return jnp.exp(self.parameter) if self.logarithmic else self.parameter
 
     @property
     def log_gamma(self) -> Scalars:
+        """ln γ."""
         return self.parameter if self.logarithmic else jnp.log(self.parameter)
 
     def _split(self, dtype):
@@ -126,17 +130,17 @@ class Hypentropy(AbstractExponentialGeometry):
         return with_log(self, self.log_gamma - by)
 
     def exponent(self, theta: Array) -> Scalars:
-        """`s = asinh(θ/γ)`."""
+        """`s = asinh(θ/γ)`, elementwise."""
         gamma, _, log = self._split(theta.dtype)
         return asinh_quotient(theta, gamma, log)
 
     def from_exponent(self, s: Array) -> Scalars:
-        """`θ = γ sinh(s)`."""
+        """`θ = γ sinh(s)`, elementwise."""
         gamma, _, log = self._split(s.dtype)
         return sinh_times(gamma, log, s)
 
     def log_weight(self, s: Array) -> Scalars:
-        """`ln √(θ² + γ²) = ln γ + ln cosh(s)`."""
+        """`ln √(θ² + γ²) = ln γ + ln cosh(s)`, elementwise."""
         size = jnp.abs(s)
         return size + jnp.log1p(jnp.exp(-2 * size)) + (self.log_gamma.astype(s.dtype) - jnp.log(2.0).astype(s.dtype))
 

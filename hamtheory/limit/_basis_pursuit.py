@@ -69,6 +69,7 @@ class BasisPursuit:
     |c| elsewhere is smallest. `face`: where |c| = 1, (d,): every minimiser lives there, with the signs of c.
     `margin`: 1 − max |c| outside of `face`, which is 1 if that is everything. `is_unique`: whether `theta` is the only
     minimiser: whether the columns of X in `face` are independent. `gap`: `1 − yᵀν/‖θ‖₁`, the proof of optimality.
+    Source: [chen1998atomic], [zhang2015necessary].
     """
 
     theta: Float[Array, " d"]
@@ -93,7 +94,9 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
     of largest entropy `−Σ |θ| ln|θ|`: equal parts on equal columns.
 
     Arguments: `tol`: the distance of |c| from 1, and relative singular values, below which they count as 1 and 0.
-    Errors: `RuntimeError` with the solver's message, if a linear programme fails. Cannot be traced by JAX.
+    Returns: a `BasisPursuit`.
+    Errors: `ValueError` if y is 0; `RuntimeError` with the solver's message, if a linear programme fails. Cannot be
+      traced by JAX.
     Source: [chen1998atomic], [zhang2015necessary]; the selection: [cominetti1994asymptotic].
 
     ```python

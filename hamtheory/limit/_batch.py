@@ -39,6 +39,7 @@ class LimitBatch(eqx.Module):
 
     `theta`: (lanes, d). `dual`: (lanes, n). `residual`, `duality_gap`, `relative_gap`, `steps`: (lanes,), as in a
     `LimitResult`. `codes`: how each ended, an index of `hamtheory.NAMES`.
+    Source: own.
     """
 
     theta: Float[np.ndarray, "lanes d"]
@@ -77,6 +78,7 @@ def solve_limits(
     Errors: `ValueError` for bad arguments.
 
     A lane's result does not depend on the others; it is that of `solve_limit` within the tolerance.
+    Source: as `solve_limit`.
 
     ```python
     >>> import jax

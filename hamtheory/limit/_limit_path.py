@@ -25,6 +25,7 @@ class LimitPath(eqx.Module):
     `log_parameters`: the grid, (points,). `thetas`: (points, d). `duals`: (points, n). `residual`, `duality_gap`,
     `relative_gap`, `result` as in a `LimitResult`, one a point. `stats`: `steps` (factorisations, one a point), `rank`
     (of X), `distance` (of y from the range of X).
+    Source: own.
     """
 
     log_parameters: Float[Array, " points"]
@@ -57,6 +58,7 @@ def limit_path(
     Errors: as `solve_limit`; `TypeError` if `family` is no such class.
 
     Can be compiled, and vmapped over problems, starting points and grids.
+    Source: own.
 
     ```python
     >>> import jax

@@ -22,6 +22,7 @@ class RegularizationPath(eqx.Module):
 
     `weight_decays`: the grid, (points,). `thetas`: (points, d). `duals`: ν = (y − Xθ)/n, (points, n). `residual`,
     `stationarity`, `duality_gap`, `relative_gap`, `result`, `steps`: one a point, as in a `LimitResult`.
+    Source: own.
     """
 
     weight_decays: Float[Array, " points"]
@@ -53,6 +54,7 @@ def regularization_path(
       from the largest down); `tol`, `max_steps` (a point) and `throw` as in `solve_limit`.
     Returns: a `RegularizationPath` in the order of the grid. Can be compiled, and vmapped over problems and geometries.
     Errors: as `solve_limit`.
+    Source: own; the penalties, [ziyin2023spred] (m⊙w).
 
     ```python
     >>> import jax

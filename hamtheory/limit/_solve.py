@@ -29,6 +29,7 @@ class LimitResult(eqx.Module):
     `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X).
     With weight decay: `dual` is `ν = (y − Xθ)/n`, `duality_gap` that of `min f + P`, `relative_gap` is over its value,
     and `stats["stationarity"]` the relative violation of the optimality condition.
+    Source: own.
     """
 
     theta: Float[Array, " d"]
@@ -177,8 +178,12 @@ def feasible(problem: LinearRegression, result):
 def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[Array, " d"]:
     """The interpolator closest to θ₀ in the Euclidean norm: `θ₀ + X⁺(y − Xθ₀)`, gradient descent's limit.
 
-    Arguments: `theta0` of shape (d,); zeros if left out. Returns: shape (d,); for an inconsistent y, the closest point
-    of the least-squares set. By the singular value decomposition, not by iteration.
+    By the singular value decomposition, not by iteration.
+
+    Arguments: `problem`: any regression. `theta0`: the start, (d,); zeros if left out.
+    Returns: shape (d,); for an inconsistent y, the closest point of the least-squares set.
+    Errors: `ValueError` for a start of another shape, or one that is not finite.
+    Source: [gunasekar2018characterizing].
 
     ```python
     >>> import hamtheory as ht

@@ -67,7 +67,8 @@ def ham_apply(
 
     Arguments: `params`: θ_k. `updates`: those of the base optimizer, a pytree like it (None: no updates). `grads`: the
       raw gradient at θ_k. The others as in `ham_step`; a schedule is called by you, with the number of steps before.
-    Returns: θ_{k+1}, like `params` in structure, shapes and dtypes. Errors: as `ham_step`.
+    Returns: θ_{k+1}, like `params` in structure, shapes and dtypes.
+    Errors: as `ham_step`.
     Source: [jacobs2026ham], Algorithm 1.
 
     ```python

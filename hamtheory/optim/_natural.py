@@ -24,7 +24,8 @@ def ham_natural(
       `θ − ηg`.
     Returns: a transformation whose `update(grads, state, params)` gives what is to be added to θ, in the dtype of the
       gradient. In `optax.chain` g is what the link before returns.
-    Errors: as `ham`. Source: [jacobs2026ham], Theorem 4.2 (the flow).
+    Errors: as `ham`.
+    Source: [jacobs2026ham], Theorem 4.2 (the flow).
 
     ```python
     >>> import jax, optax, hamtheory as ht

@@ -13,9 +13,11 @@ from ._factor import moved
 
 
 class HamState(NamedTuple):
-    """The state of `ham` and `ham_natural`: that of the base optimizer, and the number of steps it has taken.
+    """The state of `ham` and `ham_natural`. There is no copy of the parameters in it.
 
-    There is no copy of the parameters in it. `steps`: int32; what schedules are called with.
+    Fields: `base_state`: that of the base optimizer. `steps`: a scalar, int32: how many it has taken; what schedules
+      are called with.
+    Source: own, on optax.
     """
 
     base_state: Any

@@ -13,13 +13,15 @@ class LinearRegression(eqx.Module):
     """Linear regression with the loss `f(θ) = ‖Xθ − y‖² / (2n)`.
 
     Arguments: `X` of shape (n, d) and `y` of shape (n,), real and finite; they take the wider floating dtype of the
-    two. `theta_star`: the ground truth of shape (d,), if there is one.
+      two. `theta_star`: the ground truth of shape (d,), if there is one. `row_space` is made from X and y: a
+      `RowSpace`.
 
     Construction decomposes X once (singular values, O(nd·min(n, d))). Nothing is assumed of X: its `rank` and the
     `distance` of y from its range are computed, and reported by everything downstream. The class is a pytree: build
     it under `vmap` for a batch of problems.
 
     Errors: `ValueError` for wrong ranks or mismatched shapes, empty or non-numeric data, NaN or infinities.
+    Source: own.
 
     ```python
     >>> import hamtheory as ht

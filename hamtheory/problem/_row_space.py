@@ -14,6 +14,10 @@ class RowSpace(eqx.Module):
     `{θ : Qθ = b}` with `b = s⁻¹ Uᵀ y`: a constraint that is as well conditioned as the question allows, whatever the
     conditioning or the rank of X. With r = min(n, d), the trailing r − rank entries and rows are zero, so that shapes
     stay static under `jit` and `vmap`.
+
+    Fields: `left`: U, (n, r). `singular_values`: s, (r,). `basis`: Q, (r, d). `target`: b, (r,). `rank`: of X, an
+      integer. `distance`: of y from the range of X.
+    Source: own.
     """
 
     left: Float[Array, "n r"]

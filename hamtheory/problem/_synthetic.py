@@ -10,9 +10,11 @@ def sparse_regression(n: int, d: int, k: int, seed: int = 0, noise: float = 0.0)
     """A random sparse regression problem: `y = X θ* + noise · ε`, with standard Gaussian X and ε.
 
     Arguments: `n` rows, `d` columns; `k` entries of θ*, at random places, are ±1 with random signs and the others 0;
-    `seed` of `numpy.random.default_rng`, the same numbers on every machine and in every dtype; `noise` the standard
-    deviation of the noise.
+      `seed` of `numpy.random.default_rng`, the same numbers on every machine and in every dtype; `noise` the standard
+      deviation of the noise.
     Returns: a `LinearRegression` with `theta_star`, in JAX's default floating dtype.
+    Errors: `TypeError` for counts that are no integers; `ValueError` for n or d below 1, k below 0 or above d, a
+      negative seed, and noise that is negative or not finite.
     Source: the set-up of [woodworth2020kernel] and [pesme2021implicit].
 
     ```python

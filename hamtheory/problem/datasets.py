@@ -50,6 +50,12 @@ class Split(eqx.Module):
 
     A parameter θ of `train` predicts the raw target of the held-out rows as `X_test @ θ + y_mean`; its errors are
     `X_test @ θ − y_test`. A raw row x becomes `(x[kept] − X_mean) / X_scale`.
+
+    Fields: `train`: the problem. `X_test`, (m, d), and `y_test`, (m,): the held-out rows, in its coordinates.
+      `columns`, (d,): what each column is, a wavenumber in cm⁻¹, or the number of a pixel, 28·row + column.
+      `train_rows`, (n,), and `test_rows`, (m,): places in the raw data. `X_mean`, `X_scale`, (d,), and `y_mean`: the
+      standardisation; y keeps its units, g/L or digits.
+    Source: own.
     """
 
     train: LinearRegression
@@ -105,6 +111,8 @@ _SOURCES = {
 def names() -> tuple[str, ...]:
     """The names of the data sets.
 
+    Source: own.
+
     ```python
     >>> import hamtheory as ht
     >>> ht.datasets.names()
@@ -120,9 +128,10 @@ def load(name: str) -> LinearRegression:
 
     Arguments: `name`, one of `names()`.
     Returns: a `LinearRegression` in JAX's default floating dtype, its columns standardised (see the module's text),
-    with rank n − 1 and interpolators.
+      with rank n − 1 and interpolators.
     Errors: `ValueError` for an unknown name, with the names; `ImportError` if the package that carries the data is
-    missing.
+      missing.
+    Source: [lopez2021transforming] (spectra), [lecun1998gradient] (MNIST).
 
     ```python
     >>> import hamtheory as ht
@@ -139,11 +148,12 @@ def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split:
     """The data set as a regression problem with held-out rows.
 
     Arguments: `name`, one of `names()`; `holdout`, the number of held-out rows (5 of 21 spectra and 1,000 images unless
-    told otherwise); `seed` of `numpy.random.default_rng`, which draws the rows. The training images are the same for
-    every `holdout`.
+      told otherwise); `seed` of `numpy.random.default_rng`, which draws the rows. The training images are the same for
+      every `holdout`.
     Returns: a `Split`.
-    Errors: as `load`; also `ValueError` for a negative seed or holdout, and for more held-out rows than there are (two
-    spectra at least remain to train on).
+    Errors: as `load`; `ValueError` also for a negative seed or holdout, and for more held-out rows than there are (two
+      spectra at least remain to train on).
+    Source: [lopez2021transforming] (spectra), [lecun1998gradient] (MNIST).
 
     ```python
     >>> import hamtheory as ht

@@ -13,7 +13,11 @@ from ..optim._arguments import Where, same_tree, selection
 
 
 class CountedState(NamedTuple):
-    """`rule`: the state of the rule itself. `flips`: a `Flips`, its times numbers of steps. `step`: taken so far."""
+    """The state of a `FlipCounter`.
+
+    Fields: `rule`: the state of the rule itself. `flips`: a `Flips`, its times numbers of steps. `step`: taken so far.
+    Source: own.
+    """
 
     rule: Any
     flips: Flips
@@ -68,7 +72,12 @@ class FlipCounter(AbstractAlgorithm):
 
 
 class FlipState(NamedTuple):
-    """The state of `count_flips`. `flips`: a `Flips` for every tensor that is watched, None for the others."""
+    """The state of `count_flips`.
+
+    Fields: `flips`: a `Flips` for every tensor that is watched, None for the others. `step`: a scalar, the number of
+      steps taken.
+    Source: own, on optax.
+    """
 
     flips: PyTree
     step: Int[Array, ""]
@@ -123,6 +132,7 @@ def totals(flips: PyTree) -> dict[str, int]:
     Returns: `entries`; `gross`, all flips; `net`, entries with another sign than at first; `flipped_back`, those that
       have flipped and have their first sign again; `never`, those that never have. The last three make the first.
     Errors: `TypeError` if there is none.
+    Source: own.
 
     ```python
     >>> import jax

@@ -16,6 +16,7 @@ class FlipEvents(Flips):
     """The `Flips` of a flow; `times`: of the first flips of each entry, in order, (most, d), NaN where there are fewer.
 
     Their sum over the entries up to a time counts the flips until then, if no entry flips more than `most` times.
+    Source: own.
     """
 
     times: Float[Array, "most d"]
@@ -66,8 +67,9 @@ def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None =
 def flip_times(flow_result: FlowResult) -> Float[Array, " d"]:
     """When each entry of a flow first changes its sign.
 
-    Arguments and errors as in `flip_events`, which also tells how often, and when last.
+    Arguments: `flow_result`, as of `flip_events`, which also tells how often, and when last.
     Returns: (d,), in the time of the flow; NaN for an entry that never does.
+    Errors: as of `flip_events`.
     Source: own.
 
     ```python

@@ -24,6 +24,7 @@ class NeuronFlow(eqx.Module):
     `a`, `w`: the end. `loss`: there. `time`: of the end. `crossing_time`: when a became positive, NaN = it did not, or
     was from the beginning. `recovered`: the loss is within tolerance. `result`: `converged` if so, `stuck` where w
     reached zero or everything came to rest away from the teacher, else why it is undecided.
+    Source: own.
     """
 
     a: Float[Array, "..."]
@@ -81,11 +82,17 @@ class Neuron(eqx.Module):
         self.geometry_a, self.geometry_w = checked(geometry_a, "geometry_a"), checked(geometry_w, "geometry_w")
 
     def loss(self, a: Parameter, w: Parameter) -> Float[Array, "..."]:
-        """L(a, w), of the common shape and dtype of `a` and `w`."""
+        """L(a, w), of the common shape and dtype of `a` and `w`.
+
+        Errors: `ValueError` where an entry is not finite, or the shapes do not broadcast.
+        """
         return _loss(*_pair(a, w))
 
     def gradient(self, a: Parameter, w: Parameter) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """`(∂L/∂a, ∂L/∂w)`: `½(aw − 1)(w, a)` for w > 0, `½aw(w, a)` for w ≤ 0."""
+        """`(∂L/∂a, ∂L/∂w)`: `½(aw − 1)(w, a)` for w > 0, `½aw(w, a)` for w ≤ 0.
+
+        Errors: as `loss`.
+        """
         a, w = _pair(a, w)
         return _gradient(a, w, w > 0)
 
@@ -93,6 +100,7 @@ class Neuron(eqx.Module):
         """`I_a(|a|) − I_w(|w|)`: negative where a can reach zero, positive where w can.
 
         Accuracy: each of the two terms to some units of rounding, and their difference to those of the larger one.
+        Errors: as `loss`.
         """
         a, w = _pair(a, w)
         return moment(self.geometry_a, a) - moment(self.geometry_w, w)
@@ -101,6 +109,8 @@ class Neuron(eqx.Module):
         """Whether the flow from (a₀, w₀) learns the teacher, by the theorem; elementwise.
 
         Within rounding of the separatrix `I_a(|a₀|) = I_w(w₀)` either answer may come.
+
+        Errors: as `loss`.
         """
         a0, w0 = _pair(a0, w0)
         leaves_zero = self.geometry_a.inverse_metric(jnp.zeros_like(a0)) > 0
@@ -110,7 +120,9 @@ class Neuron(eqx.Module):
         """The separatrix: the size |a₀| from which on a negative a₀ cannot be recovered from, given w₀.
 
         The x with `I_a(x) = I_w(w₀)`; 0 for w₀ ≤ 0 and where h_a(0) = 0, ∞ where I_a is bounded by less. By
-        Newton's method in ln x, safeguarded, to some units of rounding times ln x.
+        Newton's method in ln x, safeguarded, to some units of rounding times ln x. Elementwise.
+
+        Errors: `ValueError` where an entry is not finite.
         """
         w0 = finite(real_array(w0, "w0"), "w0")
         return _critical_size(self.geometry_a, self.geometry_w, w0)

@@ -21,6 +21,7 @@ class StudentFlow(eqx.Module):
 
     `a`: (..., m). `w`: (..., m, p). `loss`, `time`, `steps`: (...). `result`: `converged` where the loss is within
     tolerance, `stuck` at rest above it, `reached_end` at the last time, else why it ended before.
+    Source: own.
     """
 
     a: Float[Array, "*batch m"]
@@ -87,11 +88,17 @@ class Teacher(eqx.Module):
         self.b, self.v = b.astype(dtype), v.astype(dtype)
 
     def loss(self, a: Parameter, w: Parameter) -> Float[Array, "..."]:
-        """L of students a, (..., m), and w, (..., m, p): of shape (...)."""
+        """L of students a, (..., m), and w, (..., m, p): of shape (...).
+
+        Errors: `ValueError` for other shapes, and where an entry is not finite.
+        """
         return _over_batch(_loss, self, *self._students(a, w))
 
     def gradient(self, a: Parameter, w: Parameter) -> tuple[Float[Array, "*batch m"], Float[Array, "*batch m p"]]:
-        """`(∂L/∂a, ∂L/∂w)`, with the derivative of the ReLU at zero taken to be 0."""
+        """`(∂L/∂a, ∂L/∂w)`, with the derivative of the ReLU at zero taken to be 0.
+
+        Errors: as `loss`.
+        """
         return _over_batch(_gradient, self, *self._students(a, w))
 
     def flow(

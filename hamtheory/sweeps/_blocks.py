@@ -37,13 +37,29 @@ class Problems(abc.ABC):
         """One word for the block."""
 
     def seed_of(self, index: np.ndarray) -> np.ndarray:
-        """The seed of each problem, -1 where nothing is random."""
+        """The seed of each problem, -1 where nothing is random, of the shape of `index`: places in the block, of any
+        shape.
+        """
         return np.full(np.shape(index), -1, np.int64)
 
 
 @dataclass(frozen=True)
 class Sparse(Problems):
-    """The problems `ht.sparse_regression(n, d, k, seed, noise)` for every seed."""
+    """The problems `ht.sparse_regression(n, d, k, seed, noise)` for every seed.
+
+    Fields: `n`, `d`, `k`, `noise`: as there. `seeds`: a seed, a list or a range of them, or a table with `start` and
+      `count`.
+    Errors: `ValueError` for numbers out of range; `TypeError` for what is no number.
+    Source: as of `ht.sparse_regression`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> block = ht.sweeps.Sparse(n=40, d=100, k=5, seeds=range(8))
+    >>> len(block), block.label
+    (8, 'sparse-40-100-5')
+
+    ```
+    """
 
     kind: ClassVar[str] = "sparse"
     n: int
@@ -73,7 +89,20 @@ class Sparse(Problems):
 
 @dataclass(frozen=True)
 class DataSet(Problems):
-    """A real data set, `ht.datasets.load(name)`."""
+    """A real data set, `ht.datasets.load(name)`.
+
+    Fields: `name`: one of `ht.datasets.names()`.
+    Errors: `ValueError` for another name.
+    Source: as of `ht.datasets.load`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> block = ht.sweeps.DataSet("fermentation")
+    >>> len(block), block.label
+    (1, 'fermentation')
+
+    ```
+    """
 
     kind: ClassVar[str] = "dataset"
     name: str
@@ -94,8 +123,20 @@ class DataSet(Problems):
 class File(Problems):
     """The user's `.npz` with X and y (and theta_star, if it is known), or `.csv` with y in its last column.
 
-    `sha256` of the file, taken now if it is left out: a file that changes later is refused.
-    `target`: of a `.csv`, the column that is y.
+    Fields: `path`: of the file. `sha256`: of its content, taken now if it is left out: a file that changes later is
+      refused. `target`: of a `.csv`, the column that is y.
+    Errors: `ValueError` for another suffix; `FileNotFoundError` if it is not there.
+    Source: own.
+
+    ```python
+    >>> import os, tempfile
+    >>> import hamtheory as ht, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(path := os.path.join(folder, "mine.npz"), X=[[1.0, 2.0]], y=[2.0])
+    ...     ht.sweeps.File(path).label
+    'mine.npz'
+
+    ```
     """
 
     kind: ClassVar[str] = "file"
@@ -124,8 +165,19 @@ class Geometries:
     """A family of geometries over a grid of its parameter (of a formula: over all combinations of its parameters).
 
     Arguments: `family`, one of gd, ham, mw, network and formula; `parameters`, by name: `alpha` or `log_alpha` of ham,
-    `gamma` or `log_gamma` of mw, `scale` or `log_scale` of network (with its `depth`), and those of the
-    `inverse_metric` of formula. Each is a number, a list, or a grid.
+      `gamma` or `log_gamma` of mw, `scale` or `log_scale` of network (with its `depth`), and those of the
+      `inverse_metric` of formula. Each is a number, a list, or a grid.
+    Errors: `ValueError` for an unknown family, parameters that it does not have, or that are not positive; `TypeError`
+      for what is no number.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht, numpy as np
+    >>> block = ht.sweeps.Geometries("ham", {"alpha": {"start": 1.0, "stop": 100.0, "count": 3, "scale": "log"}})
+    >>> len(block), block.at(np.array([1]))["alpha"].tolist()
+    (3, [10.0])
+
+    ```
     """
 
     family: str
@@ -157,10 +209,12 @@ class Geometries:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The lengths of the grids of the parameters."""
         return tuple(len(numbers(value)) for value in self.parameters.values())
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
         return tuple(self.parameters)
 
     @property
@@ -170,10 +224,11 @@ class Geometries:
 
     @property
     def label(self) -> str:
+        """One word for the block."""
         return self.family if self.depth is None else f"{self.family}-{self.depth}"
 
     def at(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The parameters of the geometries at these places, in float64."""
+        """The parameters of the geometries at these places, of any shape; in float64, of the same shape."""
         places = np.unravel_index(index, self.shape) if self.shape else ()
         return {
             name: numbers(value)[place] for (name, value), place in zip(self.parameters.items(), places, strict=True)
@@ -182,7 +237,17 @@ class Geometries:
 
 @dataclass(frozen=True)
 class Zeros:
-    """The start θ₀ = 0."""
+    """The start θ₀ = 0.
+
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> len(ht.sweeps.Zeros())
+    1
+
+    ```
+    """
 
     kind: ClassVar[str] = "zeros"
 
@@ -190,6 +255,7 @@ class Zeros:
         return 1
 
     def seed_of(self, index: np.ndarray) -> np.ndarray:
+        """-1 everywhere, of the shape of `index`: nothing is random."""
         return np.full(np.shape(index), -1, np.int64)
 
 
@@ -210,6 +276,7 @@ class Drawn(abc.ABC):
         return len(self.seeds)
 
     def seed_of(self, index: np.ndarray) -> np.ndarray:
+        """The seeds at these places, of any shape; of the same shape."""
         return self.seeds.at(index)
 
     @abc.abstractmethod
@@ -218,7 +285,20 @@ class Drawn(abc.ABC):
 
 
 class Normal(Drawn):
-    """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d."""
+    """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d.
+
+    Fields: `scale` > 0. `seeds`: a seed, a list or a range of them, or a table with `start` and `count`.
+    Errors: `ValueError` for a scale that is not positive, and negative seeds; `TypeError` for what is no number.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht, numpy as np
+    >>> starts = ht.sweeps.Normal(0.1, seeds=[3, 7])
+    >>> len(starts), starts.seed_of(np.array([1])).tolist()
+    (2, [7])
+
+    ```
+    """
 
     kind: ClassVar[str] = "normal"
 
@@ -230,6 +310,18 @@ class WrongSigns(Drawn):
     """Starts with all signs wrong: `θ₀ᵢ = −scale·sign(θ*ᵢ)`, and ±scale at random where θ*ᵢ = 0; one a seed.
 
     For problems with a ground truth.
+
+    Fields: `scale` > 0. `seeds`: a seed, a list or a range of them, or a table with `start` and `count`.
+    Errors: `ValueError` for a scale that is not positive, and negative seeds; `TypeError` for what is no number.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht, numpy as np
+    >>> starts = ht.sweeps.WrongSigns(0.1)
+    >>> (starts.scale * starts.direction(np.random.default_rng(0), np.array([1.0, -1.0]))).tolist()
+    [-0.1, 0.1]
+
+    ```
     """
 
     kind: ClassVar[str] = "wrong"

@@ -53,15 +53,18 @@ class Declaration(abc.ABC):
 
     @abc.abstractmethod
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
-        """Labels of these dimensions, by their name."""
+        """Labels of these dimensions, by their name: a variable, and its values, (length,)."""
 
     @abc.abstractmethod
     def prepare(self) -> int | None:
-        """Refuse, before any work, what can't be computed; the length of `column`, if a variable has it."""
+        """Refuse, before any work, what can't be computed; the length of `column`, if a variable has it.
+
+        Errors: `ValueError` or `TypeError`, naming the argument.
+        """
 
     @abc.abstractmethod
     def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The arrays of these lanes: those of `empty`, which has a missing value in every place, filled in."""
+        """The arrays of these lanes, (lanes, ...): those of `empty`, with missing values everywhere, filled in."""
 
     def identity(self) -> dict[str, Any]:
         """The table without what does not change the data."""

@@ -39,9 +39,22 @@ class Run(Quantity):
     mini-batches and of the noise, the same for all lanes.
     `rule`: "published" (`GD`; `HAMStep`; `ProductGD` with the imbalance γ), "hyp" (HAM's with the signs before the
     step), "mirror" or "natural" (mirror descent and natural gradient of any geometry).
-    `tol`: stop at the first of `checks` steps with a relative residual of at most this; 0: take all steps. They are
-    evenly spaced, or with the `spacing` "log" evenly in the logarithm, each step at first. `losses`: also store the
-    loss at the checks. `flips`: also count sign flips at every step; the recovery time is a number of steps.
+    `weight_decay`: β ≥ 0 of the rule. `tol`: stop at the first of `checks` steps with a relative residual of at most
+    this; 0: take all steps. They are evenly spaced, or with the `spacing` "log" evenly in the logarithm, each step at
+    first. `losses`: also store the loss at the checks. `flips`: also count sign flips at every step; the recovery time
+    is a number of steps.
+    Errors: a spec that is made of wrong settings raises `ValueError` or `TypeError`.
+    Source: as of `ht.run_many`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problems = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(10)}
+    >>> geometries = {"family": "ham", "log_alpha": [0.0, 5.0, 10.0]}
+    >>> spec = ht.SweepSpec(problems, geometries, quantity=ht.sweeps.Run(steps=100, learning_rate=[0.01, 0.1]))
+    >>> spec.lanes, spec.lengths()
+    (30, {'learning_rate': 2, 'batch_size': 1, 'draw': 1})
+
+    ```
     """
 
     name: ClassVar[str] = "run"

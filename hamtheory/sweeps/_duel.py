@@ -39,11 +39,12 @@ _FLAGS = {"flag_values": list(range(len(NAMES))), "flag_meanings": " ".join(NAME
 class Duel(Quantity):
     """HAM with each α of a curve, and m⊙w with the γ whose limit from the same start has the same L1 norm.
 
-    *The match.* ‖θ_∞(γ)‖₁ is known on the decreasing grid `log_gamma` of ln γ (`ht.limit_path`), and need not be
-    monotone: from a start with wrong signs it has a minimum, and equal norms on both sides of it. Of all neighbours on
-    the grid between which it passes HAM's norm, those count whose limit, on the chord, is nearest to HAM's; between
-    these secants go on until the logarithms of the norms agree to `match_tol`. Where there are none, m⊙w has nothing
-    but the status `reached_end`; where the search ends early, `stalled`. `product`: no search, but γ = product/α.
+    *The match.* ‖θ_∞(γ)‖₁ is known on the decreasing grid `log_gamma` of ln γ (`ht.limit_path`, to `limit_tol`), and
+    need not be monotone: from a start with wrong signs it has a minimum, and equal norms on both sides of it. Of all
+    neighbours on the grid between which it passes HAM's norm, those count whose limit, on the chord, is nearest to
+    HAM's; between these secants go on until the logarithms of the norms agree to `match_tol`. Where there are none, m⊙w
+    has nothing but the status `reached_end`; where the search ends early, `stalled`. `product`: no search, but
+    γ = product/α.
 
     *Why the two can differ by little.* With γ = 1/α the metrics are proportional, up to a factor from 1/√2 to 1:
 
@@ -64,6 +65,16 @@ class Duel(Quantity):
 
     A lane is a problem and a start; a point an α; `side` is ham or mw. `status`: of the limit and the match.
     Source: own, the question of reviewers of [jacobs2026ham]; the limits of m⊙w, [woodworth2020kernel].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problems = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(10)}
+    >>> geometries = {"family": "ham", "log_alpha": [0.0, 5.0, 10.0]}
+    >>> spec = ht.SweepSpec(problems, geometries, quantity=ht.sweeps.Duel())
+    >>> spec.lanes, spec.lengths()["point"]
+    (10, 3)
+
+    ```
     """
 
     name: ClassVar[str] = "duel"

@@ -19,18 +19,26 @@ _XLA = "--xla_cpu_multi_thread_eigen=false"
 
 
 class Executor(abc.ABC):
-    """Computes chunks, in any order. It returns their arrays; what is stored is the business of the one writer."""
+    """Computes chunks, in any order. It returns their arrays; what is stored is the business of the one writer.
+
+    Source: own.
+    """
 
     @abc.abstractmethod
     def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         """The results as they come in, with no more than a few chunks at work or waiting to be fetched.
 
         When the iterator is closed, what is still at work is stopped.
+
+        Errors: `RuntimeError` where a chunk is given up; `ImportError` where Dask is asked for and missing.
         """
 
 
 class SerialExecutor(Executor):
-    """In this process, one chunk after the other."""
+    """In this process, one chunk after the other.
+
+    Source: own.
+    """
 
     def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         for chunk in chunks:
@@ -43,6 +51,8 @@ class ProcessExecutor(Executor):
     They are started afresh (spawned), so a script that uses this needs the guard `if __name__ == "__main__":`. If one
     dies, the chunks at work are tried again, three times in all. They end when this process does.
     For GPUs, take `SerialExecutor` for one and `DaskExecutor` for more.
+    Errors: `TypeError` if `workers` is no integer, `ValueError` if it is below 1.
+    Source: own.
     """
 
     def __init__(self, workers: int):
@@ -89,12 +99,16 @@ class DaskExecutor(Executor):
     """On the workers of a Dask cluster; needs the extra `cluster`.
 
     Arguments: `cluster`, the address of a scheduler, "tcp://host:8786", or a `distributed.Client`. `retries`: how often
-    a chunk is tried again after an exception; a chunk whose worker dies goes to another one, as the cluster is set up
-    to (`distributed.scheduler.allowed-failures`).
-    Workers need the same versions of hamtheory and JAX, and the files that the spec names, at the same paths.
-    On GPUs, start one worker for each, with one thread: `CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1`.
-    On CPUs, several with one thread each: `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false OMP_NUM_THREADS=1 dask worker
-    ADDRESS --nworkers 8 --nthreads 1`.
+      a chunk is tried again after an exception; a chunk whose worker dies goes to another one, as the cluster is set up
+      to (`distributed.scheduler.allowed-failures`).
+
+    Workers need the same versions of hamtheory and JAX, and the files that the spec names, at the same paths. On GPUs,
+    start one worker for each, with one thread: `CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1`. On CPUs,
+    several with one thread each:
+    `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false OMP_NUM_THREADS=1 dask worker ADDRESS --nworkers 8 --nthreads 1`.
+
+    Errors: `TypeError` if `retries` is no integer, `ValueError` if it is negative.
+    Source: own, on Dask.
     """
 
     def __init__(self, cluster: Any, *, retries: int = 2):

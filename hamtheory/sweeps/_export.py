@@ -16,11 +16,27 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def export(store: str | Path, out: str | Path) -> int:
-    """Write the finished chunks of a store as a table, one row a lane; returns the number of rows.
+    """Write the finished chunks of a store as a table, one row a lane.
 
     Arguments: `store`, the folder of a sweep. `out`: a `.csv`, or a `.parquet` (needs the extra `parquet`); replaced if
       it is there. Codes become words; an array of a lane becomes numbered columns, `theta_0`, `theta_1`, ...
+    Returns: the number of rows.
     Errors: `ValueError` for another suffix, `FileNotFoundError`, `ImportError` if pyarrow is missing.
+    Source: own.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [0, 1]},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ht.sweep(spec, f"{folder}/store", progress=False).close()
+    ...     ht.sweeps.export(f"{folder}/store", f"{folder}/table.csv")
+    4
+
+    ```
     """
     out = Path(out)
     if out.suffix not in SUFFIXES:

@@ -17,6 +17,10 @@ Values = "Number | Sequence[Number] | Mapping[str, Any] | Grid"
 class Grid:
     """`count` numbers from `start` to `stop`, both included, evenly spaced (`scale="lin"`) or in ratio (`"log"`).
 
+    Errors: `ValueError` for an unknown scale, ends that are not finite, or for "log" not positive, and a count below 1;
+      `TypeError` for what is no number.
+    Source: own.
+
     ```python
     >>> import hamtheory as ht
     >>> ht.sweeps.Grid(0.1, 10.0, 3, scale="log").values().tolist()
@@ -47,7 +51,18 @@ class Grid:
 
 @dataclass(frozen=True)
 class Seeds:
-    """`count` consecutive seeds from `start`."""
+    """`count` consecutive seeds from `start`.
+
+    Errors: `ValueError` for a negative start, or a count below 1; `TypeError` for what is no integer.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht, numpy as np
+    >>> ht.sweeps.Seeds(10, 3).at(np.arange(3)).tolist()
+    [10, 11, 12]
+
+    ```
+    """
 
     start: int
     count: int
@@ -60,7 +75,7 @@ class Seeds:
         return self.count
 
     def at(self, index: np.ndarray) -> np.ndarray:
-        """The seeds at these places."""
+        """The seeds at these places, of any shape; of the same shape."""
         return self.start + np.asarray(index, np.int64)
 
 

@@ -17,7 +17,17 @@ from ._grid import fields
 class Variable:
     """A variable of the stored data set; its first dimension is always `lane`.
 
-    `dims`: the others, by name; "column" is that of θ. `dtype`: "float" is that of the sweep.
+    Fields: `long_name`: what it is. `dims`: the other dimensions, by name; "column" is that of θ. `dtype`: "float" is
+      that of the sweep. `units`: "1" of pure numbers. `attributes`: others that are stored with it.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> loss = ht.sweeps.Variable("loss at the times", dims=("t",))
+    >>> loss.dtype, loss.units
+    ('float', '1')
+
+    ```
     """
 
     long_name: str
@@ -37,6 +47,7 @@ class LaneBatch:
     `alike`: how many lanes have the same problem and family of geometries, all over the sweep. Whether they share the
     products with X, and how many of them are in step, is a matter of speed and of rounding: one of the spec, therefore,
     and not of the chunk.
+    Source: own.
     """
 
     problems: list[LinearRegression]
@@ -55,6 +66,7 @@ class Quantity(abc.ABC):
 
     A subclass is a frozen dataclass whose fields are its settings, with a `name`, decorated with `register`. A setting
     that is None in a spec is filled in by `settled`.
+    Source: own.
     """
 
     name: ClassVar[str]
@@ -69,10 +81,15 @@ class Quantity(abc.ABC):
         """The variables and the `status` of the lanes, (lanes, ...); `theta` too, which is stored if asked for.
 
         A failure is data: a status, never an exception, and never a change to another lane.
+
+        Errors: `ValueError` for a quantity whose settings `settled` has not filled in.
         """
 
     def settled(self, dtype: str) -> "Quantity":
-        """This quantity with every setting filled in for a precision, or an error if one is out of its reach."""
+        """This quantity with every setting filled in for a precision.
+
+        Errors: `ValueError` or `TypeError` for a setting that is wrong, or out of reach of the precision.
+        """
         return self
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:  # noqa: B027
@@ -83,7 +100,7 @@ class Quantity(abc.ABC):
         return ("point",) if self.curves else ()
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
-        """Labels of the dimensions that this quantity adds, by their name."""
+        """Labels of the dimensions that this quantity adds, by their name: a variable, and its values, (length,)."""
         return {}
 
     def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
@@ -96,7 +113,12 @@ _Kind = TypeVar("_Kind", bound=type[Quantity])
 
 
 def register(kind: _Kind) -> _Kind:
-    """Let specs name this quantity."""
+    """Let specs name this quantity.
+
+    Arguments: `kind`: a subclass of `Quantity` with a `name`.
+    Returns: the same class: it is a decorator.
+    Source: own.
+    """
     QUANTITIES[kind.name] = kind
     return kind
 

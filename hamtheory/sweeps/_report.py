@@ -14,8 +14,25 @@ def report(store: str | Path) -> dict[str, Any]:
     """How far a sweep has come, from its records and the heartbeat of its writer; no lock is taken.
 
     Returns: a table with `lanes`, `done`, `statuses` (lanes by outcome), `chunks`, `chunks_done`, `seconds` (of
-    computation), `devices`, `writer` (see `writer_of`), `rate` (lanes per second) and `seconds_left` while it runs,
+      computation), `devices`, `writer` (see `writer_of`), `rate` (lanes per second) and `seconds_left` while it runs,
       `sessions`, `warnings`, and more.
+    Errors: `FileNotFoundError` if there is no store, `ValueError` if its manifest is damaged.
+    Source: own.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [0, 1]},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ht.sweep(spec, f"{folder}/store", progress=False).close()
+    ...     table = ht.sweeps.report(f"{folder}/store")
+    >>> table["done"], table["statuses"], table["writer"]
+    (4, {'converged': 4}, 'finished')
+
+    ```
     """
     here = Store(store)
     manifest, spec = here.manifest(), here.spec()

@@ -31,6 +31,7 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
       start, ...), what was measured, and an integer `status` with its meanings: a failed lane is data with a reason.
     Errors: `ValueError` for a bad spec, and for a store that holds another sweep, naming what has changed;
       `RuntimeError` if another process writes to the store; `OSError` if the disk is full.
+    Source: own, on Zarr and xarray.
 
     ```python
     >>> import tempfile
@@ -66,7 +67,25 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
 def open_store(store: str | Path) -> "xarray.Dataset":
     """The data set of a sweep, opened lazily; lanes that are not done have the status -1.
 
-    Arguments: `store`, the folder of a sweep that may still be running. Errors: `FileNotFoundError` if it is none.
+    Arguments: `store`, the folder of a sweep that may still be running.
+    Returns: as `sweep`.
+    Errors: `FileNotFoundError` if it is none.
+    Source: own, on Zarr and xarray.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [0, 1]},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ht.sweep(spec, f"{folder}/store", progress=False).close()
+    ...     with ht.sweeps.open_store(f"{folder}/store") as dataset:
+    ...         dataset.parameter.to_numpy().tolist()
+    [1.0, 10000.0, 1.0, 10000.0]
+
+    ```
     """
     import xarray as xr
 

@@ -37,6 +37,7 @@ class SweepSpec(Declaration):
       `keep_theta`: store θ itself, besides what is measured of it; all problems must then have the same d.
     A lane is one (problem, geometry, start), the starts counting fastest and the problems slowest.
     Errors: `ValueError`, `TypeError` or `FileNotFoundError`, naming the argument.
+    Source: own.
 
     ```python
     >>> import hamtheory as ht
@@ -80,18 +81,26 @@ class SweepSpec(Declaration):
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "SweepSpec":
-        """The spec of a table, as TOML and JSON have it."""
+        """The spec of a table, as TOML and JSON have it.
+
+        Errors: `ValueError` for names that are unknown or missing, and as `SweepSpec`.
+        """
         return cls(**fields(table, cls, "the spec"))
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "SweepSpec":
-        """The spec of a TOML file; paths of data in it are relative to that file."""
+        """The spec of a TOML file; paths of data in it are relative to that file.
+
+        Errors: `FileNotFoundError`; `ValueError` if it is not TOML; and as `SweepSpec`.
+        """
         return cls.from_table(_toml(Path(path)))
 
     @classmethod
     def ready(cls, name: str) -> "SweepSpec":
         """A spec that comes with the package: "smoke" (seconds), "paper" and "hundred-thousand" (half a minute),
         "million" (10⁶ limits).
+
+        Errors: `ValueError` for another name.
 
         ```python
         >>> import hamtheory as ht

@@ -29,7 +29,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Damage:
-    """What `verify` found: chunks without a record, chunks that are not what was written, and other damaged files."""
+    """What `Store.verify` found.
+
+    Fields: `missing`: the chunks without a record. `damaged`: those that are not what was written, and the file that
+      shows it. `files`: other damaged files.
+    Source: own.
+    """
 
     missing: list[int] = field(default_factory=list)
     damaged: dict[int, str] = field(default_factory=dict)
@@ -42,7 +47,26 @@ class Damage:
 
 
 class Store:
-    """A store, for reading; `_writer` has the one who may change it."""
+    """A store, for reading: the folder of a sweep.
+
+    Arguments: `path`: the folder; nothing is read yet.
+    Source: own.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [0, 1]},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ht.sweep(spec, f"{folder}/store", progress=False).close()
+    ...     store = ht.sweeps.Store(f"{folder}/store")
+    ...     store.spec().lanes, store.verify().is_complete
+    (4, True)
+
+    ```
+    """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -50,7 +74,11 @@ class Store:
         self.manifest_file = self.path / "manifest.json"
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest, or an error that says what to do."""
+        """The manifest: the spec, its hash, and the sessions.
+
+        Errors: `FileNotFoundError` if there is none; `ValueError` if it is damaged, or of another format, saying what
+          to do.
+        """
         try:
             manifest = _sealed.read(self.manifest_file)
         except FileNotFoundError:
@@ -65,10 +93,14 @@ class Store:
         return manifest
 
     def spec(self) -> Declaration:
-        """The spec that the store was made with."""
+        """The spec that the store was made with.
+
+        Errors: as `manifest`.
+        """
         return spec_of(self.manifest()["spec"])
 
     def record_file(self, chunk: int) -> Path:
+        """The file of a chunk's record, there or not."""
         return self.path / "chunks" / f"{chunk}.json"
 
     def records(self, spec: Declaration) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -85,6 +117,8 @@ class Store:
         """Compare every file with the hash it was written with; `values`: and every chunk, as it is read, with its own.
 
         Takes no lock: a sweep may be running.
+
+        Errors: as `manifest`.
         """
         import zarr
 

@@ -29,6 +29,7 @@ def summary(
     Returns: a data set with the dimensions `by` and `quantile`, the labels of what is kept, and `lanes`, how many ended
       in which `outcome`. Lanes that failed or are not done yet are left out of the quantiles, and counted.
     Errors: `ValueError`, naming the argument.
+    Source: own.
 
     ```python
     >>> import tempfile

@@ -17,10 +17,22 @@ from ._quantity import Variable
 class Arm:
     """A way to train: a sparsity method, an optimizer, and its hyperparameters, one set of them a trial.
 
-    `method`: see `hamtheory.train.method_of`; `settings`: its fields. `base`, `ham`, `clip`: see
-    `hamtheory.train.Recipe`.
-    `sam`: ρ of sharpness-aware minimization. `hyper`: for each hyperparameter of the recipe, and for any that is a
-    tunable field of the method, a number, or as many numbers as there are trials.
+    Fields: `method`: see `hamtheory.train.method_of`; `settings`: its fields. `base`, `ham`, `clip`: see
+      `hamtheory.train.Recipe`. `sam`: ρ of sharpness-aware minimization [foret2021sharpness]. `hyper`: for each
+      hyperparameter of the recipe, and for any that is a tunable field of the method, a number, or as many numbers as
+      there are trials.
+    Errors: `ValueError` for lists of different lengths, hyperparameters that are missing or unknown, a `sam` that is
+      not positive, and as `method_of` and `Recipe`; `TypeError` for what is no number or no bool.
+    Source: own; of the method and the recipe, theirs.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> hyper = {"learning_rate": [0.05, 0.1], "weight_decay": 5e-4}
+    >>> arm = ht.sweeps.Arm("rigl", {"sparsity": 0.9}, hyper=hyper)
+    >>> len(arm), arm.label
+    (2, 'rigl-sparsity=0.9')
+
+    ```
     """
 
     method: str
@@ -69,7 +81,7 @@ class Arm:
         return Recipe(steps, base=self.base, ham=self.ham, clip=self.clip, decay=decays(self.built))
 
     def trials(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The hyperparameters of the trials at these places."""
+        """The hyperparameters of the trials at these places, of any shape; of the same shape each."""
         return {name: np.broadcast_to(numbers(v), len(self))[index] for name, v in self.hyper.items()}
 
     @property
@@ -100,6 +112,7 @@ class TrainingSpec(Declaration):
     A lane is one (arm, trial, seed), the seeds counting fastest. All is float32, so that a lane's numbers may depend on
     its chunk, by rounding; a sweep that goes on computes whole chunks.
     Errors: `ValueError`, `TypeError`, naming the argument.
+    Source: own.
 
     ```python
     >>> import hamtheory as ht
@@ -144,7 +157,10 @@ class TrainingSpec(Declaration):
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "TrainingSpec":
-        """The spec of a table, as TOML and JSON have it."""
+        """The spec of a table, as TOML and JSON have it.
+
+        Errors: `ValueError` for names that are unknown or missing, and as `TrainingSpec`.
+        """
         return cls(**fields({name: value for name, value in table.items() if name != "kind"}, cls, "the spec"))
 
     @property

@@ -20,6 +20,11 @@ class Derivation:
     `R″ = 1/g⁻¹`, `R(0) = R′(0) = 0`, `R*(μ) = max_θ μθ − R(θ)`. The expressions are in the real symbols `theta`,
     `theta_0` and `mu`; parameters are positive symbols. `mirror_bound` is the supremum of R′, `oo` if unbounded.
     In a notebook it shows itself as formulas.
+
+    Fields: `inverse_metric`: g⁻¹. `mirror_map`: R′. `potential`: R. `inverse_mirror_map`: (R*)′. `conjugate`: R*.
+      `divergence`: D_R(θ, θ₀). `forms`: the same for θ > 0, from which geometries compute. `parameter`: the one that
+      `limits` are of.
+    Source: own.
     """
 
     inverse_metric: sympy.Expr
@@ -38,6 +43,7 @@ class Derivation:
 
         Arguments: `parameter`, by default the one the derivation was made for, or the only one.
         Returns: `(small, large)`; None where the leading term was not found.
+        Errors: `ValueError` where there is no such parameter.
         """
         names = [name.name for name in self.forms.parameters]
         parameter = parameter or self.parameter or (names[0] if len(names) == 1 else None)
@@ -61,8 +67,11 @@ def derive(inverse_metric: str | sympy.Expr, *, parameter: str | None = None) ->
     by SymPy within a bounded amount of work, and each form compared with quadrature before it is believed.
 
     Arguments: `inverse_metric`, text such as `"1 + a*theta**2"` or a SymPy expression, in which every symbol but
-    `theta` is a parameter (taken to be positive); `parameter`, the one whose `limits` are wanted.
-    Errors: `ValueError` where the text cannot be read or the metric is not even.
+      `theta` is a parameter (taken to be positive); `parameter`, the one whose `limits` are wanted. The metrics of
+      gradient descent, HAM and m⊙w have names: `ht.symbolic.EUCLIDEAN`, `ht.symbolic.HAM`, `ht.symbolic.HYPENTROPY`.
+    Errors: `ValueError` where the text cannot be read, the metric is not even or not positive at 0, or there is no such
+      parameter; `TypeError` for what is neither text nor an expression.
+    Source: own.
 
     ```python
     >>> from hamtheory.symbolic import derive

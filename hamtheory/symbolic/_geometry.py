@@ -27,7 +27,9 @@ class SymbolicGeometry(AbstractStaticGeometry):
     Every function is its closed form where one was found and keeps its digits (a running bound on the rounding error
     decides, for each element), else adaptive quadrature of `1/g⁻¹` or its safeguarded inversion: relative errors are
     of the order of rounding for θ of any size, also where `g⁻¹` overflows. `derivation` has the formulas, and says in
-    its `notes` what has no closed form. The leaves of the pytree are the values of the parameters.
+    its `notes` what has no closed form. The leaves of the pytree are the `values` of the parameters,
+    in the order of their names.
+    Source: own.
     """
 
     derivation: Derivation = eqx.field(static=True)
@@ -78,10 +80,11 @@ def geometry(inverse_metric: str | sympy.Expr, /, **parameters: Parameter) -> Sy
     JAX.
 
     Arguments: `inverse_metric`, an even and positive function of `theta` such as `"1 + a*theta**2"`; one keyword for
-    each of its parameters: a scalar, or an array that broadcasts against θ. The derivation is made once for a formula,
-    whatever the values, and these may be traced.
+      each of its parameters: a scalar, or an array that broadcasts against θ. The derivation is made once for a
+      formula, whatever the values, and these may be traced.
     Errors: `ValueError` where the text cannot be read, a parameter is missing or unknown, or the metric is not even or,
-    at these parameters, not positive (tested at 0 and for |θ| from 1e-12 to 1e12; at run time if they are traced).
+      at these parameters, not positive (tested at 0 and for |θ| from 1e-12 to 1e12; at run time if they are traced).
+    Source: own.
 
     ```python
     >>> from hamtheory import symbolic

@@ -13,7 +13,11 @@ from ._search import tidy
 
 
 class Limits(NamedTuple):
-    """Leading terms of the potential, in θ and the parameter; None where not found."""
+    """Leading terms of the potential, in θ and the parameter; None where not found.
+
+    Fields: `small`: as the parameter goes to 0. `large`: as it goes to ∞.
+    Source: own.
+    """
 
     small: sympy.Expr | None
     large: sympy.Expr | None

@@ -22,6 +22,7 @@ class NeuronInvariant:
     `expression`: the invariant `I_a(|a|) − I_w(|w|)` in the real symbols `a` and `w` and positive parameters.
     `moment_a`, `moment_w`: its terms, `I(x) = ∫₀ˣ s/h(s) ds`, in the positive symbol `x`. `rates`: of each quadrant, by
     the signs of a and w, the derivative of the invariant along the flow of any loss L(aw), simplified: 0, all of them.
+    Source: own.
     """
 
     expression: sympy.Expr

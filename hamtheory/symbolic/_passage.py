@@ -27,7 +27,9 @@ class FirstPassage:
     """The time `T = ∫₀^a ds / (g⁻¹(s)(y + s))` from −a to zero, as SymPy expressions; made by `first_passage`.
 
     `time`, in the positive symbols `a`, `y` and the parameters, is None where no closed form was found; `integrand` is
-    in `s` besides. A closed form has removable singularities: numbers come from `hamtheory.signs.first_passage_time`.
+    in `s` besides; `forms` are those of the metric. A closed form has removable singularities: numbers come from
+    `hamtheory.signs.first_passage_time`.
+    Source: own.
     """
 
     time: sympy.Expr | None
