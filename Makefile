@@ -20,10 +20,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures docs test test-slow check bench lint clean
+.PHONY: help setup figures figures-full docs test test-slow check bench lint clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## build .venv with everything that the other targets need
 
@@ -58,10 +58,17 @@ figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out
 	@$(PY) -m figures all
 	@echo "The figures are in figures/out/index.html"
 
+# Both are taken up where they were interrupted; experiments without a smaller version are computed but once.
+figures-full: $(STAMP) ## the same with all instances and seeds -> figures/out/full/index.html
+	@$(PY) -m experiments all --full --jobs=$(JOBS)
+	@$(PY) -m figures all --full
+	@echo "The figures are in figures/out/full/index.html"
+
 # The code blocks of docstrings are doctests, which pytest runs; python -m docs executes those of the pages.
 docs: $(STAMP) ## execute all examples and build the documentation, offline -> docs/out/index.html
 	@$(PY) -c 'import latex2mathml, markdown_it, mdit_py_plugins' 2>/dev/null || $(PY) -m pip install -qq --editable '.[docs]'
 	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile hamtheory
+	@$(PY) -m hamtheory verify --mutations --json > docs/verdicts.json
 	@$(PY) -m docs
 
 test: ## run the tests, but for the slow ones
@@ -85,5 +92,5 @@ lint: $(STAMP) ## check style, format and types
 	@$(PY) -m pyright
 
 clean: ## remove results and caches, but not .venv
-	rm -rf build dist docs/out figures/out experiments/out .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/out docs/verdicts.json figures/out experiments/out .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

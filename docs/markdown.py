@@ -64,9 +64,9 @@ class Renderer(RendererHTML):
     def code_inline(self, tokens, idx, options, env) -> str:
         text = tokens[idx].content
         code = f"<code>{escape(text)}</code>"
-        name = re.match(r"[\w.]+", text.removeprefix("hamtheory.").removeprefix("ht."))
+        name = re.match(r"[\w.-]+", text.removeprefix("hamtheory.").removeprefix("ht."))
         address = env["names"].code.get(name[0]) if name and not env.get("in_link") else None
-        if address is None or not re.fullmatch(r"(hamtheory\.|ht\.)?[\w.]+(\(.*\))?", text):
+        if address is None or not re.fullmatch(r"(hamtheory\.|ht\.)?[\w.-]+(\(.*\))?", text):
             return code
         return f'<a class="name" href="{address}">{code}</a>'
 

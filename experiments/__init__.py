@@ -33,5 +33,7 @@ NAMES = (
     "alpha_beta",
     "prunability",
 )
+# Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
+QUICK: tuple[str, ...] = ()
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("sparse_training",)

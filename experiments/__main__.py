@@ -1,6 +1,7 @@
 """Compute experiments and store their data in experiments/out/.
 
-    python -m experiments all [--smoke] [--fresh]           every experiment; --smoke: a small version, in seconds
+    python -m experiments all [--fresh]                     every experiment, as `make figures` does
+    python -m experiments all --full                        with all instances and seeds; --smoke: in seconds, to try it
     python -m experiments all --jobs=2                      two at a time
     python -m experiments NAME [NAME ...]                   some of them
     python -m experiments interpolation --instances 60      one of them, with another configuration
@@ -13,15 +14,15 @@ What is already there, made by the same code with the same configuration, is not
 import sys
 
 from . import LONG, NAMES
-from ._run import run, run_side_by_side
+from ._run import run, run_side_by_side, scale_of
 
 
 def main(words: list[str]) -> None:
     count = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
     names, options = words[:count], words[count:]
-    smoke, fresh = "--smoke" in options, "--fresh" in options
+    (scale, options), fresh = scale_of(options), "--fresh" in options
     jobs = next((word.removeprefix("--jobs=") for word in options if word.startswith("--jobs=")), "1")
-    values = [word for word in options if word not in ("--smoke", "--fresh") and not word.startswith("--jobs=")]
+    values = [word for word in options if word != "--fresh" and not word.startswith("--jobs=")]
     unknown = [name for name in names if name not in ("all", *NAMES, *LONG)]
     if unknown:
         sys.exit(f"error: unknown experiment {unknown[0]!r}; there are: all, {', '.join((*NAMES, *LONG))}")
@@ -32,11 +33,11 @@ def main(words: list[str]) -> None:
 
     chosen: list[str] = list(NAMES) if "all" in names else names
     if int(jobs) > 1 and len(chosen) > 1:
-        run_side_by_side(chosen, int(jobs), smoke, fresh)
+        run_side_by_side(chosen, int(jobs), scale, fresh)
         return
     for name in chosen:
         print(f"{name:16s}", end=" ", flush=True)
-        print(run(name, values, smoke, fresh), flush=True)
+        print(run(name, values, scale, fresh), flush=True)
 
 
 if __name__ == "__main__":

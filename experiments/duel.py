@@ -349,12 +349,11 @@ def _percent(ratio: float) -> str:
 
 def main(words: list[str]) -> None:
     """Compute what is not there yet, and print the verdict."""
-    from ._run import run as computed
+    from ._run import run as computed, scale_of
 
-    values = [word for word in words if word not in ("--smoke", "--fresh")]
-    smoke = "--smoke" in words
-    print(f"duel {computed('duel', values, smoke, '--fresh' in words)}")
-    print(table(store.load("duel", smoke=smoke)))
+    scale, values = scale_of(words)
+    print(f"duel {computed('duel', [word for word in values if word != '--fresh'], scale, '--fresh' in values)}")
+    print(table(store.load("duel", scale)))
 
 
 if __name__ == "__main__":

@@ -25,15 +25,31 @@ import xarray as xr
 import hamtheory as ht
 from hamtheory import NAMES, codes
 
+from . import QUICK
+
+# How large an experiment is: to try it; for `make figures`, with captions that hold; with all instances and seeds.
+SCALES = ("smoke", "quick", "full")
 ROOT = Path(__file__).parent / "out"
 MEASURED = Path(__file__).parent / "benchmarks" / "results"
 _SOURCES = Path(__file__).parent.parent
 
 
-def path(name: str, *, smoke: bool = False) -> Path:
-    """The store of an experiment; of what was measured, the committed file, which has no small version."""
+def path(name: str, scale: str = "quick") -> Path:
+    """The store of an experiment at one of `SCALES`; of what was measured, the committed file, which has but one.
+
+    Without a smaller version, the quick one is the full one.
+    """
     measured = MEASURED / f"{name}.json"
-    return measured if measured.exists() else ROOT / ("smoke" if smoke else "full") / f"{name}.zarr"
+    if measured.exists():
+        return measured
+    return ROOT / ("full" if scale == "quick" and name not in QUICK else scale) / f"{name}.zarr"
+
+
+def config_of(module: Any, scale: str = "quick") -> Any:
+    """The configuration of an experiment at one of `SCALES`."""
+    if scale == "smoke":
+        return module.Config.smoke()
+    return module.Config.quick() if scale == "quick" and hasattr(module.Config, "quick") else module.Config()
 
 
 def fingerprint(name: str, config: Any) -> str:
@@ -49,9 +65,9 @@ def _digest(name: str, what: str) -> str:
     return digest.hexdigest()
 
 
-def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: bool = False) -> tuple[Path, bool]:
+def compute(module: Any, name: str, config: Any, scale: str = "quick", *, fresh: bool = False) -> tuple[Path, bool]:
     """Run an experiment and store its data, unless they are there already; returns where, and whether it ran."""
-    target, mark = path(name, smoke=smoke), fingerprint(name, config)
+    target, mark = path(name, scale), fingerprint(name, config)
     if not fresh and target.exists() and xr.open_zarr(target, consolidated=False).attrs.get("fingerprint") == mark:
         return target, False
     started = time.monotonic()
@@ -72,19 +88,19 @@ def compute(module: Any, name: str, config: Any, *, smoke: bool = False, fresh: 
     return target, True
 
 
-def compute_long(module: Any, name: str, config: Any, *, smoke: bool = False) -> Path:
+def compute_long(module: Any, name: str, config: Any, scale: str = "full") -> Path:
     """Run an experiment that takes hours, and write its data where they are committed; a small version, elsewhere.
 
     Its sweeps are kept until it is done: interrupted, it goes on where it was.
     """
-    started, sweeps = time.monotonic(), ROOT / ("smoke" if smoke else "full") / f"{name}.sweeps"
+    started, sweeps = time.monotonic(), ROOT / ("smoke" if scale == "smoke" else "full") / f"{name}.sweeps"
     within = _sweeps.set(sweeps)
     try:
         dataset = module.run(config)
     finally:
         _sweeps.reset(within)
     _describe(dataset, name, config, time.monotonic() - started)
-    target = keep(dataset, (ROOT / "smoke" if smoke else MEASURED) / f"{name}.json")
+    target = keep(dataset, (ROOT / "smoke" if scale == "smoke" else MEASURED) / f"{name}.json")
     shutil.rmtree(sweeps, ignore_errors=True)
     return target
 
@@ -139,13 +155,14 @@ def keep(dataset: xr.Dataset, target: Path | None = None) -> Path:
     return target
 
 
-def load(name: str, *, smoke: bool = False) -> xr.Dataset:
+def load(name: str, scale: str = "quick") -> xr.Dataset:
     """The stored data of an experiment, in memory; or what was measured once, and committed."""
-    target = path(name, smoke=smoke)
+    target = path(name, scale)
     if target.suffix == ".json":
         return read_json(target.read_text(encoding="utf-8"))
     if not target.exists():
-        raise FileNotFoundError(f"no data of experiment {name!r} yet; compute them: python -m experiments {name}")
+        command = f"python -m experiments {name}" + ("" if scale == "quick" else f" --{scale}")
+        raise FileNotFoundError(f"no data of experiment {name!r} yet; compute them: {command}")
     with xr.open_zarr(target, consolidated=False) as dataset:
         return dataset.load()
 

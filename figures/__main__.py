@@ -1,6 +1,7 @@
 """Draw figures from the stored data of the experiments into figures/out/, as PDF and PNG, with an index page.
 
-python -m figures all [--smoke]        every figure; --smoke: from the small versions of the experiments
+python -m figures all                  every figure
+python -m figures all --full           from the data with all instances and seeds, into figures/out/full/; or --smoke
 python -m figures NAME [NAME ...]      some of them
 """
 
@@ -10,6 +11,7 @@ import warnings
 from pathlib import Path
 
 from experiments import store
+from experiments._run import scale_of
 
 from . import NAMES, dataset_of, style
 from .index import write_index
@@ -20,21 +22,20 @@ OUT = Path(__file__).parent / "out"
 def main(words: list[str]) -> None:
     import matplotlib.pyplot as plt
 
-    smoke = "--smoke" in words
-    names = [word for word in words if word != "--smoke"]
+    scale, names = scale_of(words)
     unknown = [name for name in names if name not in ("all", *NAMES)]
     if unknown:
         sys.exit(f"error: unknown figure {unknown[0]!r}; there are: all, {', '.join(NAMES)}")
     if not names:
         sys.exit(f"{__doc__}\nfigures: {', '.join(NAMES)}")
 
-    out = OUT / "smoke" if smoke else OUT
+    out = OUT if scale == "quick" else OUT / scale
     out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("error")
     for name in NAMES if "all" in names else names:
         try:
             module = importlib.import_module(f".{name}", __package__)
-            dataset = store.load(dataset_of(name), smoke=smoke)
+            dataset = store.load(dataset_of(name), scale)
         except FileNotFoundError as error:
             sys.exit(f"error: {error}")
         with plt.style.context(style.STYLE):
@@ -43,7 +44,7 @@ def main(words: list[str]) -> None:
                 figure.savefig(out / f"{name}.{suffix}")
             plt.close(figure)
         print(f"{name:16s} {out / name}.pdf, .png")
-    print(f"{'index':16s} {write_index(out, smoke=smoke)}")
+    print(f"{'index':16s} {write_index(out, scale)}")
 
 
 if __name__ == "__main__":

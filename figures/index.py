@@ -61,7 +61,7 @@ def _claims(claims: Sequence[Claim]) -> str:
     return f"<ol>{''.join(items)}</ol>"
 
 
-def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str, str]:
+def _facts(name: str, source: str, data: xr.Dataset, scale: str) -> dict[str, str]:
     """What is said below a figure, as HTML."""
     attrs, failed, experiment = data.attrs, failures(data), dataset_of(name)
     lanes = f"{data['status'].size}, all of them sound"
@@ -75,22 +75,22 @@ def _facts(name: str, source: str, data: xr.Dataset, *, smoke: bool) -> dict[str
         "computed": f"{attrs['created']}, in {attrs['seconds']:g} s, {attrs['dtype']}, on {attrs['device']}",
         "versions": ", ".join(f"{package} {version}" for package, version in json.loads(attrs["versions"]).items()),
     }
-    command = f"<code>python -m experiments {experiment}{' --smoke' if smoke else ''}</code>"
-    if store.path(experiment, smoke=smoke).suffix == ".json":
+    command = f"<code>python -m experiments {experiment}{'' if scale == 'quick' else f' --{scale}'}</code>"
+    if store.path(experiment, scale).suffix == ".json":
         command = f"<code>python -m experiments{'' if experiment in LONG else '.benchmarks'} {experiment}"
         command += "</code>" if experiment in LONG else " --save</code>"
     return {"experiment": command, "lanes": lanes} | {key: escape(value) for key, value in facts.items()}
 
 
-def write_index(out: Path, *, smoke: bool) -> Path:
+def write_index(out: Path, scale: str = "quick") -> Path:
     """Write `index.html` beside the figures that are in `out`; returns its path."""
     links, figures = [], []
     for name in NAMES:
-        if not ((out / f"{name}.png").exists() and store.path(dataset_of(name), smoke=smoke).exists()):
+        if not ((out / f"{name}.png").exists() and store.path(dataset_of(name), scale).exists()):
             continue  # not drawn yet, or without the data that it was drawn from
         module = importlib.import_module(f".{name}", __package__)
         number, title = escape(module.NUMBER), escape(module.TITLE)
-        facts = _facts(name, module.SOURCE, store.load(dataset_of(name), smoke=smoke), smoke=smoke)
+        facts = _facts(name, module.SOURCE, store.load(dataset_of(name), scale), scale)
         facts["claims"] = _claims(module.CLAIMS)
         links.append(f'<a href="#{name}">{number}. {title}</a>')
         figures.append(

@@ -96,7 +96,11 @@ def test_questions_are_seven_and_have_all_parts():
 
 
 def test_tests_and_theorems_that_questions_name_are_there():
+    theorems = ht.theorem.ledger()
+    topics = "|".join({key.split(".")[0] for key in theorems} - {"flow", "geometry", "signs"})  # those are modules, too
     for path in site.QUESTIONS.values():
+        for key in re.findall(rf"`((?:{topics})\.[\w-]+)`", path.read_text()):
+            assert key in theorems, (path.name, key)
         for name in re.findall(r"`((?:tests/\w+/)?test_\w+\.py)`", path.read_text()):
             assert list(site.ROOT.glob(name if "/" in name else f"tests/*/{name}")), (path.name, name)
         for name in re.findall(r"`(test_\w+)`", path.read_text()):
@@ -176,8 +180,10 @@ def test_sections_of_docstrings():
 
 def test_names_become_links():
     names = markdown.Names({"a2020b": ("references.html#a2020b", "A")}, {"solve_limit": "limit.html#ht.solve_limit"})
-    html = markdown.render("`ht.solve_limit(problem, geo)` and [a2020b], `solve_limits`, `theta`", names).html
-    assert html.count("<a ") == 2 and 'href="limit.html#ht.solve_limit"' in html
+    names.code["ham.ito-drift"] = "ledger.html#ham.ito-drift"
+    text = "`ht.solve_limit(problem, geo)` and [a2020b], `solve_limits`, `theta`, `ham.ito-drift`, `ham.ito-drift-2`"
+    html = markdown.render(text, names).html
+    assert html.count("<a ") == 3 and 'href="limit.html#ht.solve_limit"' in html and '#ham.ito-drift"' in html
 
 
 def test_references_are_read_whole():

@@ -11,7 +11,7 @@ import hamtheory.train as htt
 from experiments import alpha_beta as experiment
 from figures import alpha_beta as figure_module
 
-from .full import full
+from .scales import every_scale
 
 pytestmark = pytest.mark.slow  # a compilation of a training
 
@@ -23,12 +23,7 @@ def small():
     return experiment.run(CONFIG)
 
 
-@pytest.fixture(scope="module", params=["small", "stored"])
-def data(request):
-    """A small version, and what the figure shows."""
-    if request.param == "small":
-        return request.getfixturevalue("small")
-    return full(experiment, "alpha_beta")
+data = every_scale(experiment, "alpha_beta")
 
 
 def maps(data, *, small):

@@ -9,7 +9,7 @@ from experiments import prunability as experiment
 from figures import prunability as figure_module
 from hamtheory.train._masks import everything, magnitude
 
-from .full import full
+from .scales import every_scale
 
 pytestmark = pytest.mark.slow  # a compilation of a training
 
@@ -23,17 +23,7 @@ def small():
     return experiment.run(CONFIG)
 
 
-@pytest.fixture(scope="module", params=["small", "stored"])
-def data(request):
-    """A small version, and what the figure shows."""
-    if request.param == "small":
-        return request.getfixturevalue("small")
-    return request.getfixturevalue("stored")
-
-
-@pytest.fixture(scope="module")
-def stored():
-    return full(experiment, "prunability")
+data = every_scale(experiment, "prunability")
 
 
 def difference(data, a, b, sparsity=0.9):

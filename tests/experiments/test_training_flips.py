@@ -10,7 +10,7 @@ import hamtheory.train as htt
 from experiments import training_flips as experiment
 from figures import training_flips as figure_module
 
-from .full import full
+from .scales import every_scale
 
 pytestmark = pytest.mark.slow  # three compilations of a training
 
@@ -23,12 +23,7 @@ def small():
     return experiment.run(CONFIG)
 
 
-@pytest.fixture(scope="module", params=["small", "stored"])
-def data(request):
-    """A small version, and what the figure shows."""
-    if request.param == "small":
-        return request.getfixturevalue("small")
-    return full(experiment, "training_flips")
+data = every_scale(experiment, "training_flips")
 
 
 def differences(data, rule, name="gross", *, effective=False):

@@ -46,16 +46,16 @@ def made_up(monkeypatch, tmp_path):
         "dtype": "float64",
         "device": "cpu (x86_64)",
     }
-    monkeypatch.setattr(store, "path", lambda name, *, smoke=False: tmp_path)
+    monkeypatch.setattr(store, "path", lambda name, scale="quick": tmp_path)
     monkeypatch.setattr(
-        store, "load", lambda name, *, smoke=False: xr.Dataset({"status": store.status(("lane",), codes)}, attrs=attrs)
+        store, "load", lambda name, scale="quick": xr.Dataset({"status": store.status(("lane",), codes)}, attrs=attrs)
     )
     (tmp_path / "inverse_metrics.png").touch()
     return tmp_path
 
 
 def test_says_everything_about_the_figures_that_are_there(made_up):
-    target = index.write_index(made_up, smoke=False)
+    target = index.write_index(made_up)
     page = Page(target.read_text(encoding="utf-8"))
     assert target == made_up / "index.html" and page.open == []
     assert page.text.count(inverse_metrics.TITLE) == 2  # in the list and above the figure
@@ -73,7 +73,7 @@ def test_says_everything_about_the_figures_that_are_there(made_up):
 
 
 def test_says_what_is_claimed_and_how_to_check_it(made_up):
-    page = Page(index.write_index(made_up, smoke=False).read_text(encoding="utf-8"))
+    page = Page(index.write_index(made_up).read_text(encoding="utf-8"))
     for claim in inverse_metrics.CLAIMS:
         assert page.texts.count(f"{claim.says} ") == 1
     assert "hamtheory verify mw.balanced-no-flip" in page.texts
@@ -81,8 +81,8 @@ def test_says_what_is_claimed_and_how_to_check_it(made_up):
 
 
 def test_leaves_out_pictures_without_their_data(made_up, monkeypatch):
-    monkeypatch.setattr(store, "path", lambda name, *, smoke=False: made_up / "nowhere")
-    assert "<figure" not in index.write_index(made_up, smoke=True).read_text(encoding="utf-8")
+    monkeypatch.setattr(store, "path", lambda name, scale="quick": made_up / "nowhere")
+    assert "<figure" not in index.write_index(made_up, "smoke").read_text(encoding="utf-8")
 
 
 def test_every_figure_says_what_it_is():
