@@ -307,8 +307,9 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
         "searched": ("arm", own, {"long_name": "whether the search was at this sparsity"}),
         "seed": np.arange(config.seeds),
         "trial": np.arange(2 * config.trials),
+        "test_images": images,
     }
-    dataset = xr.Dataset(found, coords=coords, attrs={"test_images": images})
+    dataset = xr.Dataset(found, coords=coords)
     rows, numbers = claims(dataset, config.resamples, config.seed)
     labels = {"claim": [row.name for row in rows], "group": ("claim", [row.group for row in rows])}
     labels["published"] = ("claim", [row.published for row in rows])

@@ -104,7 +104,9 @@ print(f"margin {least_l1.margin:.4f}; measured over predicted excess, far out: {
 assert late.sum() > 5 and abs(excess / predicted - 1)[late].max() < 0.02
 
 # %% [markdown]
-# With fewer spikes than equations and no noise the dual solution is not unique, and the theorem is silent.
+# How far away the end is depends on the problem: seeds 0 to 6 have margins from 0.009 to 0.11, and this one was chosen
+# among them because its end is within the picture. With fewer spikes than equations and no noise the dual solution is
+# not unique, and the theorem is silent.
 #
 # ## What is monotone on the way
 #
