@@ -34,6 +34,22 @@ NAMES = (
     "prunability",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
-QUICK: tuple[str, ...] = ()
+QUICK = (
+    "interpolation",
+    "recovery",
+    "full_range",
+    "matched_bias",
+    "samples",
+    "discrete_bias",
+    "noise",
+    "scaling_law",
+    "flips_over_time",
+    "duel",
+    "neuron",
+    "recovered_signs",
+    "large_steps",
+    "effective_bias",
+    "label_noise",
+)
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("sparse_training",)

@@ -64,6 +64,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(rates=(0.04, 0.16, 0.32, 0.64, 0.95), fine=0.04, strengths=(1.0, 1e7, 10))
+
+    @classmethod
     def smoke(cls) -> "Config":
         few: dict[str, Any] = {"n": 10, "d": 30, "k": 2, "problems": 3, "alphas": (2.0, 50.0), "checks": 2000}
         few |= {"mirror_rates": (0.16, 0.8), "strengths": (1.0, 1e4, 3), "budget_rates": (0.5, 0.95)}

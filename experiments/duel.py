@@ -77,6 +77,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=16)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(n=6, d=12, spikes=(1,), noises=(0.0, 0.5), instances=6, alphas=(10.0, 100.0), steps=2000)
 

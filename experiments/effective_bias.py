@@ -44,6 +44,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(runs=100, paths=100, rates=(0.0125, 0.025, 0.05))
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(n=10, d=20, k=2, runs=32, rates=(0.01, 0.04), tol=1e-4, at=0.01, paths=32, looks=3, last=20.0)
 

@@ -71,6 +71,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(draws=2)
+
+    @classmethod
     def smoke(cls) -> "Config":
         few = {"n": 8, "d": 20, "k": 2, "problems": 2, "gammas": (0.5, 0.1)}
         return cls(**few, scale=0.6, steps=2000, looks=30, batch_size=4)

@@ -36,6 +36,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=30)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(n=10, d=30, ks=(2,), instances=4, points=(46, 12), data=())
 

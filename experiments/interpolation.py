@@ -32,6 +32,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=20)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(instances=3, points=7, data=())
 

@@ -48,6 +48,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(draws=4)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(n=10, d=20, k=2, problems=2, draws=4, looks=(500, 8000, 5), slow=8)
 

@@ -49,6 +49,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=3)
+
+    @classmethod
     def smoke(cls) -> "Config":
         setups = ((20, 30, 3, 0.1, 0.0, 50_000), (20, 30, 3, 0.1, 5.0, 50_000))
         return cls(setups=setups, instances=2, batches=(1, 4))

@@ -38,6 +38,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=10)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(n=10, d=30, k=2, instances=2, alphas=(-4.0, 16.0, 11), candidates=41, data=())
 

@@ -61,6 +61,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(cells=(31, 30), draws=1000, students=50, gaps=(0.9, 1e-6, 13))
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(cells=(15, 14), draws=1000, rate=0.05, steps=4000, gaps=(0.9, 1e-6, 9), widths=(2,), students=40)
 

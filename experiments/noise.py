@@ -47,6 +47,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(rates=(0.0125, 0.025, 0.05))
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(n=10, d=20, k=2, problems=2, draws=8, rates=(0.02, 0.1), batch_sizes=(4, 0), fine=0.04, tol=1e-4)
 

@@ -60,6 +60,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=6, few_instances=3)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(
             d=20,

@@ -36,6 +36,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=5, points=91)
+
+    @classmethod
     def smoke(cls) -> "Config":
         # The synthetic problems have the shape of the spectra: one compilation serves both, and coordinates.
         return cls(n=16, d=446, k=2, instances=2, alphas=(1.0, 100.0), gammas=(1e-2,), points=37)

@@ -42,6 +42,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(seeds=3, scales=(1.0, -22.0, 12))
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(d=40, k=2, samples=(10, 20), seeds=2, depths=(3,), scales=(1.0, -10.0, 12))
 

@@ -63,6 +63,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=14, margins=4, resamples=300)
+
+    @classmethod
     def smoke(cls) -> "Config":
         few = {"ds": (), "ns": (), "ks": (2, 8), "noises": (1.0, 2.0)}  # one shape to compile
         return cls(**few, instances=6, places=5, resamples=50)

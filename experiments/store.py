@@ -59,7 +59,7 @@ def fingerprint(name: str, config: Any) -> str:
 
 def _digest(name: str, what: str) -> str:
     digest = hashlib.sha256(what.encode())
-    shared = (_SOURCES / "experiments").glob("_*.py")
+    shared = (_SOURCES / "experiments").glob("_[!_]*.py")
     for source in sorted([*(_SOURCES / "hamtheory").rglob("*.py"), *shared, _SOURCES / "experiments" / f"{name}.py"]):
         digest.update(source.read_bytes())
     return digest.hexdigest()

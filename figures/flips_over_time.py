@@ -19,7 +19,7 @@ SOURCE = (
 )
 CAPTION = (
     "Sparse regressions (n = 40, d = 100, five spikes of ±1) from starts of size 0.3; HAM with α = 20; every rule at "
-    "a fifth of its largest stable learning rate; three problems with four draws of start and noise each. (a–c) Sign "
+    "a fifth of its largest stable learning rate; three problems with a few draws of start and noise each. (a–c) Sign "
     "flips of all entries so far, from starts with all signs of θ* wrong; medians and quartiles. Balanced m⊙w (γ = 0) "
     "and the exponentiated gradient never flip. With all samples flips end with the descent, and HYP and HYP* (which "
     "covers it) hardly differ; mini-batches of twenty add flips back and forth. Under label noise gradient descent, "

@@ -16,7 +16,7 @@ CAPTION = (
     "Labels with noise of standard deviation 1, anew at every step, at 0.07 of the largest stable learning rate, from "
     "zero, three random problems (n = 40, d = 100, five spikes of ±1), α = 20, γ = 0.1. (a) Excess L1 norm of the "
     "limit that is reached when the noise is taken away after so many steps; gradient descent stays at the L2 end. "
-    "Marks: means over eight draws, for each problem; dashed: the slow flow of theory, without any run and without a "
+    "Marks: means over the draws, for each problem; dashed: the slow flow of theory, without any run and without a "
     "free parameter. (b) What HYP*, which is HAM as published, ascends by this theory: Σ hᵢ ln(1+α|θᵢ|), h = "
     "diag(XᵀX/n), over its value at the first look. (c) L1 norm with the weights h, over the least possible: what the "
     "natural gradient step of the same flow descends; below about 2 % entries chatter about zero, in theory as well, "

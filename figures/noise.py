@@ -19,7 +19,7 @@ CAPTION = (
     "(b) Against the batch size, at the largest rate of (a); all 40: gradients without noise. (c) Discretisations of "
     "HAM's flow, as in (a): HYP*, which is HAM as published, becomes less sparse, the natural gradient step sparser; "
     "mirror descent would stay at 0, whatever the noise. Lines and bands: median and range over the problems of the "
-    "mean over eight draws. Dashed: theory to first order in η, from the flow alone, without any run. It overrates "
+    "mean over the draws. Dashed: theory to first order in η, from the flow alone, without any run. It overrates "
     "HAM's shift: the signs of small entries are random while these are below the noise."
 )
 CLAIMS = (

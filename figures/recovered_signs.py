@@ -18,7 +18,7 @@ SOURCE = (
 )
 CAPTION = (
     "Flows from starts of size s with all signs of θ* wrong; d = 50, spikes of ±1, three unless it is said. (a) Share "
-    "of the support with its sign at the limit, against s, at n/d = 0.4; means and standard errors over twelve "
+    "of the support with its sign at the limit, against s, at n/d = 0.4; means and standard errors over the "
     "instances. Dashed: state evolution, without a free parameter. Gradient descent recovers the most signs; the more "
     "a geometry favours sparse limits, the smaller the start has to be. (b) Against n/d, at s = 0.3; from n = d on all "
     "recover all signs. Grey line: Wendel's probability that some interpolator has all the signs of the start, so that "

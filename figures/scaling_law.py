@@ -21,7 +21,7 @@ CAPTION = (
     "Limits of HAM from zero on sparse regressions, y = Xθ* + noise, around n = 40, d = 100, four spikes of ±1. Blue: "
     "the α of least error ‖θ − θ*‖, with noise (of deviation 1.5 where it does not vary). Green: the least α from "
     "which at most a tenth of what α can gain is missing; without noise, and with it in (e). Marks and bars: medians "
-    "and quartiles of 36 instances. Grey lines: state evolution, without a free parameter. Dashed: the power law "
+    "and quartiles of the instances. Grey lines: state evolution, without a free parameter. Dashed: the power law "
     "fitted to the medians in (b–e). Percentages (b–e): instances whose best α is at an end, above e²⁴ (top) or below "
     "e⁻⁴ (bottom); they count as such in the quartiles, and a median that is there (open triangle) is not fitted. (a) "
     "Median errors, with the noise on the right; dots: their least. (b–e) One factor varies: the medians bend away "
