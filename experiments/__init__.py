@@ -38,6 +38,7 @@ QUICK = (
     "interpolation",
     "recovery",
     "full_range",
+    "monotonicity",
     "matched_bias",
     "samples",
     "discrete_bias",

@@ -44,6 +44,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=20)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(shapes=((2, 3), (8, 20)), instances=3, points=(31, 7))
 

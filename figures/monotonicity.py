@@ -18,8 +18,8 @@ CAPTION = (
     "L1 norm rises by 1.5 % (and its L2 norm, which rises too, falls again). Line: in 50 digits, from the scalar "
     "equation in the kernel of X; circles: by Newton's method. With one equation there is no counterexample for the "
     "L1 norm: the larger |Xᵢ|, the faster the entry grows relative to the others. (b) How often the L1 norm rises "
-    "somewhere along ln α from −30 to 10⁴, or the L2 norm falls, by more than 1e-8 relative: shares of 50 random "
-    "problems of each kind and shape. (c) By how much, for all problems where they do. On the same 1,000 paths min "
+    "somewhere along ln α from −30 to 10⁴, or the L2 norm falls, by more than 1e-8 relative: shares of the random "
+    "problems of each kind and shape. (c) By how much, for all problems where they do. On all these paths min "
     "R_α never rises and α min R_α never falls, to the last digit."
 )
 CLAIMS = (
