@@ -25,8 +25,8 @@ CAPTION = (
     "fitted to the medians in (b–e). Percentages (b–e): instances whose best α is at an end, above e²⁴ (top) or below "
     "e⁻⁴ (bottom); they count as such in the quartiles, and a median that is there (open triangle) is not fitted. (a) "
     "Median errors, with the noise on the right; dots: their least. (b–e) One factor varies: the medians bend away "
-    "from the power law in n, in k and in the noise, and at the two smallest noises most instances have no finite "
-    "best α. (f) The problems of (b) (filled), and problems of the same n/d, k/d and noise²/n, but of d = 100 (open; "
+    "from the power law in n, in k and in the noise, and at the two smallest noises half of the instances or "
+    "more have no finite best α. (f) The problems of (b) (filled), and problems of the same n/d, k/d and noise²/n, but of d = 100 (open; "
     "dashed: the power law for these): in state evolution they are the same, and the quartiles overlap. (g) Without "
     "noise, one mark an instance that basis pursuit recovers: its margin m tells the needed α (R² is that of ln ln "
     "α). (h) What a rule for α costs: median of the error over the least of the instance, minus 1 (one α: the best "
@@ -40,8 +40,8 @@ CLAIMS = (
         tests=("test_the_errors_concentrate_on_the_state_evolution",),
     ),
     Claim(
-        "the medians bend away from the power law in n, in k and in the noise, and at the two smallest noises most "
-        "instances have no finite best α",
+        "the medians bend away from the power law in n, in k and in the noise, and at the two smallest noises half of "
+        "the instances or more have no finite best α",
         id="scaling_law.bend",
     ),
     Claim(
