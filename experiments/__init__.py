@@ -41,6 +41,7 @@ QUICK = (
     "monotonicity",
     "matched_bias",
     "samples",
+    "stability",
     "discrete_bias",
     "noise",
     "scaling_law",

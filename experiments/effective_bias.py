@@ -45,7 +45,7 @@ class Config:
 
     @classmethod
     def quick(cls) -> "Config":
-        return cls(runs=100, paths=100, rates=(0.0125, 0.025, 0.05))
+        return cls(runs=60, paths=60, rates=(0.0125, 0.025, 0.05))
 
     @classmethod
     def smoke(cls) -> "Config":

@@ -49,7 +49,7 @@ class Config:
 
     @classmethod
     def quick(cls) -> "Config":
-        return cls(draws=4)
+        return cls(draws=4, looks=(500, 32_000, 7))
 
     @classmethod
     def smoke(cls) -> "Config":

@@ -48,7 +48,7 @@ class Config:
 
     @classmethod
     def quick(cls) -> "Config":
-        return cls(rates=(0.0125, 0.025, 0.05))
+        return cls(rates=(0.0125, 0.025, 0.05), draws=4)
 
     @classmethod
     def smoke(cls) -> "Config":

@@ -47,6 +47,10 @@ class Config:
     seed: int = 0
 
     @classmethod
+    def quick(cls) -> "Config":
+        return cls(instances=5)
+
+    @classmethod
     def smoke(cls) -> "Config":
         return cls(instances=2, alphas=(-2.0, 10.0, 3), gammas=(-12.0, 4.0, 3), ratios=(0.5, 3.0, 9), far_steps=4000)
 

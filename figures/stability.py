@@ -22,7 +22,7 @@ CAPTION = (
     "η* = 2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n) at the limit of the flow from zero. Marks: the learning rate above which a "
     "small perturbation of that limit grows, found by bisection. Shaded: learning rates below the first at which HYP* "
     "from zero does not converge. Black: η* of gradient descent. (b) The same for gradient descent on the factors of "
-    "m⊙w, with imbalance γ. (c) Relative difference of the measured η* to theory, for ten problems, against the scale "
+    "m⊙w, with imbalance γ. (c) Relative difference of the measured η* to theory, for all problems, against the scale "
     "1/α or γ/2; gradient descent stands at infinity. (d) Learning rate up to which all runs from zero converge (to a "
     "relative residual of 10⁻³ in 8000 steps; tried from η*/2 on), over η*. Lines: medians; bands and numbers: ranges "
     "over the problems. Above η* the runs of m⊙w end at other interpolators, flatter ones, where they are stable."
