@@ -6,13 +6,17 @@ from experiments import QUICK, store
 
 
 def every_scale(module, name, *, small=True):
-    """A fixture: what the fixture `small` computes, if so, and what the figure shows.
+    """A fixture, `data`: what the fixture `small` computes, and what the figure shows; or, `stored`, the latter alone.
 
     The latter is skipped where it is not, or belongs to other sources. It is not computed here: with ten seeds, what is
     near the end of an interval depends on the processor's rounding.
     """
 
-    @pytest.fixture(scope="module", params=[*["small"] * small, *["quick"] * (name in QUICK), "full"])
+    @pytest.fixture(
+        name="data" if small else "stored",
+        scope="module",
+        params=[*["small"] * small, *["quick"] * (name in QUICK), "full"],
+    )
     def data(request):
         scale = request.param
         if scale == "small":

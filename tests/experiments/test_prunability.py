@@ -24,6 +24,7 @@ def small():
 
 
 data = every_scale(experiment, "prunability")
+stored = every_scale(experiment, "prunability", small=False)
 
 
 def difference(data, a, b, sparsity=0.9):
