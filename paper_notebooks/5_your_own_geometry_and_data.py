@@ -42,7 +42,7 @@ problem = ht.LinearRegression(X[train], y[train])  # 30 patients, 65 columns: ma
 
 geometries = {
     "gradient descent": (ht.Euclidean(), "black"),
-    "HAM, $\\alpha = 100$": (ht.HAM(alpha=1e4), "#0072B2"),
+    "HAM, $\\alpha = 10^4$": (ht.HAM(alpha=1e4), "#0072B2"),
     "$1 + a\\theta^2$, $a = 10^4$": (ht.symbolic.geometry("1 + a*theta**2", a=1e4), "#009E73"),
 }
 limits = {name: ht.solve_limit(problem, geo) for name, (geo, _) in geometries.items()}
