@@ -11,9 +11,13 @@ STAMP := $(VENV)/.installed
 # The processes of one run share the cores: threads of their own would only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 SHARED := --xla_cpu_multi_thread_eigen=false
-# The tests mostly compile: XLA's plain code generator, and no LLVM optimisation, take half as long. `make test QUICK=`
-# compiles as users do. An XLA that knows these options no more is not given them.
-QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
+# Tests and small experiments mostly compile: XLA's plain code generator and less optimisation by LLVM take half as long,
+# and none at all (level 0) is best where little runs. `make test QUICK=` compiles as users do. An XLA that knows these
+# options no more is not given them.
+QUICK := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 --xla_backend_optimization_level=
+compile_quickly = export XLA_FLAGS="$(XLA_FLAGS) $(SHARED)"; quick="$(if $(QUICK),$(QUICK)$(1))"; \
+	  if XLA_FLAGS="$$XLA_FLAGS $$quick" $(PY) -c 'import jax; jax.devices()' >/dev/null 2>&1; \
+	  then XLA_FLAGS="$$XLA_FLAGS $$quick"; fi
 IS_NEW_ENOUGH := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -54,7 +58,7 @@ $(STAMP): pyproject.toml
 	@printf '%s' '$(CURDIR)' > $@
 
 figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out/index.html
-	@$(PY) -m experiments all --jobs=$(JOBS)
+	@$(call compile_quickly,1); $(PY) -m experiments all --jobs=$(JOBS)
 	@$(PY) -m figures all
 	@echo "The figures are in figures/out/index.html"
 
@@ -78,9 +82,7 @@ test-slow: ## run the slow tests
 	@$(MAKE) --no-print-directory check CHOSEN=slow
 
 check: $(STAMP)
-	@flags="$(XLA_FLAGS) $(SHARED)"; \
-	if (XLA_FLAGS="$$flags $(QUICK)" $(PY) -c 'import jax; jax.devices()') >/dev/null 2>&1; then flags="$$flags $(QUICK)"; fi; \
-	$(ONE_THREAD) XLA_FLAGS="$$flags" $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)"
+	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)"
 
 bench: $(STAMP) ## measure the speed of the solvers against their peers (installs them first)
 	@$(PY) -c 'import clarabel, cvxpy' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'
