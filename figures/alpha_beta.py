@@ -48,7 +48,11 @@ CLAIMS = (
         id="alpha_beta.small-rate",
         tests=("test_large_gains_at_a_small_rate",),
     ),
-    Claim("since it makes larger steps", id="alpha_beta.larger-steps"),
+    Claim(
+        "since it makes larger steps",
+        id="alpha_beta.larger-steps",
+        tests=("tests/figures/test_claims.py::test_ham_makes_larger_steps_the_larger_its_alpha",),
+    ),
     Claim(
         "the best of these cells stays below the base in (b)",
         id="alpha_beta.below-the-base",

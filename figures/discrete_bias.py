@@ -86,6 +86,7 @@ CLAIMS = (
     Claim(
         "m⊙w pays about the same, though its large steps also add to the excess of its flow",
         id="discrete_bias.budget-of-mw",
+        tests=("test_the_budget_of_mw",),
     ),
 )
 _RULES: dict[str, tuple[str, str]] = {

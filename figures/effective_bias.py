@@ -36,7 +36,7 @@ CLAIMS = (
         theorems=("pesme.effective-gamma",),
         tests=("test_the_loss_alone_says_it_roughly",),
     ),
-    Claim("where 95 % of the runs end", id="effective_bias.norms"),
+    Claim("where 95 % of the runs end", id="effective_bias.norms", tests=("test_figure_shows_the_data",)),
     Claim("the prediction is of first order in η", theorems=("ham.ito-drift",), tests=("test_the_shift_of_ham",)),
     Claim(
         "Loss along gradient descent, m⊙w and HAM (dots: 5, 50 and 95 % of the runs) and along their stochastic "

@@ -35,7 +35,7 @@ CLAIMS = (
         theorems=("flow.exponential-l1",),
         tests=("test_closed_form_with_one_equation",),
     ),
-    Claim("Below 10⁻¹⁴ is rounding.", id="full_range.rounding"),
+    Claim("Below 10⁻¹⁴ is rounding.", id="full_range.rounding", tests=("test_at_the_end_there_is_rounding",)),
     Claim(
         "twelve spikes, with smaller margins; dotted: fermentation spectra, with a margin of a few thousandths",
         id="full_range.margins",

@@ -52,7 +52,11 @@ CLAIMS = (
         id="neuron.times",
         tests=("test_times_to_cross",),
     ),
-    Claim("its invariant leads it closer to the saddle at zero", id="neuron.saddle"),
+    Claim(
+        "its invariant leads it closer to the saddle at zero",
+        id="neuron.saddle",
+        tests=("test_ham_passes_nearer_to_the_saddle",),
+    ),
     Claim(
         "share of those that theory allows to, I_a(|a|) < Σ_l I_w(|w_l|); no other neuron does",
         id="neuron.wider-students",

@@ -37,6 +37,7 @@ CLAIMS = (
     Claim(
         "It overrates HAM's shift: the signs of small entries are random while these are below the noise.",
         id="noise.overrated",
+        tests=("test_theory_overrates_the_shift_of_ham",),
     ),
 )
 

@@ -39,7 +39,11 @@ CLAIMS = (
         theorems=("flow.bregman-projection",),
         tests=("test_flows_end_at_the_limits_found_without_integrating",),
     ),
-    Claim("there the limits towards the L1 end predict no better", id="recovery.spectra"),
+    Claim(
+        "there the limits towards the L1 end predict no better",
+        id="recovery.spectra",
+        tests=("test_spectra_are_predicted_no_better_at_the_sparse_end",),
+    ),
     Claim(
         "m⊙w with γ = 1/α is biased nearly as HAM with α, but takes about α/2 times as long",
         theorems=("geometry.sandwich",),

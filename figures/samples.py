@@ -31,6 +31,7 @@ CLAIMS = (
     Claim(
         "With HAM and m⊙w, fewer samples cost orders of magnitude in the scale; with depth, far less.",
         id="samples.cost-in-scale",
+        tests=("test_what_fewer_samples_cost",),
     ),
 )
 

@@ -21,7 +21,11 @@ CAPTION = (
     "said below."
 )
 CLAIMS = (
-    Claim("whose solutions differ by what F7 shows", id="scaling.l1-end"),
+    Claim(
+        "whose solutions differ by what F7 shows",
+        id="scaling.l1-end",
+        tests=("tests/figures/test_claims.py::test_the_l1_end_at_a_finite_alpha",),
+    ),
     Claim(
         "What would take more than 15 s, in proportion to the size, is left out, and so are solutions whose residual "
         "is above 10⁻⁶, and solvers that gave up.",

@@ -44,13 +44,14 @@ CLAIMS = (
         "the medians bend away from the power law in n, in k and in the noise, and at the two smallest noises half of "
         "the instances or more have no finite best α",
         id="scaling_law.bend",
+        tests=("test_medians_bend_away_from_the_power_law",),
     ),
     Claim(
         "in state evolution they are the same",
         id="scaling_law.proportions",
         tests=("test_state_evolution_knows_proportions_alone",),
     ),
-    Claim("the quartiles overlap", id="scaling_law.overlap"),
+    Claim("the quartiles overlap", id="scaling_law.overlap", tests=("test_quartiles_of_the_same_proportions_overlap",)),
     Claim(
         "its margin m tells the needed α",
         id="scaling_law.margin",

@@ -23,7 +23,7 @@ def small():
     return experiment.run(CONFIG)
 
 
-data = every_scale(experiment, "alpha_beta")
+data = every_scale(experiment, "alpha_beta", small="small")
 
 
 def maps(data, *, small):

@@ -9,6 +9,8 @@ import hamtheory as ht
 from experiments import discrete_bias
 from figures import discrete_bias as figure_module
 
+from .scales import every_scale
+
 pytestmark = pytest.mark.slow  # two kinds of limits and six of runs to compile
 
 CONFIG = discrete_bias.Config.smoke()
@@ -17,6 +19,9 @@ CONFIG = discrete_bias.Config.smoke()
 @pytest.fixture(scope="module")
 def data():
     return discrete_bias.run(CONFIG)
+
+
+everywhere = every_scale(discrete_bias, "discrete_bias", small="data")
 
 
 def problem(seed):
@@ -120,6 +125,19 @@ def test_sparsity_takes_steps(data):
     first, last = data.isel(strength=0), data.isel(strength=-1)
     assert (last["flow_excess"] < first["flow_excess"]).all()
     assert (last["flow_condition"] > first["flow_condition"]).all()
+
+
+def test_the_budget_of_mw(everywhere):
+    """Within a factor of two of HAM's excess; and its largest steps add to the excess of its flow, the more the smaller
+    γ is, where HAM's do not."""
+    runs = figure_module.sound(everywhere, "run_")
+    reached = runs["reached"].median("problem")
+    ratio = (reached.sel(family="m*w") / reached.sel(family="HAM")).dropna("budget")
+    assert ratio.size >= 4 and ((ratio > 0.5) & (ratio < 2)).all()
+    added = (runs["run_excess"] / runs["flow_excess"]).isel(budget_rate=-1).median("problem")
+    product = added.sel(family="m*w").dropna("strength")
+    assert product[-1] > 1.15 and (product.diff("strength") > 0).all()
+    assert product[-1] > added.sel(family="HAM").max() + 0.1
 
 
 def test_figure(data):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
+from matplotlib.collections import PolyCollection
 
 from experiments import effective_bias
 from figures import effective_bias as figure_module
@@ -60,6 +61,14 @@ def test_losses_in_law(data):
 def test_figure_shows_the_data(data):
     axes = figure_module.draw(data).axes
     assert [ax.get_title(loc="left")[1] for ax in axes] == list("abcdef")
+    for ax, name, family in ((axes[1], "product", "m*w"), (axes[4], "ham", "HAM")):
+        (shade,) = (part for part in ax.collections if isinstance(part, PolyCollection))
+        outline = shade.get_paths()[0].vertices
+        excess = figure_module.relative_excess(data, f"{name}_l1_measured", family)
+        for i, rate in enumerate(data["rate"].values):
+            inside = excess.isel(rate=i).values
+            low, high = (f(outline[outline[:, 0] == rate, 1]) for f in (np.min, np.max))
+            assert np.mean((low <= inside) & (inside <= high)) == pytest.approx(0.95, abs=0.02)
     scatter = axes[2].lines[0]
     np.testing.assert_allclose(scatter.get_ydata(), data["product_gains_measured"].values.ravel())
 

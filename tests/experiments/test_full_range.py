@@ -7,12 +7,17 @@ import hamtheory as ht
 from experiments import __main__ as command_line, _paths, full_range
 from figures import full_range as figure_module
 
+from .scales import every_scale
+
 CONFIG = full_range.Config(n=10, d=30, ks=(2,), instances=4, points=(46, 12), data=())
 
 
 @pytest.fixture(scope="module")
 def data():
     return full_range.run(CONFIG)
+
+
+everywhere = every_scale(full_range, "full_range", small="data")
 
 
 def excess(data, norm):
@@ -70,6 +75,14 @@ def test_closed_form_with_one_equation(family, shift):
     # The next order is a relative θ₂ of the leading one, below e⁻¹²; the solver's is 1e-10 of the norm.
     np.testing.assert_allclose(found, 0.4 * np.exp(-0.4 * (sparsity + shift)), rtol=2 * np.exp(-12), atol=1e-10)
     assert full_range._rate(sparsity, found, (1e-9, 1e-5)) == pytest.approx(0.4, rel=0.01)
+
+
+def test_at_the_end_there_is_rounding(everywhere):
+    """The median of the random problems is there within 1e-14, where its law is far below."""
+    chosen = everywhere.isel(problem=np.flatnonzero(everywhere["k"] == everywhere["k"][0]))
+    law = np.exp(-float(chosen["margin"].median()) * everywhere["sparsity"].values)
+    end = excess(chosen, "l1").median("problem").isel(sparsity=np.flatnonzero(law < 1e-20))
+    assert end.size > 10 and abs(end).max() <= 1e-14
 
 
 def test_rate_looks_at_the_window_alone():

@@ -7,6 +7,8 @@ import hamtheory as ht
 from experiments import label_noise
 from figures import label_noise as figure_module
 
+from .scales import every_scale
+
 pytestmark = pytest.mark.slow  # compilations
 
 CONFIG = label_noise.Config.smoke()
@@ -15,6 +17,9 @@ CONFIG = label_noise.Config.smoke()
 @pytest.fixture(scope="module")
 def data():
     return label_noise.run(CONFIG)
+
+
+shown = every_scale(label_noise, "label_noise")
 
 
 def mean(data, name, rule):
@@ -67,6 +72,20 @@ def test_it_is_a_gradient_flow(data):
     metric = 1 / (1 + CONFIG.alpha * np.abs(np.asarray(thetas[0])))
     rate = np.diff(np.log1p(CONFIG.alpha * np.abs(np.asarray(thetas))) @ weights)[0] / 1e-6
     np.testing.assert_allclose(rate, 2 * velocity**2 @ metric, rtol=1e-3)
+
+
+def test_the_end_of_the_natural_gradient(shown):
+    """It comes to rest about 2 % above the least weighted L1 norm, where the signs of the small entries are random; so
+    does the slow flow, with smaller steps: nearer to it."""
+    above = {
+        name: (values / shown["least_weighted"] - 1).sel(rule="natural gradient").isel(step=-1)
+        for name, values in (("run", shown["weighted_l1"].mean("draw")), ("theory", shown["weighted_l1_theory"]))
+    }
+    assert ((above["run"] > 0.01) & (above["run"] < 0.035)).all()
+    assert ((above["theory"] > 0) & (above["theory"] < above["run"] / 2)).all()
+    before = (shown["weighted_l1"].mean("draw") / shown["least_weighted"] - 1).sel(rule="natural gradient")
+    settled = before.isel(step=-2) < 0.035
+    assert settled.any() and (above["run"] > 0.5 * before.isel(step=-2))[settled].all()
 
 
 def test_figure_shows_the_means(data):

@@ -1,5 +1,7 @@
 """E2: the optimal values are monotone along the path, the norms are not."""
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -54,6 +56,41 @@ def test_counterexample(data):
     np.testing.assert_allclose(data["example_solver_l1"], data["example_l1"], rtol=1e-9)
     # From the least L2 norm nothing falls at first.
     assert (data["example_l2"] >= 5**-0.5 * (1 - 1e-15)).all() and (data["example_l1"] >= 0.6 * (1 - 1e-15)).all()
+
+
+def rises(X, y):
+    """By how much the L1 norm of HAM's limit rises, relative, for rows of two equations in three unknowns.
+
+    The interpolators are a line, `p + tv`; on it v·R′(θ) rises with t, and is zero at the limit: bisection.
+    """
+    v = np.cross(X[:, 0], X[:, 1])
+    p = np.einsum("bij,bj->bi", np.linalg.pinv(X), y)
+    v = v / np.linalg.norm(v, axis=1, keepdims=True)
+    largest, reach = np.zeros(len(X)), 1 + np.abs(p).max()
+    least = np.full(len(X), np.inf)
+    for log in np.linspace(-6, 14, 81):
+        low, high = np.full(len(X), -10 * reach), np.full(len(X), 10 * reach)
+        for _ in range(60):
+            t = (low + high) / 2
+            theta = p + t[:, None] * v
+            slope = np.sum(np.sign(theta) * np.log1p(np.exp(log) * np.abs(theta)) * v, axis=1)
+            low, high = np.where(slope < 0, t, low), np.where(slope < 0, high, t)
+        norm = np.abs(p + ((low + high) / 2)[:, None] * v).sum(1)
+        largest = np.maximum(largest, norm / least - 1)
+        least = np.minimum(least, norm)
+    return largest
+
+
+def test_no_counterexample_has_smaller_integers(data):
+    """None of the 2 × 3 matrices, and y, of −1, 0 and 1 has a rise; with a 2 there is the one of the figure."""
+    rows = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
+    pairs = [(a, b) for a, b in itertools.combinations(rows, 2) if np.linalg.matrix_rank([a, b]) == 2]
+    targets = [np.array(y) for y in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0))]  # up to the sign
+    X, y = (np.array(part) for part in zip(*itertools.product(pairs, targets), strict=True))
+    assert len(X) > 1000
+    assert rises(X, y).max() < 1e-9
+    example = rises(np.array([monotonicity.ROWS], float), np.array([monotonicity.TARGET], float))
+    np.testing.assert_allclose(example, float(data["example_rise"]), rtol=0.03)  # of another grid
 
 
 def test_exact_norms_at_the_ends_and_in_more_digits():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.optimize
 
 from experiments import neuron
 from figures import neuron as figure_module
@@ -65,6 +66,20 @@ def test_times_to_cross(data):
     np.testing.assert_allclose(last, data["delay"], atol=0.02)
     assert last[0] < 0 < last[-1]
     assert (times.sel(flow="HAM") < times.sel(flow="GD")).isel(gap=0).all()
+
+
+def test_ham_passes_nearer_to_the_saddle():
+    """At a = 0 the invariant leaves w with I(w) = I(w₀) − I(|a₀|), which is less than √(w₀² − a₀²) from a large w₀."""
+    potential = lambda x: x / CONFIG.alpha - np.log1p(CONFIG.alpha * x) / CONFIG.alpha**2  # noqa: E731
+    s = np.linspace(0, 30, 200_001)
+    np.testing.assert_allclose(scipy.integrate.simpson(s / (1 + CONFIG.alpha * s), x=s), potential(30.0), rtol=1e-6)
+    for size in (3.0, 30.0):
+        for near in (1e-3, 1e-2, 1e-1):
+            a = (1 - near) * size
+            left = scipy.optimize.brentq(
+                lambda w, a=a, size=size: potential(w) - potential(size) + potential(a), 0, size
+            )
+            assert left < np.sqrt(size**2 - a**2)
 
 
 def test_wider_students(data):

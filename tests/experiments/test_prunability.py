@@ -23,8 +23,8 @@ def small():
     return experiment.run(CONFIG)
 
 
-data = every_scale(experiment, "prunability")
-stored = every_scale(experiment, "prunability", small=False)
+data = every_scale(experiment, "prunability", small="small")
+stored = every_scale(experiment, "prunability")
 
 
 def difference(data, a, b, sparsity=0.9):

@@ -3,11 +3,14 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 from scipy.stats import norm
 
 import hamtheory as ht
 from experiments import recovered_signs as experiment
 from figures import recovered_signs as figure_module
+
+from .scales import every_scale
 
 pytestmark = pytest.mark.slow  # compilations of two families
 
@@ -18,6 +21,9 @@ lanes = figure_module.lanes
 @pytest.fixture(scope="module")
 def data():
     return experiment.run(CONFIG)
+
+
+everywhere = every_scale(experiment, "recovered_signs", small="data")
 
 
 def recovered(data, **chosen):
@@ -128,6 +134,29 @@ def test_sparser_geometries_recover_fewer_signs(data):
 
 def test_all_signs_are_recovered_with_more_rows_than_columns(data):
     assert recovered(data, part="line", n=max(CONFIG.ns)) == 1
+
+
+def test_few_flips_with_few_rows(everywhere):
+    """Below n/d = 0.4, where an interpolator with the signs of the start is likely."""
+    some = everywhere["below"].values < 0.4 * everywhere.attrs["columns"]
+    assert some.any() and (everywhere["orthant"].values[some] > 0.8).all()
+    for n in everywhere["below"].values[some]:
+        net = {label: lanes(everywhere, part="line", geometry=label, n=n)["net"].mean() for label in CONFIG.few}
+        assert net["HAM 1000"] < 0.25 * net["GD"] and net["m*w 0.001"] < 0.25 * net["GD"]
+
+
+@pytest.mark.parametrize("n", [5, 15])
+def test_balanced_mw_fits_where_an_interpolator_has_its_signs(n):
+    """As non-negative least squares says; else it gets stuck."""
+    for seed in range(4):
+        problem = ht.sparse_regression(n, 20, 2, seed=seed)
+        signs = experiment.wrong_signs(CONFIG, np.asarray(problem.theta_star), seed)
+        _, least = scipy.optimize.nnls(np.asarray(problem.X) * signs, np.asarray(problem.y))
+        assert (least < 1e-10) == (n == 5)
+        size = np.full(20, 0.3**0.5)
+        flow = ht.product_flow(problem, size * signs, size, throw=False)
+        assert ht.NAMES[int(ht.codes(flow.result))] == ("converged" if n == 5 else "stuck")
+        assert not (np.sign(flow.theta) == -signs).any()
 
 
 def test_wendel(data):

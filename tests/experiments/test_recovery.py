@@ -5,6 +5,8 @@ import pytest
 
 from experiments import recovery
 
+from .scales import every_scale
+
 pytestmark = pytest.mark.slow  # one compilation after the other
 
 CONFIG = recovery.Config.smoke()
@@ -13,6 +15,9 @@ CONFIG = recovery.Config.smoke()
 @pytest.fixture(scope="module")
 def data():
     return recovery.run(CONFIG)
+
+
+shown = every_scale(recovery, "recovery")
 
 
 def test_every_lane_is_certified(data):
@@ -46,6 +51,12 @@ def test_bias_towards_sparsity_helps_from_zero_alone(data):
     assert (zero.sel(flow="m*w 0.01") < zero.sel(flow="GD")).all()
     assert (random.sel(flow="HAM 100") > 0.5 * random.sel(flow="GD")).all()
     assert (random > zero).all()
+
+
+def test_spectra_are_predicted_no_better_at_the_sparse_end(shown):
+    error = shown["limit_rmse"].median("instance")
+    sparse = error.sel(flow=["HAM 100", "HAM 1000", "m*w 0.01", "m*w 0.001"])
+    assert (sparse >= error.sel(flow="GD")).all() and (error < shown["mean_rmse"].median()).all()
 
 
 def test_figure(data):

@@ -9,6 +9,8 @@ from experiments import samples
 from experiments._lanes import without_truth
 from experiments.samples import largest_scale
 
+from .scales import every_scale
+
 pytestmark = pytest.mark.slow  # one compilation after the other
 
 # The last scale is below what the network of depth 3 gets to: e⁻¹⁰ against 0.05³.
@@ -21,6 +23,9 @@ LOGS = np.array([1.0, 0.0, -1.0, -2.0])
 @pytest.fixture(scope="module")
 def data():
     return samples.run(CONFIG)
+
+
+shown = every_scale(samples, "samples")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,14 @@ def test_fewer_samples_are_a_part_of_more():
     np.testing.assert_array_equal(fewer.X[:10], more.X[:10])
     np.testing.assert_array_equal(fewer.theta_star, more.theta_star)
     assert np.linalg.norm(more.theta_star) == pytest.approx(1, rel=1e-15)
+
+
+def test_what_fewer_samples_cost(shown):
+    """From 120 to 60, in the logarithm of the scale: three orders of magnitude, or about one."""
+    scale = shown["largest_log_scale"].median("seed")
+    cost = (scale.sel(samples=120) - scale.sel(samples=60)) / np.log(10)
+    assert (cost.sel(family=["HAM", "m*w"]) > 2).all()
+    assert (cost.sel(family=["depth 3", "depth 4"]) < 0.5 * cost.sel(family="HAM")).all()
 
 
 def test_figure(data):

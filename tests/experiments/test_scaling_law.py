@@ -11,6 +11,8 @@ import hamtheory as ht
 from experiments import scaling_law, store
 from experiments.scaling_law import ANSWERS, FACTORS, RULES, Setting
 
+from .scales import every_scale
+
 pytestmark = pytest.mark.slow  # a path and a limit to be compiled
 
 CONFIG = scaling_law.Config(
@@ -43,6 +45,9 @@ def data(tmp_path_factory):
         patch.setattr(ht.sweeps.Path, "compute", _interrupt)
         store.compute(scaling_law, "scaling_law", CONFIG)
         return store.load("scaling_law")
+
+
+shown = every_scale(scaling_law, "scaling_law")
 
 
 def _interrupt(*arguments):
@@ -288,6 +293,48 @@ def test_no_rule_is_better_than_the_best(data):
     for rule, place in (("L2 end", 0), ("L1 end", -1)):
         expected = ends.isel(log_alpha=place) / ends.min("log_alpha") - 1
         np.testing.assert_allclose(regret.sel(rule=rule), expected, rtol=0, atol=1e-14)
+
+
+def line(shown, factor, *, noisy=True):
+    """Settings in which a factor varies, the centre among them, in its order."""
+    alike = shown["line"].isin(["centre", factor]) & ((shown["noise"] > 0) == noisy)
+    places = np.flatnonzero(alike)
+    return places[np.argsort(shown[factor].values[places], kind="stable")]
+
+
+def test_medians_bend_away_from_the_power_law(shown):
+    """In n and k that at the centre is above the chord of the ends; at the smallest noises it is infinite."""
+    median = shown["quartiles"].sel(quartile=0.5, answer="best").values
+    for factor in ("n", "k"):
+        places = line(shown, factor)
+        x, y = np.log(shown[factor].values[places]), median[places]
+        middle = list(places).index(0)
+        assert y[middle] > np.interp(x[middle], x[[0, -1]], y[[0, -1]]) + 1, factor
+    places = line(shown, "noise")
+    assert np.isposinf(median[places[:2]]).all() and np.isfinite(median[places[3:]]).all()
+    for place in places[:2]:
+        best = shown["answer_log"].sel(answer="best").isel(setting=place)
+        assert float(np.mean(~(best <= shown.attrs["last"]))) >= 0.5
+
+
+def test_quartiles_of_the_same_proportions_overlap(shown):
+    for noisy in (True, False):
+        places = [
+            np.flatnonzero((shown["line"] == name) & ((shown["noise"] > 0) == noisy)) for name in ("d", "proportion")
+        ]
+        ratio = [shown["k"].values[place] / shown["d"].values[place] for place in places]
+        assert len(ratio[0]) == len(ratio[1]) == 2
+        for one in range(2):
+            other = int(np.argmin(abs(ratio[1] - ratio[0][one])))
+            answer = "best" if noisy else "needed"
+            low, high = (
+                [
+                    shown["quartiles"].sel(quartile=q, answer=answer).values[p]
+                    for p in (places[0][one], places[1][other])
+                ]
+                for q in (0.25, 0.75)
+            )
+            assert max(low) <= min(high)
 
 
 def test_figure(data):

@@ -23,7 +23,7 @@ def small():
     return experiment.run(CONFIG)
 
 
-data = every_scale(experiment, "training_flips")
+data = every_scale(experiment, "training_flips", small="small")
 
 
 def differences(data, rule, name="gross", *, effective=False):

@@ -1,10 +1,12 @@
 """Every claim of a caption has its place in the ledger, and the ledger names the figures that make it."""
 
 import ast
+import itertools
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import optax
 import pytest
 
 import hamtheory as ht
@@ -40,8 +42,9 @@ def test_claims_are_pieces_of_the_caption_one_after_the_other(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_claim_rests_on_theorems_or_has_an_id_of_its_own(name):
+def test_every_claim_rests_on_theorems_or_has_an_id_of_its_own_and_tests(name):
     for claim in CLAIMS[name]:
+        assert claim.theorems or claim.tests, claim.says
         assert bool(claim.theorems) != bool(claim.id), claim.says
         assert set(claim.theorems) <= set(THEOREMS) and len(set(claim.theorems)) == len(claim.theorems)
         assert claim.theorems or (claim.id.startswith(f"{name}.") and claim.id.count(".") == 1), claim.id
@@ -123,6 +126,29 @@ def test_the_metrics_are_most_alike_at_one_over_alpha():
 
     assert spread(1.0) == pytest.approx(np.sqrt(2), rel=1e-6)
     assert all(spread(c) > 1.01 * np.sqrt(2) for c in (0.5, 0.9, 1.1, 2.0, 10.0))
+
+
+def test_ham_makes_larger_steps_the_larger_its_alpha():
+    """In every weight, and in the direction of the optimizer's step."""
+    theta, gradient = (np.random.default_rng(seed).standard_normal(50) for seed in range(2))
+    moves = [-0.01 * gradient]
+    for alpha in (0.0, 0.1, 1.0, 10.0):
+        optimizer = ht.optim.ham(optax.sgd(0.01), alpha=alpha, beta=0.0, learning_rate=0.01, where=True)
+        update, _ = optimizer.update(gradient, optimizer.init(theta), theta)
+        moves.append(np.asarray(update))
+    np.testing.assert_allclose(moves[1], moves[0], rtol=1e-5)
+    for one, more in itertools.pairwise(moves[1:]):
+        assert (np.sign(more) == np.sign(one)).all() and (abs(more) > abs(one)).all()
+
+
+def test_the_l1_end_at_a_finite_alpha():
+    """What the limit at ln α = 30 has too much of the L1 norm: about exp(−30 m), with the margin m of F7."""
+    for seed in range(5):
+        problem = ht.sparse_regression(40, 100, 5, seed=seed)
+        theta = np.asarray(ht.solve_limit(problem, ht.HAM(log_alpha=30.0)).theta)
+        excess = np.abs(theta).sum() / np.abs(ht.basis_pursuit(problem)).sum() - 1
+        rate = -np.log(excess) / 30
+        assert 0 < excess < 1e-4 and rate == pytest.approx(ht.certify_basis_pursuit(problem).margin, rel=0.25)
 
 
 @pytest.mark.slow
