@@ -14,8 +14,8 @@ class Claim(NamedTuple):
       `says`: the piece, verbatim.
       `theorems`: the ids of the entries of the ledger that state it. None: it was measured, no theorem states it.
       `id`: of what was measured, `figure.name`.
-      `tests`: what asserts it of data: functions of the figure's file in `tests/experiments/`, or `path::function`. What was
-        measured has one at least.
+      `tests`: what asserts it of data: functions of the figure's file in `tests/experiments/`, or `path::function`.
+        What was measured has one at least.
     """
 
     says: str
