@@ -136,11 +136,15 @@ def _imbalances(config: Config) -> dict[str, np.ndarray]:
 
 
 def _unaware(solver: diffrax.AbstractSolver) -> float:
-    """When an integrator of (m, w) from exactly −1 and 1, which knows nothing of m² − w², gets across zero; or NaN."""
+    """When an integrator of (m, w) from exactly 1 and −1, which knows nothing of m² − w², gets across zero; or NaN.
+
+    The two derivatives are the same up to the sign, and rounded differently: written alike, it would depend on the
+    compiler whether they are.
+    """
 
     def velocity(t, factors, args):
         m, w = factors
-        return -jnp.stack([w, m]) * (m * w - 1)
+        return -jnp.stack([w * (m * w - 1), m * w * m - m])
 
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
@@ -179,7 +183,7 @@ def run(config: Config) -> xr.Dataset:
     statuses = {f"{force} {i}": flows["status"][k, i] for k, force in enumerate(FORCES) for i in range(len(lanes))}
     statuses |= dict(zip(RULES, rules["status"], strict=True))
     statuses |= {f"epsilon {k}": code for k, code in enumerate(small["status"])}
-    statuses |= dict.fromkeys(RAW, 0)  # whether rounding is the same for both factors depends on the compiler
+    statuses |= dict.fromkeys(RAW, 0)  # NaN where it stays
     both = ("force", "flow")
     return xr.Dataset(
         {

@@ -18,16 +18,16 @@ CAPTION = (
     "(a) A parameter that starts on the wrong side of zero, under f = (θ − y)²/2, time upwards: flows (lines), the "
     "times at which they cross zero (dots) and those of theory (bars). (d) Below, on the same axis, the inverse "
     "metrics: who is slow at zero crosses late, and balanced m⊙w (dashed), with g⁻¹(0) = 0, never does. (b) The same "
-    "under a constant unit force, as in Figure 1 of HAM, where the mirror map grows at rate one: the way to the "
-    "mirror image of the start takes twice the time to zero. The metric of m⊙w is 2√(θ² + γ²) here, so that its times "
-    "are half of those for √(θ² + γ²). (c) Rules at a finite learning rate; circles: the first iterate across zero. "
-    "HYP lets the step across shrink, HYP* lets it grow. Balanced factors and exponentiated gradient (dashed, on top "
-    "of each other) stay. (e) Being stuck is a matter of the last bit: factors with |m| = (1 + ε)|w| cross at the "
+    "under a constant unit force, as in Figure 1 of HAM, where the mirror map grows at rate one: the way to the mirror "
+    "image of the start takes twice the time to zero. The metric of m⊙w is 2√(θ² + γ²) here, so that its times are "
+    "half of those for √(θ² + γ²). (c) Rules at a finite learning rate; circles: the first iterate across zero. HYP "
+    "lets the step across shrink, HYP* lets it grow. Balanced factors and exponentiated gradient (dashed, on top of "
+    "each other) stay. (e) Being stuck is a matter of the last bit: factors with |m| = (1 + ε)|w| cross at the "
     "first-passage time of γ = ε(1 + ε/2) (line), later only by ln(1/ε)/2y; dots: the flow, crosses: gradient descent "
     "on the factors in small steps, to whose ε rounding adds near its unit (dotted). Triangles: factors that are "
-    "balanced to the bit, by integrators that do not know of it: rounding gets them across, though hardly before an ε "
-    "of its unit would, unless it happens to treat both factors alike. (f) HYP* over HYP after one step across zero, "
-    "by the rules (dots), and exp(2ηα|g|) (line)."
+    "balanced to the bit, by integrators that do not know of it, and round their two derivatives differently: that "
+    "gets them across, though hardly before an ε of its unit would. (f) HYP* over HYP after one step across zero, by "
+    "the rules (dots), and exp(2ηα|g|) (line)."
 )
 CLAIMS = (
     Claim(
@@ -73,8 +73,7 @@ CLAIMS = (
         tests=("test_the_imbalance_decides_when",),
     ),
     Claim(
-        "rounding gets them across, though hardly before an ε of its unit would, unless it happens to treat both "
-        "factors alike",
+        "that gets them across, though hardly before an ε of its unit would",
         id="crossing.rounding-alone",
         tests=("test_rounding_alone_is_an_imbalance_of_some_units_at_most",),
     ),
