@@ -98,7 +98,7 @@ def test_is_refused(case):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("solve", [ht.solve_limit, ht.solve_flow])
+@pytest.mark.parametrize("solve", [ht.solve_limit, ht.solve_flow, lambda problem, _: ht.certify_basis_pursuit(problem)])
 def test_tolerance_out_of_reach_names_float64(solve):
     single = ht.LinearRegression(np.eye(2, 3, dtype=np.float32), np.ones(2, np.float32))
     with pytest.raises(ValueError, match=r"below what float32 can reach.*float64.*jax_enable_x64"):

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from .._validate import tolerance
 from ..problem import LinearRegression
 
 # The tightest that HiGHS accepts; its own default is 1e-7.
@@ -95,11 +96,14 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
 
     Arguments: `tol`: the distance of |c| from 1, and relative singular values, below which they count as 1 and 0.
     Returns: a `BasisPursuit`.
-    Errors: `ValueError` if y is 0; `RuntimeError` with the solver's message, if a linear programme fails. Cannot be
-      traced by JAX.
+    Errors: `ValueError` if y is 0, or for a `tol` below the rounding of the problem's dtype, as the default is in
+      float32, where rounding would decide what is unique; `RuntimeError` with the solver's message, if a linear
+      programme fails. Cannot be traced by JAX.
     Source: [chen1998atomic], [zhang2015necessary]; the selection: [cominetti1994asymptotic].
 
     ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> twice = ht.certify_basis_pursuit(ht.LinearRegression([[1.0, 1.0, 0.5]], [2.0]))
     >>> twice.is_unique, twice.face.tolist(), twice.margin
@@ -107,6 +111,7 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
 
     ```
     """
+    tol = tolerance(tol, "tol", problem.dtype, 10)
     theta = np.asarray(basis_pursuit(problem), float)
     space, norm = problem.row_space, float(np.abs(theta).sum())
     rank = int(space.rank)

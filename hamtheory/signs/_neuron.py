@@ -150,6 +150,8 @@ class Neuron(eqx.Module):
           reach, or parameters that are not scalars.
 
         ```python
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
         >>> import hamtheory as ht
         >>> end = ht.signs.Neuron(ht.Euclidean(), ht.Euclidean()).flow([-0.5, -0.6], 0.55)
         >>> end.recovered.tolist(), end.crossing_time.round(3).tolist(), end.w.round(3).tolist()

@@ -67,6 +67,8 @@ class Teacher(eqx.Module):
     Source: the setting, [gadhikar2025signin]; the kernel, [cho2009kernel].
 
     ```python
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> teacher = ht.signs.Teacher([1.0], [[1.0, 0.0]])
     >>> round(float(teacher.loss([0.5, 0.5], [[1.0, 0.0], [1.0, 0.0]])), 6)
