@@ -19,7 +19,7 @@ def data():
     return label_noise.run(CONFIG)
 
 
-shown = every_scale(label_noise, "label_noise")
+stored = every_scale(label_noise, "label_noise")
 
 
 def mean(data, name, rule):
@@ -74,18 +74,18 @@ def test_it_is_a_gradient_flow(data):
     np.testing.assert_allclose(rate, 2 * velocity**2 @ metric, rtol=1e-3)
 
 
-def test_the_end_of_the_natural_gradient(shown):
+def test_the_end_of_the_natural_gradient(stored):
     """It comes to rest about 2 % above the least weighted L1 norm, where the signs of the small entries are random; so
     does the slow flow, with smaller steps: nearer to it."""
-    above = {
-        name: (values / shown["least_weighted"] - 1).sel(rule="natural gradient").isel(step=-1)
-        for name, values in (("run", shown["weighted_l1"].mean("draw")), ("theory", shown["weighted_l1_theory"]))
-    }
-    assert ((above["run"] > 0.01) & (above["run"] < 0.035)).all()
-    assert ((above["theory"] > 0) & (above["theory"] < above["run"] / 2)).all()
-    before = (shown["weighted_l1"].mean("draw") / shown["least_weighted"] - 1).sel(rule="natural gradient")
-    settled = before.isel(step=-2) < 0.035
-    assert settled.any() and (above["run"] > 0.5 * before.isel(step=-2))[settled].all()
+    run, theory = (
+        (values / stored["least_weighted"] - 1).sel(rule="natural gradient")
+        for values in (stored["weighted_l1"].mean("draw"), stored["weighted_l1_theory"])
+    )
+    before, end = run.isel(step=-2), run.isel(step=-1)
+    assert ((end > 0.01) & (end < 0.035)).all()
+    assert ((theory.isel(step=-1) > 0) & (theory.isel(step=-1) < end / 2)).all()
+    settled = before < 0.035
+    assert settled.any() and (end > 0.5 * before)[settled].all()
 
 
 def test_figure_shows_the_means(data):

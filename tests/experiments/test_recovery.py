@@ -17,7 +17,7 @@ def data():
     return recovery.run(CONFIG)
 
 
-shown = every_scale(recovery, "recovery")
+stored = every_scale(recovery, "recovery")
 
 
 def test_every_lane_is_certified(data):
@@ -53,10 +53,10 @@ def test_bias_towards_sparsity_helps_from_zero_alone(data):
     assert (random > zero).all()
 
 
-def test_spectra_are_predicted_no_better_at_the_sparse_end(shown):
-    error = shown["limit_rmse"].median("instance")
+def test_spectra_are_predicted_no_better_at_the_sparse_end(stored):
+    error = stored["limit_rmse"].median("instance")
     sparse = error.sel(flow=["HAM 100", "HAM 1000", "m*w 0.01", "m*w 0.001"])
-    assert (sparse >= error.sel(flow="GD")).all() and (error < shown["mean_rmse"].median()).all()
+    assert (sparse >= error.sel(flow="GD")).all() and (error < stored["mean_rmse"].median()).all()
 
 
 def test_figure(data):

@@ -25,7 +25,7 @@ def data():
     return samples.run(CONFIG)
 
 
-shown = every_scale(samples, "samples")
+stored = every_scale(samples, "samples")
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_fewer_samples_are_a_part_of_more():
     assert np.linalg.norm(more.theta_star) == pytest.approx(1, rel=1e-15)
 
 
-def test_what_fewer_samples_cost(shown):
+def test_what_fewer_samples_cost(stored):
     """From 120 to 60, in the logarithm of the scale: three orders of magnitude, or about one."""
-    scale = shown["largest_log_scale"].median("seed")
+    scale = stored["largest_log_scale"].median("seed")
     cost = (scale.sel(samples=120) - scale.sel(samples=60)) / np.log(10)
     assert (cost.sel(family=["HAM", "m*w"]) > 2).all()
     assert (cost.sel(family=["depth 3", "depth 4"]) < 0.5 * cost.sel(family="HAM")).all()

@@ -47,7 +47,7 @@ def data(tmp_path_factory):
         return store.load("scaling_law")
 
 
-shown = every_scale(scaling_law, "scaling_law")
+stored = every_scale(scaling_law, "scaling_law")
 
 
 def _interrupt(*arguments):
@@ -295,41 +295,41 @@ def test_no_rule_is_better_than_the_best(data):
         np.testing.assert_allclose(regret.sel(rule=rule), expected, rtol=0, atol=1e-14)
 
 
-def line(shown, factor, *, noisy=True):
-    """Settings in which a factor varies, the centre among them, in its order."""
-    alike = shown["line"].isin(["centre", factor]) & ((shown["noise"] > 0) == noisy)
+def line(stored, factor):
+    """Settings with noise in which a factor varies, the centre among them, in its order."""
+    alike = stored["line"].isin(["centre", factor]) & (stored["noise"] > 0)
     places = np.flatnonzero(alike)
-    return places[np.argsort(shown[factor].values[places], kind="stable")]
+    return places[np.argsort(stored[factor].values[places], kind="stable")]
 
 
-def test_medians_bend_away_from_the_power_law(shown):
+def test_medians_bend_away_from_the_power_law(stored):
     """In n and k that at the centre is above the chord of the ends; at the smallest noises it is infinite."""
-    median = shown["quartiles"].sel(quartile=0.5, answer="best").values
+    median = stored["quartiles"].sel(quartile=0.5, answer="best").values
     for factor in ("n", "k"):
-        places = line(shown, factor)
-        x, y = np.log(shown[factor].values[places]), median[places]
+        places = line(stored, factor)
+        x, y = np.log(stored[factor].values[places]), median[places]
         middle = list(places).index(0)
         assert y[middle] > np.interp(x[middle], x[[0, -1]], y[[0, -1]]) + 1, factor
-    places = line(shown, "noise")
+    places = line(stored, "noise")
     assert np.isposinf(median[places[:2]]).all() and np.isfinite(median[places[3:]]).all()
     for place in places[:2]:
-        best = shown["answer_log"].sel(answer="best").isel(setting=place)
-        assert float(np.mean(~(best <= shown.attrs["last"]))) >= 0.5
+        best = stored["answer_log"].sel(answer="best").isel(setting=place)
+        assert float(np.mean(~(best <= stored.attrs["last"]))) >= 0.5
 
 
-def test_quartiles_of_the_same_proportions_overlap(shown):
+def test_quartiles_of_the_same_proportions_overlap(stored):
     for noisy in (True, False):
         places = [
-            np.flatnonzero((shown["line"] == name) & ((shown["noise"] > 0) == noisy)) for name in ("d", "proportion")
+            np.flatnonzero((stored["line"] == name) & ((stored["noise"] > 0) == noisy)) for name in ("d", "proportion")
         ]
-        ratio = [shown["k"].values[place] / shown["d"].values[place] for place in places]
+        ratio = [stored["k"].values[place] / stored["d"].values[place] for place in places]
         assert len(ratio[0]) == len(ratio[1]) == 2
         for one in range(2):
             other = int(np.argmin(abs(ratio[1] - ratio[0][one])))
             answer = "best" if noisy else "needed"
             low, high = (
                 [
-                    shown["quartiles"].sel(quartile=q, answer=answer).values[p]
+                    stored["quartiles"].sel(quartile=q, answer=answer).values[p]
                     for p in (places[0][one], places[1][other])
                 ]
                 for q in (0.25, 0.75)
