@@ -40,7 +40,7 @@ def stacked(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 def ended(result, residual, tol: float) -> np.ndarray:
     """The codes of runs that took all steps: converged, if the relative residual is at most `tol`, or not."""
-    codes, names = np.asarray(ht.codes(result)), ht.NAMES
+    codes, names = np.asarray(result), ht.NAMES
     within = np.where(np.asarray(residual) <= tol, names.index("converged"), names.index("reached_end"))
     return np.where(codes == names.index("nonfinite"), codes, within)
 
@@ -53,4 +53,4 @@ def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):
     problem = without_truth(problem)
     flow = ht.solve_flow(problem, geo, theta0, coordinates=coordinates, solver="tsit5", tol=tol, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
-    return flow, limit, int(ht.codes(flow.result)) or int(ht.codes(limit.result))
+    return flow, limit, int(flow.result) or int(limit.result)

@@ -15,7 +15,7 @@ def largest_rate(problem: ht.LinearRegression, geometry: ht.geometry.AbstractGeo
 def limits_of_gammas(problem: ht.LinearRegression, gammas):
     """The limits of m⊙w from zero, with a γ for each entry, one a row; and the codes of their solutions."""
     ends = jax.vmap(lambda gamma: ht.solve_limit(problem, ht.Hypentropy(gamma), throw=False))(gammas)
-    return ends.theta, ht.codes(ends.result)
+    return ends.theta, ends.result
 
 
 @eqx.filter_jit
@@ -23,4 +23,4 @@ def limits_from_mirror(problem: ht.LinearRegression, geometry: ht.geometry.Abstr
     """The limits of a flow from these mirror coordinates, one a row; and the codes of their solutions."""
     thetas = geometry.inverse_mirror_map(starts)
     ends = jax.vmap(lambda theta: ht.solve_limit(problem, geometry, theta, throw=False))(thetas)
-    return ends.theta, ht.codes(ends.result)
+    return ends.theta, ends.result

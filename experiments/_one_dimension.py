@@ -37,7 +37,7 @@ def product_path(problem, m: float, w: float, end: float) -> ht.ProductFlowResul
 
 def crossing(flow: ht.FlowResult, crosses: bool = True) -> tuple[float, int]:
     """When it first crosses zero, and the status of the lane: sound if it crosses, or comes to rest, as it should."""
-    time, code = float(ht.signs.flip_times(flow)[0]), int(ht.codes(flow.result))
+    time, code = float(ht.signs.flip_times(flow)[0]), int(flow.result)
     if ht.NAMES[code] not in ("converged", "reached_end", "converged" if crosses else "stuck"):
         return time, code
     return time, 0 if math.isnan(time) != crosses else STALLED

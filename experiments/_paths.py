@@ -30,7 +30,7 @@ def _summary(problem, family, grid, theta0):
         geo = family.at_log(log)
         return jnp.log(ht.bregman_divergence(geo, theta, start)) - geo.log_rescaling
 
-    return *norms, jax.vmap(value)(grid, path.thetas), path.residual, path.relative_gap, ht.codes(path.result)
+    return *norms, jax.vmap(value)(grid, path.thetas), path.residual, path.relative_gap, path.result
 
 
 def path_summary(problem: ht.LinearRegression, family: str, sparsity: np.ndarray, theta0=None) -> tuple:

@@ -201,7 +201,7 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
     for problem in problems:
         bare = without_truth(problem)
         flows = jax.vmap(lambda tau, bare=bare: ht.solve_limit(bare, gate(config.alpha, tau), throw=False))(taus)
-        least, flow = np.abs(ht.basis_pursuit(problem)).sum(), np.asarray(ht.codes(flows.result))
+        least, flow = np.abs(ht.basis_pursuit(problem)).sum(), np.asarray(flows.result)
         lanes = []
         for rate in config.rates:
             grid = looks * round(largest / rate)  # the same times for every rate

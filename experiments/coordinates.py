@@ -45,7 +45,7 @@ def _numbers(problem, geo, flow, limit):
     """Relative error of the end of a flow, how far it left the row space, its certificate and that of the limit."""
     error = ht.metrics.distance(flow.theta, limit.theta) / jnp.linalg.norm(limit.theta)
     drift = ht.metrics.invariant_drift(problem, geo, flow.theta, jnp.zeros(problem.d))
-    return error, drift, flow.residual, flow.stats["relative_gap"], ht.codes(flow.result), ht.codes(limit.result)
+    return error, drift, flow.residual, flow.stats["relative_gap"], flow.result, limit.result
 
 
 def _lanes(problem, geo, config: Config):

@@ -105,8 +105,8 @@ def _rules(config: Config) -> dict[str, np.ndarray]:
         end = ht.run(problem, counter, start, learning_rate=config.learning_rate, steps=config.steps, throw=False)
         thetas.append(np.asarray(end.thetas)[:, 0])
         first.append(int(end.states.flips.first[-1, 0]))
-        sound = int(ht.codes(end.result)) == ht.NAMES.index("reached_end")
-        codes.append(0 if sound else int(ht.codes(end.result)))
+        sound = int(end.result) == ht.NAMES.index("reached_end")
+        codes.append(0 if sound else int(end.result))
     return {"thetas": np.stack(thetas), "first": np.array(first), "status": np.array(codes)}
 
 

@@ -168,7 +168,7 @@ def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | 
             "loss": end.loss,
             "log_gamma": jnp.mean(jnp.log(gammas), axis=1),
         }
-        return found, {"theta": end.theta, "gamma": gammas[-1], "codes": ht.codes(end.result)}
+        return found, {"theta": end.theta, "gamma": gammas[-1], "codes": end.result}
 
     return jax.vmap(jax.vmap(one, (None, None, *[0] * 7)))(problems, truths, *lanes)
 
@@ -177,7 +177,7 @@ def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | 
 def _limits_of(geometries, problems, thetas):
     def one(problem, geometry, theta):
         end = ht.solve_limit(problem, geometry, theta, throw=False)
-        return end.theta, ht.metrics.stable_learning_rate(problem, geometry, end.theta), ht.codes(end.result)
+        return end.theta, ht.metrics.stable_learning_rate(problem, geometry, end.theta), end.result
 
     return jax.vmap(jax.vmap(one, (None, 0, 0)))(problems, geometries, thetas)
 

@@ -47,7 +47,7 @@ def _limits(problem, family: str, logs):
     def one(log):
         limit = ht.solve_limit(problem, FAMILIES[family](log), throw=False)
         norms = jnp.sum(jnp.abs(limit.theta)), jnp.linalg.norm(limit.theta)
-        return *norms, limit.residual, limit.stats["relative_gap"], ht.codes(limit.result)
+        return *norms, limit.residual, limit.stats["relative_gap"], limit.result
 
     return jax.lax.map(one, logs)
 

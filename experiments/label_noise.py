@@ -90,7 +90,7 @@ def _without_noise(problem, geometry, thetas, gammas):
     def one(theta, gamma):
         own = geometry if gamma is None else ht.Hypentropy(gamma)
         end = ht.solve_limit(problem, own, theta, throw=False)
-        return end.theta, ht.codes(end.result)
+        return end.theta, end.result
 
     return jax.vmap(one)(thetas, gammas)
 
@@ -116,7 +116,7 @@ def _slow(config: Config, problem, rule, times, weights):
 
     def at(shift):
         end = ht.solve_limit(problem, geometry, geometry.inverse_mirror_map(shift), throw=False)
-        return end.theta, ht.codes(end.result)
+        return end.theta, end.result
 
     def velocity(shift):
         return rule.mirror_drift(at(shift)[0]) * weights / 2

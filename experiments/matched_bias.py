@@ -66,11 +66,11 @@ def _matches(problem, logs, candidates, refinements: int, difference: float):
 
         best = jax.lax.fori_loop(0, refinements, closer, nearest)
         last = limit(best)
-        return best, jnp.linalg.norm(last.theta - target), jnp.sum(jnp.abs(last.theta)), ht.codes(last.result)
+        return best, jnp.linalg.norm(last.theta - target), jnp.sum(jnp.abs(last.theta)), last.result
 
     sparsity, distance, l1, codes = jax.lax.map(match, ham.thetas)
-    codes = jnp.where(ht.codes(ham.result) > 0, ht.codes(ham.result), codes)
-    codes = jnp.where(codes > 0, codes, jnp.max(ht.codes(mw.result)))
+    codes = jnp.where(ham.result > 0, ham.result, codes)
+    codes = jnp.where(codes > 0, codes, jnp.max(mw.result))
     return sparsity, distance, jnp.linalg.norm(ham.thetas, axis=1), jnp.sum(jnp.abs(ham.thetas), axis=1), l1, codes
 
 

@@ -115,7 +115,7 @@ def limiting_delay(alpha: float, w0) -> np.ndarray:
 
 def _sound(result, names: tuple[str, ...] = SOUND) -> np.ndarray:
     """The codes, 0 for the outcomes that are none of a failure."""
-    codes = np.asarray(ht.codes(result))
+    codes = np.asarray(result)
     return np.where(np.isin(codes, [ht.NAMES.index(name) for name in names]), 0, codes)
 
 
@@ -167,7 +167,7 @@ def _of_students(config: Config) -> tuple[dict[str, np.ndarray], np.ndarray]:
             found.append({
                 "turned": changed[:, 0],
                 "can_turn": can[:, 0],
-                "reached": np.asarray(ht.codes(end.result)) == 0,
+                "reached": np.asarray(end.result) == 0,
                 "forbidden_changes": np.sum(changed & ~can),
                 "changes": np.sum(changed),
             })  # fmt: skip

@@ -75,7 +75,7 @@ def _flows(problems, theta0s, kind: str, gamma, ts, config: Config):
         else:
             geo, beta = (ht.Euclidean(), 0.0) if kind == "GD" else (ht.HAM(config.alpha), config.beta)
             flow = ht.solve_flow(problem, geo, theta0, weight_decay=beta, coordinates="primal", **how)
-        return flow.thetas, ht.codes(flow.result)
+        return flow.thetas, flow.result
 
     return jax.vmap(one)(problems, theta0s)
 
@@ -93,7 +93,7 @@ def _runs(problems, theta0s, kind: str, gamma, rates, saves: tuple[int, ...], co
 
     def one(problem, theta0, rate):
         end = ht.run(problem, rule, theta0, learning_rate=rate, steps=saves[-1], save_every=saves, throw=False)
-        return end.thetas[1:], ht.codes(end.result)
+        return end.thetas[1:], end.result
 
     return jax.vmap(jax.vmap(one, (None, None, 0)), (0, 0, None))(problems, theta0s, rates)
 

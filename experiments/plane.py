@@ -77,7 +77,7 @@ def _lane(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) 
     row = problem.X[0]
     tangency = jnp.abs(normal[0] * row[1] - normal[1] * row[0]) / (jnp.linalg.norm(normal) * jnp.linalg.norm(row))
     gap = jnp.max(jnp.abs(flow.theta - limit.theta)) / jnp.max(jnp.abs(limit.theta))
-    code = int(ht.codes(flow.result)) or int(ht.codes(limit.result))
+    code = int(flow.result) or int(limit.result)
     agree = max(float(gap), float(deviation), float(tangency)) <= tol
     return {
         "path": np.asarray(flow.thetas),

@@ -83,7 +83,7 @@ def run(config: Config) -> xr.Dataset:
             "steps": store.variable(dims, [path.steps for path in paths], "factorisations"),
             "library_error": store.variable("end", errors, "largest difference from the library"),
             "truth": store.variable("coefficient", problem.theta_star, "ground truth"),
-            "status": store.status(dims, np.array([ht.codes(path.result) for path in paths])),
+            "status": store.status(dims, np.array([path.result for path in paths])),
         },
         coords={
             "flow": names,

@@ -65,14 +65,14 @@ def _problem(config: Config, samples: int, seed: int) -> ht.LinearRegression:
 @eqx.filter_jit
 def _along(problem, truth, family, grid, tol: float):
     path = ht.limit_path(problem, family, grid, tol=tol, throw=False)
-    return jnp.sum(jnp.square(path.thetas - truth[None, :]), axis=1), path.residual, ht.codes(path.result)
+    return jnp.sum(jnp.square(path.thetas - truth[None, :]), axis=1), path.residual, path.result
 
 
 @eqx.filter_jit
 def _deep(problem, truth, depth: int, scales, tol: float):
     def one(scale):
         limit = ht.solve_limit(problem, ht.DiagonalNetwork(depth, scale), tol=tol, throw=False)
-        return jnp.sum(jnp.square(limit.theta - truth)), limit.residual, ht.codes(limit.result)
+        return jnp.sum(jnp.square(limit.theta - truth)), limit.residual, limit.result
 
     return jax.lax.map(one, scales)
 

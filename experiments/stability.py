@@ -72,7 +72,7 @@ def _theory(problem, parameters, geometry: Callable[..., Any], tol: float):
         geo = geometry(parameter)
         limit = ht.solve_limit(problem, geo, tol=tol, throw=False)
         metric = jnp.broadcast_to(geo.inverse_metric(limit.theta), limit.theta.shape)
-        return limit.theta, metric, ht.metrics.stable_learning_rate(problem, geo, limit.theta), ht.codes(limit.result)
+        return limit.theta, metric, ht.metrics.stable_learning_rate(problem, geo, limit.theta), limit.result
 
     return jax.lax.map(one, parameters)
 
@@ -114,7 +114,7 @@ def _far(problem, parameters, rates, rule: str, config: Config):
             largest = 2 * problem.n / jnp.square(jnp.linalg.norm(root, ord=2))
         else:
             largest = ht.metrics.stable_learning_rate(problem, RULES[rule][1](parameter), end.theta)
-        return end.residual, rate / largest, ht.codes(end.result)
+        return end.residual, rate / largest, end.result
 
     return jax.vmap(jax.vmap(one, (None, 0)))(parameters, rates)
 

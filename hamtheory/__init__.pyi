@@ -13,7 +13,7 @@ from . import (
     theorem as theorem,
     train as train,
 )
-from ._result import NAMES as NAMES, Result as Result, codes as codes
+from ._result import NAMES as NAMES, Result as Result
 from .algorithm import (
     GD as GD,
     HYP as HYP,

@@ -13,8 +13,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
+from ._array import Array
 from .problem import LinearRegression
 from .problem._regression import without_truth
 

@@ -3,7 +3,9 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
+
+from ._array import Array
 
 
 class Flips(eqx.Module):

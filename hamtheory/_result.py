@@ -1,86 +1,103 @@
 """How a computation ended: one enumeration for every solver."""
 
-import equinox.internal as eqxi
-import jax
-import jax.numpy as jnp
+import enum
+from typing import Any
 
+import numpy as np
+
+from ._array import Array, namespace
 from ._validate import is_traced
 
-
-class Result(eqxi.Enumeration):
-    """How a flow or a limit ended.
-
-    Compare with `==`; `Result[r]` is the message. Under `vmap` the comparison is an array with one entry a lane, and
-    `codes(r)` are the integers stored with data, in the order of `NAMES` (0 is `converged`).
-    Source: own.
-    """
-
-    converged = "converged: the certificate is within tolerance"
-    reached_end = (
+_ADVICE = {
+    "converged": "converged: the certificate is within tolerance",
+    "reached_end": (
         "reached the end: the last requested time or step came before convergence. To go further, (a) of a flow, ask "
         "for later times, or leave `ts` out to run until converged, (b) of an algorithm, give it more `steps`"
-    )
-    infeasible = (
+    ),
+    "infeasible": (
         "infeasible: X theta = y has no solution, so the answer lies on the least-squares set instead. Likely causes: "
         "(a) more rows than columns, (b) noise on y with repeated or dependent rows of X, (c) X and y that do not "
         "belong together"
-    )
-    max_steps = (
+    ),
+    "max_steps": (
         "max steps: the step budget ran out before the certificate was within tolerance. Try (a) a larger "
-        "`max_steps`, (b) coordinates='dual', (c) the implicit solver='kvaerno5', (d) a larger `tol`"
-    )
-    stuck = (
+        "`max_steps`, (b) coordinates='dual', (c) an implicit solver, (d) a larger `tol`"
+    ),
+    "stuck": (
         "stuck: the flow came to rest away from the interpolators, where its inverse metric vanishes (a balanced m*w "
         "coordinate at zero, or one that would have to change its sign)"
-    )
-    stalled = (
+    ),
+    "stalled": (
         "stalled: rounding errors stopped the progress before the certificate was within tolerance. Try (a) a larger "
         "`tol`, (b) a less extreme alpha or gamma, (c) removing nearly dependent rows of X, (d) float64"
-    )
-    nonfinite = (
+    ),
+    "nonfinite": (
         "non-finite: an infinity or NaN appeared. Likely causes: (a) data or theta0 near the end of the dtype's "
         "range, (b) a fixed step size far outside the stability region"
-    )
+    ),
+}
 
 
-NAMES = ("converged", "reached_end", "infeasible", "max_steps", "stuck", "stalled", "nonfinite")
+class Result(enum.IntEnum):
+    """How a flow, a limit or a run ended: 0 is `converged`. `message` says it in words, with what to try.
 
-
-def codes(result) -> jax.Array:
-    """The integer code of each lane, in the order of `NAMES`.
-
-    Arguments: `result`: a member of `Result`, or under `vmap` an array of them.
-    Returns: integers, a scalar or one entry a lane.
+    Of many at once, `result` is an integer array, which compares with the members; `NAMES` has the names in order.
     Source: own.
 
     ```python
     >>> import hamtheory as ht
-    >>> code = int(ht.codes(ht.Result.max_steps))
-    >>> code, ht.NAMES[code]
-    (3, 'max_steps')
+    >>> result = ht.solve_limit(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=5.0)).result
+    >>> result == ht.Result.converged, result.message
+    (True, 'converged: the certificate is within tolerance')
 
     ```
     """
-    return jnp.asarray(result._value)
+
+    converged = 0
+    reached_end = 1
+    infeasible = 2
+    max_steps = 3
+    stuck = 4
+    stalled = 5
+    nonfinite = 6
+
+    @property
+    def message(self) -> str:
+        """What happened, likely causes, and what to try."""
+        return _ADVICE[self.name]
 
 
-def name(result) -> str:
-    """The name of a single concrete result, such as `"max_steps"`."""
-    return NAMES[int(codes(result))]
+NAMES = tuple(member.name for member in Result)
 
 
-def throw_unless(result, allowed, value, what: str, detail: str = ""):
+def select(condition: Array, one: Any, other: Any) -> Array:
+    """The one or the other result, of each entry of an array."""
+    xp = namespace(condition)
+    as_array = lambda result: xp.asarray(int(result) if isinstance(result, Result) else result, np.int32)  # noqa: E731
+    return xp.where(condition, as_array(one), as_array(other))
+
+
+def result_of(code: Any) -> Result:
+    """The member of a single concrete code."""
+    return Result(int(code))
+
+
+def throw_unless(result: Any, allowed: tuple[Result, ...], value: Any, what: str, detail: str = "") -> Any:
     """Return `value`, or raise with the diagnosis of `result` if it is none of the `allowed` members.
 
-    A concrete result raises a `RuntimeError` at once, a traced one through `equinox.error_if` when the compiled
-    computation runs (under `vmap`: if any lane failed).
+    A concrete result raises a `RuntimeError` at once, a traced one through Equinox when the compiled computation runs
+    (under `vmap`: if any instance failed).
     """
-    accepted = jnp.any(jnp.stack([codes(result) == codes(member) for member in allowed]), axis=0)
-    if is_traced(accepted):
-        return result.error_if(value, jnp.logical_not(accepted))
-    if not bool(jnp.all(accepted)):
+    if is_traced(result):
+        import equinox.internal as eqxi
+        import jax.numpy as jnp
+
+        accepted = jnp.any(jnp.stack([result == int(member) for member in allowed]), axis=0)
+        return eqxi.branched_error_if(value, ~accepted, result, [member.message for member in Result])
+    failed = [code for code in np.ravel(np.asarray(result)) if Result(int(code)) not in allowed]
+    if failed:
         raise RuntimeError(
-            f"{what}: {Result[result]}. {f'Measured: {detail}. ' if detail else ''}"
+            f"{what}: {result_of(failed[0]).message}. {f'Measured: {detail}. ' if detail else ''}"
             "Pass throw=False to keep the partial result and its reason."
         )
     return value

@@ -1,13 +1,14 @@
-"""What the public functions accept: JAX and NumPy arrays, and plain sequences of numbers."""
+"""What the public functions accept: arrays of NumPy and of JAX, pandas' tables, and plain sequences of numbers."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from jaxtyping import ArrayLike, Real
+from jaxtyping import Real
 
-Number = float | Real[ArrayLike, ""]
-Vector = Real[ArrayLike, " d"] | Sequence[float]  # one entry a column of X
-Samples = Real[ArrayLike, " n"] | Sequence[float]  # one entry a row of X
-Matrix = Real[ArrayLike, "n d"] | Sequence[Sequence[float]]
-Vectors = Real[ArrayLike, "*#batch d"] | Sequence
-Times = Real[ArrayLike, " times"] | Sequence[float]
-Parameter = Real[ArrayLike, "..."] | Sequence
+Number = float | Real[Any, ""]
+Vector = Real[Any, " d"] | Sequence[float]  # one entry a column of X
+Samples = Real[Any, " n"] | Sequence[float]  # one entry a row of X
+Matrix = Real[Any, "n d"] | Sequence[Sequence[float]]
+Vectors = Real[Any, "*#batch d"] | Sequence
+Times = Real[Any, " times"] | Sequence[float]
+Parameter = float | Real[Any, "..."] | Sequence

@@ -1,85 +1,142 @@
 """Checks of arguments: before any work, naming the argument, what it got and what it needs."""
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
+import sys
+from typing import Any
+
 import numpy as np
-from jax.core import Tracer
+
+from ._array import Array, is_jax, leaves, namespace
+
+_HALF = ("float16", "bfloat16", "float8")
 
 
-def is_traced(*values) -> bool:
-    """Whether any array of any of the pytrees is being traced by JAX, so that its value cannot be looked at."""
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
+def is_traced(*values: Any) -> bool:
+    """Whether any array in any of the values is being traced by JAX, so that its value cannot be looked at."""
+    if "jax" not in sys.modules:
+        return False
+    import jax
+
+    found = (leaf for value in values for leaf in leaves(value))
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in found):
+        return True
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
-def real_array(value, name: str, ndim: int | None = None) -> jax.Array:
-    """`value` as a floating JAX array with `ndim` axes, or an error that names the argument."""
-    if isinstance(value, (bool, int, float)):
-        value = jnp.asarray(float(value))  # weakly typed, as a Python number is
-    if not isinstance(value, jax.Array):
-        try:
-            value = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"{name} must be a rectangular array of real numbers: {error}") from None
-        if value.dtype.kind not in "fiub":
+def default_float(xp: Any) -> np.dtype:
+    """The dtype of what is not floating: JAX's default, or float64."""
+    return np.dtype(np.float64) if xp is np else np.dtype(xp.asarray(0.0).dtype)
+
+
+def real_array(value: Any, name: str, ndim: int | None = None) -> Array:
+    """`value` as a floating array with `ndim` axes, or an error that names the argument.
+
+    Of JAX if it is one already, else of NumPy: in the machine's byte order, and float64 unless it is float32. A masked
+    or missing value is NaN.
+    """
+    value = value if is_jax(value) and hasattr(value, "dtype") else _numpy_array(value, name)
+    kind = str(value.dtype)
+    if kind.startswith(_HALF):
+        raise ValueError(f"{name} must be in float32 or float64; got {kind}, whose rounding leaves no certificate")
+    if not isinstance(value, np.ndarray):
+        xp = namespace(value)
+        if xp.issubdtype(value.dtype, xp.complexfloating):
             raise ValueError(f"{name} must hold real numbers; got dtype {value.dtype}")
-    if jnp.issubdtype(value.dtype, jnp.complexfloating):
-        raise ValueError(f"{name} must hold real numbers; got dtype {value.dtype}")
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        value = value.astype(float)
+        if not xp.issubdtype(value.dtype, xp.floating):
+            value = value.astype(default_float(xp))
     if ndim is not None and value.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} ax{'i' if ndim == 1 else 'e'}s; got shape {tuple(value.shape)}")
-    return jnp.asarray(value)
-
-
-def finite(value: jax.Array, name: str) -> jax.Array:
-    """`value`, or an error with the index of its first NaN or infinity."""
-    if is_traced(value):
-        return eqx.error_if(value, ~jnp.isfinite(value), f"{name} must be finite; it holds NaN or an infinity")
-    bad = np.argwhere(~np.isfinite(np.asarray(value)))
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
-        where = f" at index {', '.join(map(str, index))}" if index else ""
-        raise ValueError(f"{name} must be finite; got {np.asarray(value)[index]}{where}")
     return value
 
 
-def positive(value, name: str, hint: str = "") -> jax.Array:
+def _numpy_array(value: Any, name: str) -> np.ndarray:
+    """`value` as an array of NumPy's, float32 or float64."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = value.astype(np.float64).filled(np.nan) if np.any(value.mask) else value.data
+    if hasattr(value, "to_numpy"):  # pandas, whose nullable columns are objects to NumPy
+        value = _of_pandas(value, name)
+    if isinstance(value, (list, tuple)) and is_jax(value):
+        value = [np.asarray(entry) if is_jax(entry) else entry for entry in value]
+    try:
+        value = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} must be a rectangular array of real numbers: {error}") from None
+    if value.dtype.kind == "f":
+        if value.dtype.itemsize == 2:
+            return value
+        with np.errstate(over="ignore"):
+            return value.astype(np.float32 if value.dtype.itemsize == 4 else np.float64, copy=False)
+    if value.dtype.kind not in "iub":
+        raise ValueError(f"{name} must hold real numbers; got dtype {value.dtype}")
+    return value.astype(np.float64)
+
+
+def _of_pandas(table: Any, name: str) -> np.ndarray:
+    array = table.to_numpy()
+    if array.dtype.kind in "fiub":
+        return array
+    try:
+        return table.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold real numbers; got a table of dtype {array.dtype}") from None
+
+
+def finite(value: Array, name: str) -> Array:
+    """`value`, or an error with the index of its first NaN or infinity."""
+    if is_traced(value):
+        import equinox as eqx
+
+        xp = namespace(value)
+        return eqx.error_if(value, ~xp.isfinite(value), f"{name} must be finite; it holds NaN or an infinity")
+    array = np.asarray(value)
+    if not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        index = tuple(int(i) for i in bad[0])
+        where = f" at index {', '.join(map(str, index))}" if index else ""
+        raise ValueError(f"{name} must be finite; got {array[index]}{where}")
+    return value
+
+
+def positive(value: Any, name: str, hint: str = "") -> Array:
     """`value` as a finite, positive floating array."""
     value = finite(real_array(value, name), name)
     if is_traced(value):
+        import equinox as eqx
+
         return eqx.error_if(value, value <= 0, f"{name} must be positive{hint}")
     if np.any(np.asarray(value) <= 0):
         raise ValueError(f"{name} must be positive; got {np.asarray(value).min()}{hint}")
     return value
 
 
-def start(theta0, d: int, dtype, name: str = "theta0") -> jax.Array:
-    """The starting point: zeros for `None`, else a finite array of shape (d,)."""
+def start(theta0: Any, d: int, dtype: Any, name: str = "theta0", xp: Any = None) -> Array:
+    """The starting point: zeros for `None`, else a finite array of shape (d,). `xp`: the module, unless it is JAX's."""
     if theta0 is None:
-        return jnp.zeros(d, dtype)
+        return (np if xp is None else xp).zeros(d, dtype)
     theta0 = real_array(theta0, name, ndim=1)
     if theta0.shape != (d,):
         raise ValueError(f"{name} must have shape ({d},), one entry a column of X; got shape {tuple(theta0.shape)}")
+    theta0 = theta0 if xp is None else xp.asarray(theta0)
     return finite(theta0.astype(dtype), name)
 
 
-def nonnegative(value, name: str) -> jax.Array:
+def nonnegative(value: Any, name: str) -> Array:
     """`value` as a finite floating array that is at least 0."""
     value = finite(real_array(value, name), name)
     if is_traced(value):
+        import equinox as eqx
+
         return eqx.error_if(value, value < 0, f"{name} must not be negative")
     if np.any(np.asarray(value) < 0):
         raise ValueError(f"{name} must not be negative; got {np.asarray(value).min()}")
     return value
 
 
-def nonnegative_number(value, name: str) -> jax.Array:
+def nonnegative_number(value: Any, name: str) -> Array:
     """`value` as a finite number that is at least 0 (a traced scalar passes with a run-time check)."""
     return nonnegative(real_array(value, name, ndim=0), name)
 
 
-def per_coordinate(d: int, **values) -> None:
+def per_coordinate(d: int, **values: Any) -> None:
     """An error unless each of the arrays is a scalar or has one entry a column of X; `None` passes."""
     for name, value in values.items():
         if value is not None and value.shape not in ((), (d,)):
@@ -89,7 +146,7 @@ def per_coordinate(d: int, **values) -> None:
             )
 
 
-def count(value, name: str, least: int = 1) -> int:
+def count(value: Any, name: str, least: int = 1) -> int:
     """`value` as a Python integer that is at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer; got {value!r}")
@@ -98,23 +155,34 @@ def count(value, name: str, least: int = 1) -> int:
     return int(value)
 
 
-def tolerance(value, name: str, dtype, reach: float) -> float:
+def tolerance(value: Any, name: str, dtype: Any, reach: float) -> float:
     """`value` as a positive number that `dtype` can deliver: at least `reach` units of rounding."""
     value = float(value)
     if not value > 0:
         raise ValueError(f"{name} must be positive; got {value}")
-    floor = reach * float(jnp.finfo(dtype).eps)
+    limits = np.finfo(np.dtype(dtype))
+    floor = reach * float(limits.eps)
     if value < floor:
         advice = (
-            "use float64: jax.config.update('jax_enable_x64', True) before any array is made, and float64 data"
-            if jnp.finfo(dtype).bits < 64
+            "use float64 data; those of JAX are float32 unless jax.config.update('jax_enable_x64', True) comes first"
+            if limits.bits < 64
             else "float64 is the widest dtype there is"
         )
-        raise ValueError(f"{name}={value:g} is below what {jnp.dtype(dtype).name} can reach ({floor:.1e}); {advice}")
+        raise ValueError(f"{name}={value:g} is below what {limits.dtype.name} can reach ({floor:.1e}); {advice}")
     return value
 
 
-def strength(value, name: str, dtype) -> tuple[jax.Array, bool]:
+def times(ts: Any, dtype: Any) -> Array:
+    """Increasing times that are at least 0, at least one, (times,)."""
+    ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(dtype)
+    if ts.size == 0:
+        raise ValueError("ts must hold at least one time; got none")
+    if not is_traced(ts) and (float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
+        raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
+    return ts
+
+
+def strength(value: Any, name: str, dtype: Any) -> tuple[Array, bool]:
     """`value` as a finite scalar array that is at least 0, and whether it can be positive: not if it is a concrete 0.
 
     Looked at before it becomes an array, since under `jit` every new array is traced.

@@ -1,10 +1,11 @@
 """What is measured of a parameter vector: residuals, certificates, norms. Defined here and nowhere else."""
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from typing import Any
 
+import numpy as np
+from jaxtyping import Float, Int
+
+from ._array import Array, Struct, is_jax, namespace, norm, quiet
 from ._types import Number, Parameter, Vector, Vectors
 from .geometry import AbstractGeometry, bregman_divergence
 from .problem import LinearRegression
@@ -25,7 +26,7 @@ def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array,
 
     ```
     """
-    return jnp.linalg.norm(problem.residual(theta), axis=-1) / _scale(problem)
+    return norm(problem.residual(theta), axis=-1) / _scale(problem)
 
 
 def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector) -> Float[Array, ""]:
@@ -45,15 +46,24 @@ def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector)
     ```
     """
     space = problem.row_space
-    return jnp.linalg.norm(space.singular_values * (space.project(theta) - space.target)) / _scale(problem)
+    with quiet():
+        return norm(space.singular_values * (space.project(theta) - space.target)) / _scale(problem)
 
 
 def _scale(problem: LinearRegression) -> Float[Array, ""]:
-    norm = jnp.linalg.norm(problem.y)
-    return jnp.where(norm > 0, norm, 1)
+    size = norm(problem.y)
+    return namespace(size).where(size > 0, size, 1)[()]
 
 
-class Certificate(eqx.Module):
+def _as_arrays(problem: LinearRegression, geo: AbstractGeometry, *vectors: Any) -> tuple[Array, ...]:
+    """Vectors as arrays of JAX, if one of the arguments is of it, else of NumPy."""
+    import sys
+
+    xp: Any = sys.modules["jax.numpy"] if is_jax(problem, geo, *vectors) else np
+    return tuple(xp.asarray(vector, problem.dtype) for vector in vectors)
+
+
+class Certificate(Struct):
     """Proof of how close θ is to the limit of a flow, without a reference solution.
 
     `residual`: the removable relative residual. `duality_gap`: of the Bregman projection, see `certify`.
@@ -68,7 +78,7 @@ class Certificate(eqx.Module):
     @property
     def violation(self) -> Float[Array, ""]:
         """The larger of the residual and the relative gap: the certificate is within `tol` if this is."""
-        return jnp.maximum(self.residual, self.relative_gap)
+        return namespace(self.residual, self.relative_gap).maximum(self.residual, self.relative_gap)
 
 
 def certify(
@@ -90,8 +100,6 @@ def certify(
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> problem, geo, start = ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=5.0), [0.0, 0.0]
     >>> for theta in (ht.solve_limit(problem, geo).theta, [0.0, 1.0]):  # two interpolators
@@ -102,14 +110,15 @@ def certify(
 
     ```
     """
-    theta, theta0 = jnp.asarray(theta), jnp.asarray(theta0)
-    space = problem.row_space
-    mirrored = geo.inverse_mirror_map(geo.mirror_map(theta0) + coordinates @ space.basis)
-    gap = bregman_divergence(geo, theta, mirrored) + coordinates @ (space.project(theta) - space.target)
-    rounding = jnp.finfo(theta.dtype).eps * jnp.sum(theta0 * geo.mirror_map(theta0))
-    scale = bregman_divergence(geo, theta, theta0) + rounding
-    relative = jnp.where(gap == 0, 0, jnp.abs(gap) / jnp.where(scale > 0, scale, 1))
-    return Certificate(relative_distance_to_least_squares(problem, theta), gap, relative)
+    theta, theta0, coordinates = _as_arrays(problem, geo, theta, theta0, coordinates)
+    xp, space = namespace(theta), problem.row_space
+    with quiet():
+        mirrored = geo.inverse_mirror_map(geo.mirror_map(theta0) + coordinates @ space.basis)
+        gap = bregman_divergence(geo, theta, mirrored) + coordinates @ (space.project(theta) - space.target)
+        rounding = xp.finfo(theta.dtype).eps * xp.sum(theta0 * geo.mirror_map(theta0))
+        scale = bregman_divergence(geo, theta, theta0) + rounding
+        relative = xp.where(gap == 0, 0, xp.abs(gap) / xp.where(scale > 0, scale, 1))
+    return Certificate(relative_distance_to_least_squares(problem, theta), gap, relative[()])
 
 
 def nearest_coordinates(
@@ -133,12 +142,28 @@ def nearest_coordinates(
 
     ```
     """
-    space = problem.row_space
-    weights = geo.inverse_metric(theta)
-    inactive = jnp.diag(jnp.where(space.active, 0, 1).astype(weights.dtype))
-    normal = (space.basis * weights[None, :]) @ space.basis.T + inactive * jnp.max(weights)
-    target = space.basis @ (weights * (geo.mirror_map(theta) - geo.mirror_map(theta0)))
-    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(normal), target)
+    theta, theta0 = _as_arrays(problem, geo, theta, theta0)
+    xp, space = namespace(theta), problem.row_space
+    with quiet():
+        weights = geo.inverse_metric(theta)
+        inactive = xp.diag(xp.where(space.active, 0, 1).astype(weights.dtype))
+        normal = (space.basis * weights[None, :]) @ space.basis.T + inactive * xp.max(weights)
+        target = space.basis @ (weights * (geo.mirror_map(theta) - geo.mirror_map(theta0)))
+    return _solve_positive(normal, target)
+
+
+def _solve_positive(matrix: Array, right: Array) -> Array:
+    """The solution of a system with a symmetric positive matrix; NaN if it is not positive."""
+    if is_jax(matrix, right):
+        import jax.scipy.linalg
+
+        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
+    import scipy.linalg
+
+    try:
+        return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix), right)
+    except (np.linalg.LinAlgError, ValueError):
+        return np.full_like(right, np.nan)
 
 
 def invariant_drift(
@@ -161,9 +186,9 @@ def invariant_drift(
     ```
     """
     shift = geo.mirror_map(theta) - geo.mirror_map(theta0)
-    outside = jnp.linalg.norm(shift - problem.row_space.project(shift) @ problem.row_space.basis)
-    size = jnp.linalg.norm(shift)
-    return outside / jnp.where(size > 0, size, 1)
+    outside = norm(shift - problem.row_space.project(shift) @ problem.row_space.basis)
+    size = norm(shift)
+    return outside / namespace(size).where(size > 0, size, 1)
 
 
 def relative_stationarity(
@@ -177,8 +202,6 @@ def relative_stationarity(
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> problem, geo = ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.Euclidean()
     >>> for theta in (ht.solve_limit(problem, geo, weight_decay=1.0).theta, [0.0, 0.0]):
@@ -188,10 +211,11 @@ def relative_stationarity(
 
     ```
     """
-    theta = jnp.asarray(theta)
+    (theta,) = _as_arrays(problem, geo, theta)
     violation = geo.stationarity(theta, problem.gradient(theta), weight_decay)
-    scale = jnp.max(jnp.abs(problem.gradient(jnp.zeros_like(theta))))
-    return jnp.max(jnp.abs(violation)) / jnp.where(scale > 0, scale, 1)
+    xp = namespace(violation)
+    scale = xp.max(xp.abs(problem.gradient(xp.zeros_like(theta))))
+    return xp.max(xp.abs(violation)) / xp.where(scale > 0, scale, 1)
 
 
 def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
@@ -208,7 +232,8 @@ def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
 
     ```
     """
-    return jnp.asarray(norm) / jnp.asarray(least) - 1
+    xp = namespace(norm, least)
+    return xp.asarray(norm) / xp.asarray(least) - 1
 
 
 def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
@@ -225,8 +250,9 @@ def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
 
     ```
     """
-    theta, reference = jnp.asarray(theta), jnp.asarray(reference)
-    return jnp.linalg.norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
+    xp = namespace(theta, reference)
+    theta, reference = xp.asarray(theta), xp.asarray(reference)
+    return norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
 
 
 def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Array, ""]:
@@ -237,15 +263,16 @@ def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Arra
     Source: own.
 
     ```python
-    >>> import jax.numpy as jnp
+    >>> import numpy as np
     >>> import hamtheory as ht
-    >>> int(ht.metrics.entries_carrying(jnp.array([0.0, 5.0, -4.0, 0.05])))
+    >>> int(ht.metrics.entries_carrying(np.array([0.0, 5.0, -4.0, 0.05])))
     2
 
     ```
     """
-    sizes = jnp.sort(jnp.abs(jnp.asarray(theta)))[::-1]
-    return jnp.where(sizes[0] > 0, jnp.sum(jnp.cumsum(sizes) < share * jnp.sum(sizes)) + 1, 0)
+    xp = namespace(theta)
+    sizes = xp.sort(xp.abs(xp.asarray(theta)))[::-1]
+    return xp.where(sizes[0] > 0, xp.sum(xp.cumsum(sizes) < share * xp.sum(sizes)) + 1, 0)[()]
 
 
 def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
@@ -265,11 +292,12 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
 
     ```
     """
-    space = problem.row_space
-    root = space.singular_values[:, None] * space.basis * jnp.sqrt(geo.inverse_metric(theta))[None, :]
-    values = jnp.linalg.svd(root, compute_uv=False)
+    space, (theta,) = problem.row_space, _as_arrays(problem, geo, theta)
+    xp = namespace(theta)
+    root = space.singular_values[:, None] * space.basis * xp.sqrt(geo.inverse_metric(theta))[None, :]
+    values = xp.linalg.svd(root, compute_uv=False)
     # The rank is that of X, whatever the metric: the smallest nonzero value stands at its place.
-    return jnp.square(values[problem.rank - 1]) / problem.n
+    return xp.square(values[problem.rank - 1]) / problem.n
 
 
 def gradient_second_moments(
@@ -294,10 +322,11 @@ def gradient_second_moments(
     ```
     """
     X, n, residual = problem.X, problem.n, problem.residual(theta)
-    exact, noise = jnp.square(residual @ X / n), jnp.square(jnp.asarray(label_noise, problem.dtype))
+    xp = namespace(residual, label_noise)
+    exact, noise = xp.square(residual @ X / n), xp.square(xp.asarray(label_noise, problem.dtype))
     if batch_size is None:
-        return exact + noise * jnp.mean(jnp.square(X), axis=0) / n
-    return exact * (1 - 1 / batch_size) + (jnp.square(residual) + noise) @ jnp.square(X) / (n * batch_size)
+        return exact + noise * xp.mean(xp.square(X), axis=0) / n
+    return exact * (1 - 1 / batch_size) + (xp.square(residual) + noise) @ xp.square(X) / (n * batch_size)
 
 
 def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
@@ -319,5 +348,7 @@ def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta
 
     ```
     """
-    root = problem.X * jnp.sqrt(geo.inverse_metric(theta))[None, :]
-    return 2 * problem.n / jnp.square(jnp.linalg.norm(root, ord=2))
+    (theta,) = _as_arrays(problem, geo, theta)
+    xp = namespace(theta)
+    root = problem.X * xp.sqrt(geo.inverse_metric(theta))[None, :]
+    return 2 * problem.n / xp.square(xp.linalg.norm(root, ord=2))

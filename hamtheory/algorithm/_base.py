@@ -4,8 +4,9 @@ import abc
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
+from .._array import Array
 from .._validate import is_traced
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression

@@ -7,12 +7,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Real, UInt
+from jaxtyping import Float, Int, Key, PRNGKeyArray, Real, UInt
 
+from .._array import Array
 from .._batching import Inputs, Source, widest
+from .._device import device_engine, finite, positive, real_array
 from .._result import NAMES
 from .._types import Parameter
-from .._validate import count, finite, positive, real_array, tolerance
+from .._validate import count, tolerance
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._base import AbstractAlgorithm
@@ -45,6 +47,7 @@ class RunBatch(eqx.Module):
     integral: Any
 
 
+@device_engine
 def run_many(
     problems: LinearRegression | Sequence[LinearRegression],
     algorithm: AbstractAlgorithm,

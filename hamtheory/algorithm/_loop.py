@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from .._array import Array
 from .._batching import widest
-from .._result import Result
+from .._result import Result, select
 from .._validate import is_traced
 from ..metrics import relative_residual
 from ..problem import LinearRegression
@@ -255,7 +256,7 @@ def _summary(steps, path: Path, carry: Carry, tol) -> RunResult:
         theta=theta,
         loss=loss,
         residual=residual,
-        result=Result.where(failed, Result.nonfinite, Result.where(converged, Result.converged, Result.reached_end)),
+        result=select(failed, Result.nonfinite, select(converged, Result.converged, Result.reached_end)),
         stats={"steps": last, "nonfinite_step": jnp.where(failed, carry.finite + 1, -1)},
         states=states,
         integral=integral,

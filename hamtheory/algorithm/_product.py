@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from .._array import Array
 from .._types import Parameter
 from .._validate import count, finite, is_traced, nonnegative, per_coordinate, positive, real_array, start
 from ..geometry import Hypentropy

@@ -4,8 +4,9 @@ import abc
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array
 from .._types import Parameter
 from .._validate import is_traced, nonnegative, per_coordinate, positive
 from ..geometry import HAM, Euclidean

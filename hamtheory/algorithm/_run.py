@@ -7,11 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray, UInt
+from jaxtyping import Int, PRNGKeyArray, UInt
 
+from .._array import Array
+from .._device import device_engine, nonnegative_number, positive, real_array, start, strength
 from .._result import Result, throw_unless
 from .._types import Number, Vector
-from .._validate import count, is_traced, nonnegative_number, positive, real_array, start, strength, tolerance
+from .._validate import count, is_traced, tolerance
 from ..problem import LinearRegression
 from ..problem._regression import without_truth
 from ._base import AbstractAlgorithm
@@ -21,6 +23,7 @@ from ._sampler import Sampler
 _MOST_MEMORY = 1 << 34  # bytes of saves: 16 GiB
 
 
+@device_engine
 def run(
     problem: LinearRegression,
     algorithm: AbstractAlgorithm,
@@ -99,7 +102,9 @@ def run(
 
 def in_dtype(algorithm: AbstractAlgorithm, dtype) -> AbstractAlgorithm:
     """The rule with its real numbers as arrays of the dtype, Python floats among them."""
-    real = lambda x: isinstance(x, float) or (eqx.is_array(x) and jnp.issubdtype(x.dtype, jnp.floating))  # noqa: E731
+    real = lambda x: isinstance(x, float) or (  # noqa: E731
+        eqx.is_array_like(x) and hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
+    )
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if real(x) else x, algorithm)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import jax
 import numpy as np
 import tyro
 
@@ -73,9 +72,9 @@ class Command(abc.ABC):
     def run(self, words: list[str]) -> int:
         """Do what the command line `words` asks for: 0, or 1 if the computation failed."""
         check_target(self.out)
-        with _precision(x64=not self.x32), _note():
+        with _note():
             started = time.monotonic()
-            data = load_data(self.data, self.seed, self.target)
+            data = load_data(self.data, self.seed, self.target, np.float32 if self.x32 else np.float64)
             geo, formula = self.geometry.build()
             theta0, origin = load_theta0(self.theta0, data, self.seed)
             outcome = self.solve(data.problem, geo, theta0)
@@ -121,20 +120,9 @@ def _plain(value):
 
 
 @contextlib.contextmanager
-def _precision(x64: bool) -> Iterator[None]:
-    """Switch JAX's float64 on or off; a caller in the same process finds it as it was."""
-    before = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-    jax.config.update("jax_enable_x64", x64)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
-
-
-@contextlib.contextmanager
 def _note(patience: float = 2.0) -> Iterator[None]:
     """Say that there is work going on, if there is any for longer than `patience` seconds."""
-    text = "computing ... (a new shape of problem is compiled first)"
+    text = "computing ..."
     timer = threading.Timer(patience, lambda: print(text, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()

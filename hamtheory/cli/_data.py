@@ -24,16 +24,16 @@ class Data:
     sha256: str | None = None  # of the user's file
 
 
-def load_data(name: str, seed: int, target: str | None) -> Data:
+def load_data(name: str, seed: int, target: str | None, dtype: type[np.floating] = np.float64) -> Data:
     """The data of that name: in `ht.datasets`, `sparse:N,D,K`, or the path of an `.npz` or a `.csv`."""
     suffix = Path(name).suffix.lower()
     if target is not None and suffix != ".csv":
         raise ValueError(f"--target names a column of a .csv; the data are {name!r}")
     if name.startswith("sparse:"):
-        return Data(ht.sparse_regression(*_sizes(name), seed=count(seed, "seed", least=0)), name)
+        return Data(_rounded(ht.sparse_regression(*_sizes(name), seed=count(seed, "seed", least=0)), dtype), name)
     if name in ht.datasets.names():
         parts = ht.datasets.split(name, holdout=0)
-        return Data(parts.train, name, columns=parts.columns)
+        return Data(_rounded(parts.train, dtype), name, columns=parts.columns)
     if suffix not in (".npz", ".csv"):
         known = ", ".join(ht.datasets.names())
         what = "a file of unknown type" if Path(name).exists() else "unknown"
@@ -44,10 +44,19 @@ def load_data(name: str, seed: int, target: str | None) -> Data:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if suffix == ".csv":
         X, y, columns = read_csv(name, target)
-        return Data(ht.LinearRegression(X, y), name, columns=columns, sha256=digest)
+        return Data(_rounded(ht.LinearRegression(X, y), dtype), name, columns=columns, sha256=digest)
     arrays = read_npz(name, needed=("X", "y"), optional=("theta_star", "theta0"))
     problem = ht.LinearRegression(arrays["X"], arrays["y"], arrays.get("theta_star"))
-    return Data(problem, name, theta0=arrays.get("theta0"), sha256=digest)
+    return Data(_rounded(problem, dtype), name, theta0=arrays.get("theta0"), sha256=digest)
+
+
+def _rounded(problem: ht.LinearRegression, dtype: type[np.floating]) -> ht.LinearRegression:
+    """The problem in the precision that was asked for."""
+    if problem.dtype == dtype:
+        return problem
+    truth = None if problem.theta_star is None else problem.theta_star.astype(dtype)
+    with np.errstate(over="ignore"):
+        return ht.LinearRegression(problem.X.astype(dtype), problem.y.astype(dtype), truth)
 
 
 def load_theta0(spec: str | None, data: Data, seed: int) -> tuple[np.ndarray, str]:

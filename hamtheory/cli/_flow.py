@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -75,7 +74,7 @@ and written all the same. Exit code 2: bad input."""
         return Outcome(
             flow,
             succeeded(flow.result, (ht.Result.converged, ht.Result.reached_end, ht.Result.infeasible)),
-            self._arrays(problem, geo, jnp.asarray(theta0, problem.dtype), flow, events),
+            self._arrays(problem, geo, np.asarray(theta0, problem.dtype), flow, events),
             {
                 "steps": int(flow.stats["steps"]),
                 "accepted": int(flow.stats["accepted"]),

@@ -4,12 +4,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import hamtheory as ht
 
-from .. import _result, metrics
+from .. import metrics
 from ._data import Data
 from ._output import provenance
 
@@ -32,8 +31,8 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
         "geometry": geometry,
         "start": start,
         "dtype": str(problem.dtype),
-        "result": _result.name(result.result),
-        "message": ht.Result[result.result],
+        "result": result.result.name,
+        "message": result.result.message,
         "relative_residual": float(result.residual),
         "duality_gap": float(result.duality_gap),
         "relative_duality_gap": float(result.stats["relative_gap"]),
@@ -56,8 +55,8 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
 
 def _measured(prefix: str, theta) -> dict[str, Any]:
     return {
-        f"{prefix}l1_norm": float(jnp.sum(jnp.abs(theta))),
-        f"{prefix}l2_norm": float(jnp.linalg.norm(theta)),
+        f"{prefix}l1_norm": float(np.sum(np.abs(theta))),
+        f"{prefix}l2_norm": float(np.linalg.norm(theta)),
         f"{prefix}entries_99": int(metrics.entries_carrying(theta, 0.99)),
     }
 

@@ -23,12 +23,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float, Int, Real
+from jaxtyping import Float, Int, Real
 
+from .._array import ArrayLike
 from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
+from .._device import device_engine, finite, real_array
 from .._flips import Flips
 from .._types import Times
-from .._validate import count, finite, real_array, tolerance
+from .._validate import count, tolerance
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
 from ._rounds import STABILISED, STIFF, Entry, Plan, advance, describe, enter, uncrossed
@@ -58,6 +60,7 @@ class FlowBatch(eqx.Module):
     flips: Flips | None
 
 
+@device_engine
 def solve_flows(
     problems: LinearRegression | Sequence[LinearRegression],
     geos: AbstractGeometry,

@@ -14,8 +14,9 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from .._array import Array
 from .._types import Number
 
 LARGEST = 128  # stages; a step that would need more is shortened

@@ -15,8 +15,9 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from .._array import Array
 from .._flips import Flips, sign_of, unflipped
 from ._chebyshev import RKC
 from ._fields import AbstractFlow

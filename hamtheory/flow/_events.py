@@ -6,8 +6,8 @@ from typing import Any, cast
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array
 
+from .._array import Array
 from ._crossings import Crossings, after_step, before, degree_of
 from ._fields import AbstractFlow
 from ._integrate import Plan, end_of, integrated

@@ -5,8 +5,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
+from .._array import Array
 from .._types import Number
 from ..geometry import AbstractGeometry, Hypentropy
 from ..metrics import (

@@ -9,40 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from .._result import Result
+from .._array import Array
+from .._result import Result, select
 from .._validate import is_traced
 from ..metrics import relative_residual
+from ._derivative import saved
 from ._fields import AbstractFlow
 from ._progress import ProgressBar
+from ._result import FlowResult
 
 LOGARITHMIC_TIMES = 640  # about 30 a decade
-
-
-class FlowResult(eqx.Module):
-    """A trajectory with its certificate; see `solve_flow`.
-
-    `ts`: times, (times,). `thetas`: (times, d). `theta`: the last point, (d,). `loss`: along the trajectory, (times,).
-    `residual`: `‖Xθ − y‖/‖y‖` at the end. `duality_gap`: of the Bregman projection of θ₀, at the end; NaN with weight
-    decay, whose limit is no such projection. `result`: a member of `hamtheory.Result`.
-    `stats`: `steps`, `accepted`, `rejected`, `time` (reached), `violation` (of the convergence criterion),
-    `relative_gap`, `rank`, `distance`.
-    `states`: the trajectory in the coordinates of the integration, a pytree of (times, ...) arrays.
-    `how`: the flow and its plan, from which `ht.signs.flip_times` integrates it again; None inside `jit` and `vmap`.
-    Source: own.
-    """
-
-    ts: Float[Array, " times"]
-    thetas: Float[Array, "times d"]
-    theta: Float[Array, " d"]
-    loss: Float[Array, " times"]
-    residual: Float[Array, ""]
-    duality_gap: Float[Array, ""]
-    result: Any
-    stats: dict[str, Array]
-    states: Any
-    how: Any = None
 
 
 class Plan(eqx.Module):
@@ -65,7 +43,7 @@ def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
     While JAX traces, nothing can be trimmed: there the last point is repeated to the full length.
     """
     result, reached = _integrate(flow, plan)
-    if is_traced(reached):
+    if is_traced(result):
         return result
     if plan.report is not None:
         plan.report.close()
@@ -80,6 +58,19 @@ def integrate(flow: AbstractFlow, plan: Plan) -> FlowResult:
 
 @eqx.filter_jit
 def _integrate(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, ""]]:
+    found, reached = jax.lax.stop_gradient(_trajectory(*_held(flow, plan)))
+    ts = found.ts if plan.ts is None else plan.ts
+    thetas, theta, loss = saved(flow, ts, found.thetas, found.theta, _held(plan))
+    return eqx.tree_at(lambda r: (r.thetas, r.theta, r.loss), found, (thetas, theta, loss)), reached
+
+
+def _held(*trees: Any) -> Any:
+    """Without derivatives."""
+    held = jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, trees)
+    return held[0] if len(trees) == 1 else held
+
+
+def _trajectory(flow: AbstractFlow, plan: Plan) -> tuple[FlowResult, Int[Array, ""]]:
     times = _logarithmic_times(flow) if plan.ts is None else plan.ts
     path = diffrax.SubSaveAt(t0=True, steps=True) if plan.save == "steps" else diffrax.SubSaveAt(ts=times)
     last = diffrax.SubSaveAt(t1=True)
@@ -190,12 +181,12 @@ def _outcome(flow, plan, solution, final, violation):
     """Why the integration ended."""
     in_time = (solution.result == diffrax.RESULTS.successful) | (solution.result == diffrax.RESULTS.event_occurred)
     out_of_steps = solution.result == diffrax.RESULTS.max_steps_reached
-    unfinished = Result.where(
+    unfinished = select(
         flow.is_at_rest(final),
         Result.stuck,
-        Result.where(in_time, Result.reached_end, Result.where(out_of_steps, Result.max_steps, Result.stalled)),
+        select(in_time, Result.reached_end, select(out_of_steps, Result.max_steps, Result.stalled)),
     )
-    converged = Result.where(flow.problem.is_consistent | ~flow.has_projection(), Result.converged, Result.infeasible)
+    converged = select(flow.problem.is_consistent | ~flow.has_projection(), Result.converged, Result.infeasible)
     # With given times, a budget that ran out before the last of them is a failure, however good the end is.
-    outcome = Result.where((violation <= plan.tol) & ~out_of_steps, converged, unfinished)
-    return Result.where(_is_finite((final, flow.theta(final))), outcome, Result.nonfinite)
+    outcome = select((violation <= plan.tol) & ~out_of_steps, converged, unfinished)
+    return select(_is_finite((final, flow.theta(final))), outcome, Result.nonfinite)

@@ -6,8 +6,8 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
+from .._array import Array
 from .._batching import IDLE, RUNNING, Inputs
 from .._result import NAMES
 from ..metrics import relative_residual

@@ -1,27 +1,12 @@
 """The flows, as a user calls them."""
 
-from typing import TypeVar
+from typing import Any
 
-import diffrax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
-
-from .._result import Result, throw_unless
+from .._array import is_jax
 from .._types import Number, Times, Vector
-from .._validate import count, finite, is_traced, nonnegative_number, positive, real_array, start, strength, tolerance
 from ..geometry import AbstractGeometry
-from ..limit import solve_limit
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
-from ._fields import DualFlow, PrimalFlow, ProductFlow
-from ._integrate import FlowResult, Plan, integrate
-from ._progress import progress_report
-from ._solvers import STIFF, solver_named, stiffness
-
-_REACH = 16
-_Flow = TypeVar("_Flow", bound=FlowResult)
-_SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
+from ._result import FlowResult, ProductFlowResult
 
 
 def solve_flow(
@@ -34,7 +19,7 @@ def solve_flow(
     rtol: float = 1e-8,
     atol: float = 1e-10,
     coordinates: str | None = None,
-    solver: str | diffrax.AbstractSolver | None = None,
+    solver: Any = None,
     dt: Number | None = None,
     tol: float | None = None,
     save: str = "log",
@@ -79,41 +64,27 @@ def solve_flow(
 
     ```
     """
-    problem = without_truth(problem)
-    theta0 = start(theta0, problem.d, problem.dtype)
-    beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
-    if decays and not is_traced(beta):
-        geo.decayed(0.0, float(beta))  # a geometry that knows no weight decay says so here
-    if coordinates not in (None, "primal", "dual"):
-        raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
-    if coordinates == "dual" and decays:
-        raise ValueError("coordinates='dual' needs weight_decay=0: weight decay leaves the row space; use 'primal'")
-    if coordinates == "primal" or decays:
-        flow = PrimalFlow(problem, geo, theta0, beta)
+    if is_jax(problem, geo, theta0, weight_decay, ts) or not isinstance(solver, (str, type(None))):
+        from ._device import solve_flow as solve
     else:
-        flow = DualFlow(problem, geo, theta0)
-    if solver is None:
-        solver = _choose_solver(problem, geo, theta0, decays, isinstance(flow, DualFlow))
-    plan = _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress)
-    return _checked(integrate(flow, plan), throw, "solve_flow")
-
-
-class ProductFlowResult(FlowResult):
-    """A `FlowResult` of m⊙w in parameter space, with the factors `ms` and `ws`, (times, d).
-
-    Its `states` are m + w and m − w.
-    Source: own.
-    """
-
-    @property
-    def ms(self) -> Float[Array, "times d"]:
-        """m along the trajectory."""
-        return (self.states[0] + self.states[1]) / 2
-
-    @property
-    def ws(self) -> Float[Array, "times d"]:
-        """w along the trajectory."""
-        return (self.states[0] - self.states[1]) / 2
+        from ._host_solve import solve_flow as solve
+    return solve(
+        problem,
+        geo,
+        theta0,
+        weight_decay=weight_decay,
+        ts=ts,
+        rtol=rtol,
+        atol=atol,
+        coordinates=coordinates,
+        solver=solver,
+        dt=dt,
+        tol=tol,
+        save=save,
+        max_steps=max_steps,
+        progress=progress,
+        throw=throw,
+    )
 
 
 def product_flow(
@@ -125,7 +96,7 @@ def product_flow(
     ts: Times | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    solver: str | diffrax.AbstractSolver | None = None,
+    solver: Any = None,
     dt: Number | None = None,
     tol: float | None = None,
     save: str = "log",
@@ -155,62 +126,23 @@ def product_flow(
 
     ```
     """
-    problem = without_truth(problem)
-    m0, w0 = (start(factor, problem.d, problem.dtype, label) for factor, label in ((m0, "m0"), (w0, "w0")))
-    weight_decay = nonnegative_number(weight_decay, "weight_decay").astype(problem.dtype)
-    plan = _plan(problem, ts, rtol, atol, solver or "tsit5", dt, tol, save, max_steps, progress)
-    result = integrate(ProductFlow(problem, m0, w0, weight_decay), plan)
-    return _checked(ProductFlowResult(**vars(result)), throw, "product_flow")
-
-
-def _choose_solver(problem, geo, theta0, decays: bool, dual: bool) -> str:
-    if decays or is_traced(problem, geo, theta0):
-        return "kvaerno5" if dual else "tsit5"
-    limit = solve_limit(problem, geo, theta0, tol=1e-4, throw=False)
-    # In primal coordinates an implicit step costs a dense d x d solve, in dual ones at most n x n.
-    return "kvaerno5" if dual and float(stiffness(problem, geo, limit.theta)) > STIFF else "tsit5"
-
-
-def _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress) -> Plan:
-    dtype = problem.dtype
-    rtol = tolerance(rtol, "rtol", dtype, _REACH)
-    tol = rtol if tol is None else tolerance(tol, "tol", dtype, _REACH)
-    atol = tolerance(atol, "atol", dtype, 0)
-    solver = solver_named(solver, dt is not None, rtol, atol)
-    if save not in ("log", "steps"):
-        raise ValueError(f"save must be 'log' or 'steps'; got {save!r}")
-    if ts is not None:
-        if save == "steps":
-            raise ValueError("give either ts or save='steps', not both")
-        ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(dtype)
-        if ts.size == 0:
-            raise ValueError("ts must hold at least one time; got none")
-        if not is_traced(ts) and (float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
-            raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
-    as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
-    # Errors in stiff directions hover at the integrator's tolerance: converging to tol takes a tighter one.
-    tighter = min(1.0, 0.1 * tol / rtol) if ts is None else 1.0
-    return Plan(
-        solver=solver,
-        rtol=as_array(tighter * rtol),
-        atol=as_array(tighter * atol),
-        tol=as_array(tol),
-        dt=None if dt is None else positive(dt, "dt").astype(dtype),
+    if is_jax(problem, m0, w0, weight_decay, ts) or not isinstance(solver, (str, type(None))):
+        from ._device import product_flow as solve
+    else:
+        from ._host_solve import product_flow as solve
+    return solve(
+        problem,
+        m0,
+        w0,
+        weight_decay=weight_decay,
         ts=ts,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        dt=dt,
+        tol=tol,
         save=save,
-        max_steps=count(max_steps, "max_steps"),
-        report=progress_report(float(tol), ts) if progress else None,
+        max_steps=max_steps,
+        progress=progress,
+        throw=throw,
     )
-
-
-def _checked(result: _Flow, throw: bool, what: str) -> _Flow:
-    if not throw:
-        return result
-    detail = ""
-    if not is_traced(result):
-        stats = result.stats
-        detail = (
-            f"time {float(stats['time']):.3g} after {int(stats['steps'])} steps, relative residual "
-            f"{float(result.residual):.2e}, violation of the convergence criterion {float(stats['violation']):.2e}"
-        )
-    return throw_unless(result.result, _SUCCESS, result, what, detail)

@@ -5,8 +5,9 @@ import dataclasses
 import diffrax
 import jax.numpy as jnp
 import optimistix
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
 from ._chebyshev import RKC

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import lineax
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt
+from jaxtyping import Float, Int, PRNGKeyArray, UInt
 
+from .._array import Array
+from .._device import device_engine, finite, positive, real_array, start, strength
 from .._result import NAMES
 from .._types import Number, Times, Vector
-from .._validate import count, finite, is_traced, positive, real_array, start, strength
+from .._validate import count, is_traced
 from ..algorithm import AbstractAlgorithm, ProductGD
 from ..algorithm._run import in_dtype
 from ..geometry import AbstractGeometry
@@ -42,6 +44,7 @@ class StochasticFlowResult(eqx.Module):
     codes: Int[Array, " paths"]
 
 
+@device_engine
 def stochastic_flow(
     problem: LinearRegression,
     algorithm: AbstractAlgorithm,

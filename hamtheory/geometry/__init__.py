@@ -1,22 +1,25 @@
 """Geometries: an inverse metric and everything that follows from it."""
 
-from ._base import AbstractExponentialGeometry, AbstractGeometry, AbstractStaticGeometry
+from .._array import namespace
+from ._base import AbstractExponentialGeometry, AbstractGeometry
 from ._check import check_geometry
 from ._diagonal_network import DiagonalNetwork
 from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
 from ._ham import HAM
 from ._hypentropy import Hypentropy
+from ._penalty import Penalty
 
 __all__ = [
     "HAM",
     "AbstractExponentialGeometry",
     "AbstractGeometry",
-    "AbstractStaticGeometry",
     "DiagonalNetwork",
     "Euclidean",
     "Hypentropy",
+    "Penalty",
     "bregman_divergence",
     "check_geometry",
     "divergence_terms",
+    "namespace",
 ]

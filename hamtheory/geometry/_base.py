@@ -1,74 +1,266 @@
 """The interface of a separable geometry."""
 
 import abc
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-import equinox as eqx
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
 
+from .._array import Array, Struct, is_jax, leaves, namespace, quiet
 from .._types import Number, Parameter
+from ._penalty import Penalty
 
 Scalars = Float[Array, "..."]
 
+_ELEMENTWISE = (
+    "inverse_metric",
+    "mirror_map",
+    "inverse_mirror_map",
+    "potential",
+    "conjugate",
+    "moment",
+    "exponent",
+    "from_exponent",
+    "log_weight",
+)
 
-class AbstractGeometry(eqx.Module):
+
+def _elementwise(method: Callable) -> Callable:
+    """The method for whatever holds real numbers, which it gets as a floating array, of JAX if the geometry's are."""
+
+    @functools.wraps(method)
+    def call(self, x):
+        x = floating(x, self)
+        xp = namespace(x)
+        if xp is not np:
+            found = method(self, x)
+            return found if hasattr(found, "dtype") else xp.full_like(x, found)
+        with quiet():
+            found = method(self, x)
+        if not hasattr(found, "dtype"):  # of a constant
+            return np.full_like(x, found)
+        if is_jax(found):
+            raise TypeError(
+                f"{type(self).__name__}.{method.__name__} gave an array of JAX's for one of NumPy's: compute with the "
+                "module hamtheory.geometry.namespace(theta) instead of jax.numpy"
+            )
+        return found
+
+    return call
+
+
+def floating(x: Any, geo: "AbstractGeometry") -> Array:
+    """`x` as a floating array: integers become the default float, floating dtypes stay what they are."""
+    on_device = geo.__dict__.get("_is_jax")
+    if on_device is None:
+        on_device = geo.__dict__["_is_jax"] = is_jax(geo)
+    xp = namespace(x)
+    if xp is np and on_device:
+        import jax.numpy as xp
+    x = xp.asarray(x)
+    if x.dtype.kind != "f" and not (xp is not np and xp.issubdtype(x.dtype, xp.floating)):
+        x = x.astype(np.float64 if xp is np else float)
+    return x
+
+
+class AbstractGeometry(Struct, abc.ABC):
     """A separable Riemannian geometry: an even, positive inverse metric `g⁻¹(θ)` applied to every coordinate.
 
     The Riemannian gradient flow `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)` is the mirror flow `d∇R(θ)/dt = −∇f(θ)` of the potential
     with `R″ = 1/g⁻¹`, `R(0) = R′(0) = 0`. Every method acts elementwise on arrays of any shape, broadcasts against the
     parameters, keeps the dtype of its argument, and can be differentiated.
 
-    A new geometry fills in the abstract methods; `AbstractStaticGeometry` fills in the last two for geometries that
-    weight decay does not move. Check it with `hamtheory.geometry.check_geometry`.
+    A geometry is a class with its parameters as annotated fields (numbers, or arrays that broadcast against θ), and
+    one method, `inverse_metric`: the others follow from it by quadrature, to rounding. Override what is known in
+    closed form, and check it with `hamtheory.geometry.check_geometry`. What a method computes with is the module
+    `hamtheory.geometry.namespace(theta)`, NumPy or JAX's; Python's operators and `abs` need neither.
+
+    `name`: the one word for it in tables, on the command line and in legends; the class's name in lower case, unless
+    the class says otherwise.
     Source: own; the flow and its mirror flow, [jacobs2026ham], [li2022implicit].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> class Quadratic(ht.geometry.AbstractGeometry):
+    ...     a: float
+    ...
+    ...     def inverse_metric(self, theta):
+    ...         return 1 + self.a * theta**2
+    >>> round(float(Quadratic(a=4.0).mirror_bound()), 4)  # π/4, and everything else follows too
+    0.7854
+
+    ```
     """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        for method in _ELEMENTWISE:
+            if method in cls.__dict__ and not getattr(cls.__dict__[method], "__isabstractmethod__", False):
+                setattr(cls, method, _elementwise(cls.__dict__[method]))
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__.lower()
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = cls.__repr__  # inherited, instead of a dataclass's own
+        super().__init_subclass__(**options)
 
     @abc.abstractmethod
     def inverse_metric(self, theta: Parameter) -> Scalars:
         """`g⁻¹(θ)`."""
 
-    @abc.abstractmethod
     def mirror_map(self, theta: Parameter) -> Scalars:
         """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing."""
+        from . import _defaults
 
-    @abc.abstractmethod
+        return _defaults.integral(self, "mirror", floating(theta, self))
+
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`."""
+        from . import _defaults
 
-    @abc.abstractmethod
+        return _defaults.inverse_mirror_map(self, floating(mu, self))
+
     def potential(self, theta: Parameter) -> Scalars:
         """`R(θ)`."""
+        from . import _defaults
 
-    @abc.abstractmethod
+        return _defaults.integral(self, "potential", floating(theta, self))
+
     def conjugate(self, mu: Parameter) -> Scalars:
         """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`."""
+        from . import _defaults
 
-    @abc.abstractmethod
+        return _defaults.conjugate(self, floating(mu, self))
+
+    def moment(self, theta: Parameter) -> Scalars:
+        """`∫₀^|θ| s ds / g⁻¹(s) = R*(R′(θ))`: its gradient is θ/g⁻¹(θ), of which weight decay is a multiple."""
+        from . import _defaults
+
+        return _defaults.integral(self, "moment", floating(theta, self))
+
     def mirror_bound(self) -> Scalars:
         """The supremum of `R′`, infinity unless the mirror map has a bounded range."""
+        from . import _defaults
 
-    @abc.abstractmethod
+        return _defaults.mirror_bound(self)
+
+    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+        """`∫₀^a ds / (g⁻¹(s) (y + s))`: see `hamtheory.signs.first_passage_time`.
+
+        Arguments: positive floating arrays of one shape and dtype.
+        """
+        from . import _defaults
+
+        return _defaults.passage_time(self, a, y)
+
+    def closed_form(self, what: str, x: Array) -> tuple[Scalars, Scalars] | None:
+        """What the method `what` gives at x ≥ 0, and where that can be relied on; None where there is no such form.
+
+        Asked on the device before a quadrature, for `mirror_map` and `inverse_mirror_map`.
+        """
+        return None
+
+    def hyperbola(self) -> tuple[Scalars, Scalars, Scalars] | None:
+        """`(c, κ, γ)` with `g⁻¹(θ) = c + 2√((κθ)² + γ²)`, if that is what it is: these share what they compile."""
+        return None
+
+    @property
+    def log_sparsity(self) -> Scalars | None:
+        """`ℓ` of an `AbstractExponentialGeometry`; None of any other one."""
+        return None
+
+    @property
+    def log_rescaling(self) -> Scalars:
+        """The logarithm of the factor on R, R′ and R* (and 1/g⁻¹) that keeps them in the range of numbers, mostly 0."""
+        return np.float64(0.0)
+
+    def penalty(self, weight_decay: Number, dtype: Any) -> Penalty | None:
+        """What weight decay β adds to the loss in the limit of the flow; None where that is not known."""
+        return None
+
+    def in_units(self, size: float) -> "tuple[AbstractGeometry, float]":
+        """`ĝ⁻¹` and κ with `g⁻¹(c θ̂) = κ ĝ⁻¹(θ̂)`: the geometry for a θ in units of c, a power of two."""
+        return Rescaled(self, size), 1.0
+
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
-        """The geometry `g_t` and the rate `c` of the flow with weight decay β: `dθ/dt = −g_t⁻¹(θ) ⊙ ∇f(θ) − c θ`."""
+        """The geometry `g_t` and the rate `c` of the flow with weight decay β: `dθ/dt = −g_t⁻¹(θ) ⊙ ∇f(θ) − c θ`.
 
-    @abc.abstractmethod
+        Weight decay leaves a geometry where it is, and c is β, unless the class says otherwise: [jacobs2026ham],
+        Theorem 4.2.
+        """
+        return self, weight_decay
+
     def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         """How far each coordinate is from the optimality of the flow's limit under weight decay; zero exactly there.
 
         Arguments: `theta` and `gradient = ∇f(theta)` of one shape, `weight_decay` the paper's β > 0.
         """
+        return gradient + weight_decay * theta / self.inverse_metric(theta)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{field.name}={shown(getattr(self, field.name))}" for field in dataclasses.fields(self))
+        return f"{type(self).__name__}({given})"
 
 
-class AbstractStaticGeometry(AbstractGeometry):
-    """A geometry that weight decay leaves in place: `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ) − βθ`.
+class Rescaled(AbstractGeometry):
+    """A geometry for a θ in units of `size`: `g⁻¹(c θ̂)`.
 
-    Source: [jacobs2026ham], Theorem 4.2.
+    Source: own.
     """
 
+    geo: AbstractGeometry
+    size: float
+
+    def inverse_metric(self, theta: Parameter) -> Scalars:
+        return self.geo.inverse_metric(theta * theta.dtype.type(self.size))
+
+    def mirror_map(self, theta: Parameter) -> Scalars:
+        size = theta.dtype.type(self.size)
+        return self.geo.mirror_map(theta * size) / size
+
+    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+        size = mu.dtype.type(self.size)
+        return self.geo.inverse_mirror_map(mu * size) / size
+
+    def potential(self, theta: Parameter) -> Scalars:
+        size = theta.dtype.type(self.size)
+        return self.geo.potential(theta * size) / size / size
+
+    def conjugate(self, mu: Parameter) -> Scalars:
+        size = mu.dtype.type(self.size)
+        return self.geo.conjugate(mu * size) / size / size
+
+    def mirror_bound(self) -> Scalars:
+        return self.geo.mirror_bound() / self.size
+
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
-        return self, weight_decay
+        geo, rate = self.geo.decayed(t, weight_decay)
+        return Rescaled(geo, self.size), rate
 
     def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
-        return gradient + weight_decay * theta / self.inverse_metric(theta)
+        size = theta.dtype.type(self.size)
+        return self.geo.stationarity(theta * size, gradient * size, weight_decay) / size
+
+
+def shown(value: Any) -> str:
+    """A parameter in a text: its value, if it has one to show."""
+    if not hasattr(value, "dtype"):
+        return repr(value)
+    try:
+        array = np.asarray(value)
+    except Exception:  # traced
+        return str(value)
+    if array.ndim == 0:
+        return repr(array.item())
+    return np.array2string(array, threshold=6, edgeitems=2, separator=", ").replace("\n", "")
+
+
+def parameter_ndim(geo: AbstractGeometry) -> int:
+    """The most axes that any parameter has."""
+    return max((np.ndim(leaf) for leaf in leaves(geo)), default=0)
 
 
 class AbstractExponentialGeometry(AbstractGeometry):
@@ -88,11 +280,6 @@ class AbstractExponentialGeometry(AbstractGeometry):
 
         Errors: `ValueError` for a logarithm that is not finite or not within ±10⁵.
         """
-
-    @property
-    @abc.abstractmethod
-    def log_rescaling(self) -> Scalars:
-        """The logarithm of the factor on R, R′ and R* (and 1/g⁻¹) that keeps them in the range of numbers, mostly 0."""
 
     @property
     @abc.abstractmethod

@@ -1,29 +1,29 @@
 """Does a geometry keep its promises? For authors of new ones."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import ArrayLike
+from typing import Any
 
+import numpy as np
+
+from .._array import Array, in_dtype, is_jax, on_device
+from .._types import Parameter
 from ._base import AbstractGeometry
 from ._divergence import divergence_terms
 
 
-def check_geometry(geo: AbstractGeometry, theta: ArrayLike | None = None, *, rtol: float = 1e-7) -> None:
+def check_geometry(geo: AbstractGeometry, theta: Parameter | None = None, *, rtol: float = 1e-7) -> None:
     """Check that the methods of a geometry belong together, by the identities between them.
 
     g⁻¹ is even and positive; R′ is odd, its derivative is 1/g⁻¹; (R*)′ inverts it, with derivative g⁻¹; R and R* have
     the right derivatives and satisfy Fenchel's equality `R(θ) + R*(R′(θ)) = θ R′(θ)`; the Bregman divergence is
-    `½ (θ − θ₀)² / g⁻¹` to leading order. Derivatives come from automatic differentiation.
+    `½ (θ − θ₀)² / g⁻¹` to leading order. Derivatives come from automatic differentiation; and NumPy gives
+    what JAX does.
 
     Arguments: `geo`: any geometry. `theta`: where, of any shape that broadcasts against its parameters; left out: ±10^k
       for k from −6 to 3, and 0. `rtol`: the largest relative error.
-    Errors: `AssertionError` naming the first identity that fails; `ValueError` without float64.
+    Errors: `AssertionError` naming the first identity that fails.
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> class Wrong(ht.Euclidean):
     ...     def potential(self, theta):
@@ -36,17 +36,26 @@ def check_geometry(geo: AbstractGeometry, theta: ArrayLike | None = None, *, rto
 
     ```
     """
+    import jax
+
     if theta is None:
         scale = 10.0 ** np.arange(-6, 4)
         theta = np.concatenate([-scale[::-1], [0.0], scale])
-    theta = jnp.asarray(theta, float)
-    if theta.dtype != jnp.float64:
-        raise ValueError("check_geometry needs float64: jax.config.update('jax_enable_x64', True)")
+    with jax.enable_x64(True):
+        _check(on_device(in_dtype(geo, np.float64)), jax.numpy.asarray(theta, float), rtol)
+    if not is_jax(geo):
+        _check_engines(in_dtype(geo, np.float64), np.asarray(theta, float), rtol)
+
+
+def _check(geo: AbstractGeometry, theta: Array, rtol: float) -> None:
+    import jax
+    import jax.numpy as jnp
+
     mu = geo.mirror_map(theta)
     derivative = lambda f, x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]  # noqa: E731
     metric = geo.inverse_metric(theta)
 
-    def same(what, got, want, absolute: ArrayLike = 0.0):
+    def same(what, got, want, absolute: Any = 0.0):
         error = jnp.max(jnp.abs(got - want) - rtol * jnp.abs(want) - absolute)
         assert bool(error <= 0), f"{type(geo).__name__}: {what} fails: got {got}, want {want} at theta = {theta}"
 
@@ -62,3 +71,17 @@ def check_geometry(geo: AbstractGeometry, theta: ArrayLike | None = None, *, rto
     step = 1e-7 * theta
     leading = jnp.square(step) / 2 / metric
     same("D_R(θ + h, θ) = ½h²/g⁻¹", divergence_terms(geo, theta + step, theta), leading, absolute=1e-6 * leading)
+
+
+def _check_engines(geo: AbstractGeometry, theta: np.ndarray, rtol: float) -> None:
+    """That NumPy and JAX compute the same."""
+    import jax
+
+    mu = geo.mirror_map(theta)
+    for name in ("inverse_metric", "mirror_map", "inverse_mirror_map", "potential", "conjugate"):
+        x = mu if name in ("inverse_mirror_map", "conjugate") else theta
+        host = getattr(geo, name)(x)
+        with jax.enable_x64(True):
+            device = np.asarray(getattr(geo, name)(jax.numpy.asarray(x)))
+        same = np.allclose(host, device, rtol=rtol, atol=0, equal_nan=True)
+        assert same, f"{type(geo).__name__}: {name} of NumPy is {host}, of JAX {device}, at {x}"

@@ -1,17 +1,15 @@
 """The geometry of diagonal networks of any depth, u^L − v^L."""
 
-from functools import partial
+from typing import ClassVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array, custom_jvp, namespace, quiet, static
 from .._types import Number, Parameter
 from .._validate import count, is_traced
-from ._base import AbstractGeometry, Scalars
-from ._numerics import asinh_quotient, floating, sinh_times
+from ._base import AbstractGeometry, Scalars, shown
+from ._numerics import asinh_quotient, sinh_times
 from ._parameter import positive_or_log
 
 STEPS = 3  # of Halley's iteration: it starts within 0.1 of L·x, of which two make 1e-14 at any depth (measured)
@@ -56,9 +54,10 @@ class DiagonalNetwork(AbstractGeometry):
     ```
     """
 
-    depth: int = eqx.field(static=True)
+    name: ClassVar[str] = "network"
+    depth: int = static()
     parameter: Float[Array, "..."]
-    logarithmic: bool = eqx.field(static=True)
+    logarithmic: bool = static()
 
     def __init__(self, depth: int, scale: Parameter | None = None, *, log_scale: Parameter | None = None):
         self.depth = count(depth, "depth", 2)
@@ -68,67 +67,69 @@ class DiagonalNetwork(AbstractGeometry):
     @property
     def scale(self) -> Scalars:
         """a."""
-        return jnp.exp(self.parameter) if self.logarithmic else self.parameter
+        with quiet():
+            return namespace(self.parameter).exp(self.parameter) if self.logarithmic else self.parameter
 
     @property
     def log_scale(self) -> Scalars:
         """ln a."""
-        return self.parameter if self.logarithmic else jnp.log(self.parameter)
+        return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
+        xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
-            return 4 * jnp.hypot(theta, 2 * jnp.square(a))
+            return 4 * xp.hypot(theta, 2 * xp.square(a))
         return _inverse_metric(self.depth, theta, a)
 
     def mirror_map(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
+        xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
-            gamma = 2 * jnp.square(a)
-            return asinh_quotient(theta, gamma, jnp.log(gamma)) / 4
+            gamma = 2 * xp.square(a)
+            return asinh_quotient(theta, gamma, xp.log(gamma)) / 4
         return _mirror_map(self.depth, theta, a)
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
-        mu = floating(mu)
+        xp = namespace(mu)
         a = self.scale.astype(mu.dtype)
         if self.depth == 2:
-            gamma = 2 * jnp.square(a)
-            return sinh_times(gamma, jnp.log(gamma), 4 * mu)
+            gamma = 2 * xp.square(a)
+            return sinh_times(gamma, xp.log(gamma), 4 * mu)
         inside, z = self._relative_to_bound(mu, a)
         power = self.depth / (self.depth - 2)
-        theta = a**self.depth * (jnp.expm1(-power * jnp.log1p(-z)) - jnp.expm1(-power * jnp.log1p(z)))
-        return jnp.where(inside, theta, jnp.nan)
+        theta = a**self.depth * (xp.expm1(-power * xp.log1p(-z)) - xp.expm1(-power * xp.log1p(z)))
+        return xp.where(inside, theta, xp.nan)
 
     def potential(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
+        xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
-            gamma = 2 * jnp.square(a)
-            return theta * (self.mirror_map(theta) - theta / (4 * (gamma + jnp.hypot(theta, gamma))))
+            gamma = 2 * xp.square(a)
+            return theta * (self.mirror_map(theta) - theta / (4 * (gamma + xp.hypot(theta, gamma))))
         return _potential(self.depth, theta, a)
 
     def conjugate(self, mu: Parameter) -> Scalars:
-        mu = floating(mu)
+        xp = namespace(mu)
         a = self.scale.astype(mu.dtype)
         if self.depth == 2:
-            return jnp.square(sinh_times(a, jnp.log(a), 2 * mu))
+            return xp.square(sinh_times(a, xp.log(a), 2 * mu))
         inside, z = self._relative_to_bound(mu, a)
         p = self.depth - 2
-        upper, lower = jnp.log1p(-z), jnp.log1p(z)
-        far = _half_squares(-jnp.log1p(-jnp.square(z)) / p, (lower - upper) / p, a) / self.depth
-        near = jnp.abs(z) < jnp.sqrt(jnp.finfo(z.dtype).eps) / 8  # there R* is quadratic to rounding; z² may underflow
-        return jnp.where(inside, jnp.where(near, jnp.square(a * z / p), far), jnp.nan)
+        upper, lower = xp.log1p(-z), xp.log1p(z)
+        far = _half_squares(-xp.log1p(-xp.square(z)) / p, (lower - upper) / p, a) / self.depth
+        near = xp.abs(z) < xp.sqrt(xp.finfo(z.dtype).eps) / 8  # there R* is quadratic to rounding; z² may underflow
+        return xp.where(inside, xp.where(near, xp.square(a * z / p), far), xp.nan)
 
     def mirror_bound(self) -> Scalars:
-        return jnp.asarray(jnp.inf) if self.depth == 2 else _mirror_bound(self.depth, self.scale)
+        return np.float64(np.inf) if self.depth == 2 else _mirror_bound(self.depth, self.scale)
 
     def _relative_to_bound(self, mu, a):
         """Where |μ| is below the bound, and the quotient z there (0 elsewhere); below 1, rounding included."""
+        xp = namespace(mu, a)
         bound = _mirror_bound(self.depth, a)
-        inside = jnp.abs(mu) < jnp.minimum(bound, self.mirror_bound().astype(mu.dtype))  # from a in its own dtype
-        return inside, jnp.where(inside, mu, 0) / bound
+        inside = xp.abs(mu) < xp.minimum(bound, self.mirror_bound().astype(mu.dtype))  # from a in its own dtype
+        return inside, xp.where(inside, mu, 0) / bound
 
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[DiagonalNetwork, Number]":
         """This geometry, without weight decay.
@@ -144,12 +145,18 @@ class DiagonalNetwork(AbstractGeometry):
         """
         return _none(weight_decay, gradient)
 
+    def __repr__(self) -> str:
+        return f"DiagonalNetwork(depth={self.depth}, {'log_' * self.logarithmic}scale={shown(self.parameter)})"
+
 
 def _with_a_unit(depth, parameter, logarithmic):
     """The parameter, if a^L is a normal number of its dtype."""
     message = "scale**depth, the unit of theta, must be within the range of"
-    largest = -np.log(float(jnp.finfo(parameter.dtype).tiny))
+    largest = -np.log(float(np.finfo(np.dtype(parameter.dtype)).tiny))
     if is_traced(parameter):
+        import equinox as eqx
+        import jax.numpy as jnp
+
         log = parameter if logarithmic else jnp.log(parameter)
         return eqx.error_if(parameter, depth * jnp.abs(log) > largest, f"{message} {parameter.dtype}")
     log = np.asarray(parameter, float) if logarithmic else np.log(np.asarray(parameter, float))
@@ -162,6 +169,8 @@ def _with_a_unit(depth, parameter, logarithmic):
 def _none(weight_decay, value):
     """`value`, if there is no weight decay."""
     if is_traced(weight_decay):
+        import equinox as eqx
+
         return eqx.error_if(value, weight_decay != 0, NO_DECAY)
     if float(weight_decay) != 0:
         raise ValueError(f"{NO_DECAY}; got {float(weight_decay):g}")
@@ -178,93 +187,102 @@ def _mirror_bound(depth, a):
 
 def _half_squares(m, h, a):
     """`(u² + v²)/2 − a²` from `u = a e^((m+h)/2)`, `v = a e^((m−h)/2)`, m ≥ 0: a sum of positive terms."""
-    return jnp.square(a) * jnp.expm1(m) + 2 * jnp.exp(m) * jnp.square(a * jnp.sinh(h / 2))
+    xp = namespace(m, h, a)
+    return xp.square(a) * xp.expm1(m) + 2 * xp.exp(m) * xp.square(a * xp.sinh(h / 2))
 
 
-@partial(jax.jit, static_argnums=0)
 def _solve(depth, size, a):
     """The excess `x = ln(u/a)` with `θ/a^L = e^(Lx) − (v/a)^L` for θ = `size` ≥ 0, with z(x) and θ/a^L itself.
 
     Halley's iteration from `asinh(θ/2a^L)/L`, which is exact at both ends. Every term is an `expm1` of one sign, so
     that x has a small relative error however small θ is.
     """
+    xp = namespace(size, a)
     p, half = depth - 2, depth // 2
     target = size / a**half / a ** (depth - half)  # in this order nothing overflows that the quotient does not
-    target = jnp.minimum(target, jnp.finfo(target.dtype).eps ** -3.5)  # beyond, z = 1 to rounding, and all is known
-    ends = jnp.log1p(target) / depth
+    target = xp.minimum(target, xp.finfo(target.dtype).eps ** -3.5)  # beyond, z = 1 to rounding, and all is known
+    ends = xp.log1p(target) / depth
 
-    def halley(_, x):
-        z = -jnp.expm1(-p * x)
-        grown, shrunk = jnp.expm1(depth * x), jnp.expm1(-depth / p * jnp.log1p(z))
+    def halley(x):
+        z = -xp.expm1(-p * x)
+        grown, shrunk = xp.expm1(depth * x), xp.expm1(-depth / p * xp.log1p(z))
         slope = (1 - z) / (1 + z)  # of ln(a/v)
         first = depth * (1 + grown + (1 + shrunk) * slope)
         second = depth * (depth * (1 + grown) - (1 + shrunk) * slope * (depth * slope + 2 * p / (1 + z)))
         newton = (grown - shrunk - target) / first
-        return jnp.clip(x - newton / (1 - newton * second / (2 * first)), ends / 2, ends)
+        return xp.clip(x - newton / (1 - newton * second / (2 * first)), ends / 2, ends)
 
-    x = jax.lax.fori_loop(0, STEPS, halley, jnp.arcsinh(target / 2) / depth)
-    return x, -jnp.expm1(-p * x), target
+    x = xp.arcsinh(target / 2) / depth
+    for _ in range(STEPS):
+        x = halley(x)
+    return x, -xp.expm1(-p * x), target
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp.of(static=1)
 def _factors(depth, theta, a):
     """u and v."""
-    size = jnp.abs(theta)
+    xp = namespace(theta, a)
+    size = xp.abs(theta)
     _, z, target = _solve(depth, size, a)
-    small = a * jnp.exp(-jnp.log1p(z) / (depth - 2))
+    small = a * xp.exp(-xp.log1p(z) / (depth - 2))
     # The larger one again from θ and the smaller one, on which it hardly depends: exp(x) would magnify rounding by x.
-    power, near = jnp.exp(-depth / (depth - 2) * jnp.log1p(z)), target < 1
-    power = jnp.where(near, target + power, size * (1 + power / jnp.where(near, 1, target)))
+    power, near = xp.exp(-depth / (depth - 2) * xp.log1p(z)), target < 1
+    power = xp.where(near, target + power, size * (1 + power / xp.where(near, 1, target)))
     root = power ** (1 / depth)
     root = root - (root - power / root ** (depth - 1)) / depth  # the exponent 1/L is rounded, and so is the logarithm
-    large = root * jnp.where(near, a, 1)
-    return jnp.where(theta >= 0, large, small), jnp.where(theta >= 0, small, large)
+    large = root * xp.where(near, a, 1)
+    return xp.where(theta >= 0, large, small), xp.where(theta >= 0, small, large)
 
 
 @_factors.defjvp
 def _(depth, primals, tangents):
     # du/A + dv/B = 2 da/a^(L−1) and A du − B dv = dθ/L with A = u^(L−1), B = v^(L−1), whose squares may overflow.
     (theta, a), (dtheta, da) = primals, tangents
+    xp = namespace(theta, a)
     u, v = _factors(depth, theta, a)
     upper, lower = u ** (depth - 1), v ** (depth - 1)
-    most = jnp.maximum(upper, lower)
+    most = xp.maximum(upper, lower)
     along = dtheta / (depth * most)
-    across = 2 * jnp.minimum(upper, lower) / a ** (depth - 1) * da
+    across = 2 * xp.minimum(upper, lower) / a ** (depth - 1) * da
     upper, lower = upper / most, lower / most
-    norm = jnp.square(upper) + jnp.square(lower)
+    norm = xp.square(upper) + xp.square(lower)
     return (u, v), ((upper * along + lower * across) / norm, (upper * across - lower * along) / norm)
 
 
 def _inverse_metric(depth, theta, a):
+    xp = namespace(theta, a)
     u, v = _factors(depth, theta, a)
-    return jnp.square(depth * u ** (depth - 1)) + jnp.square(depth * v ** (depth - 1))
+    return xp.square(depth * u ** (depth - 1)) + xp.square(depth * v ** (depth - 1))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp.of(static=1)
 def _mirror_map(depth, theta, a):
-    _, z, _ = _solve(depth, jnp.abs(theta), a)
-    return jnp.sign(theta) * z * _mirror_bound(depth, a)
+    xp = namespace(theta, a)
+    _, z, _ = _solve(depth, xp.abs(theta), a)
+    return xp.sign(theta) * z * _mirror_bound(depth, a)
 
 
 @_mirror_map.defjvp
 def _(depth, primals, tangents):
     (theta, a), (dtheta, da) = primals, tangents
+    xp = namespace(theta, a)
     mu, metric = _mirror_map(depth, theta, a), _inverse_metric(depth, theta, a)
-    quotient = theta / jnp.maximum(metric, jnp.finfo(metric.dtype).tiny)  # the metric at 0 may underflow
+    quotient = theta / xp.maximum(metric, xp.finfo(metric.dtype).tiny)  # the metric at 0 may underflow
     return mu, dtheta / metric - ((depth - 2) * mu + depth * quotient) * (da / a)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp.of(static=1)
 def _potential(depth, theta, a):
-    size, p = jnp.abs(theta), depth - 2
+    xp = namespace(theta, a)
+    size, p = xp.abs(theta), depth - 2
     x, z, target = _solve(depth, size, a)
-    y = jnp.log1p(z) / p
-    m = jnp.where(z < 0.5, -jnp.log1p(-jnp.square(z)) / p, x - y)
+    y = xp.log1p(z) / p
+    m = xp.where(z < 0.5, -xp.log1p(-xp.square(z)) / p, x - y)
     # θR′: a large bound times a small z may leave the range, and so may a^L.
-    product = jnp.where(target < 1, (a * target) * (a * z) / (depth * p), size * (z * _mirror_bound(depth, a)))
+    product = xp.where(target < 1, (a * target) * (a * z) / (depth * p), size * (z * _mirror_bound(depth, a)))
     # R* is at most half of the product, because R′ is concave for θ > 0: the difference loses no more than two bits.
     far = product - _half_squares(m, x + y, a) / depth
-    return jnp.where(target < jnp.sqrt(jnp.finfo(target.dtype).eps) / 8, product / 2, far)
+    return xp.where(target < xp.sqrt(xp.finfo(target.dtype).eps) / 8, product / 2, far)
 
 
 @_potential.defjvp

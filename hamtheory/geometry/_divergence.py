@@ -1,11 +1,10 @@
 """The Bregman divergence, once for every geometry."""
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array, choose, namespace, quiet
 from .._types import Vectors
-from ._base import AbstractGeometry
-from ._numerics import floating
+from ._base import AbstractGeometry, floating, parameter_ndim
 from ._quadrature import taylor_remainder
 
 
@@ -27,7 +26,7 @@ def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -
 
     ```
     """
-    return jnp.sum(divergence_terms(geo, theta, theta0), axis=-1)
+    return divergence_terms(geo, theta, theta0).sum(axis=-1)
 
 
 def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
@@ -44,10 +43,19 @@ def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> 
 
     ```
     """
-    theta, theta0 = jnp.broadcast_arrays(floating(theta), floating(theta0))
+    theta, theta0 = floating(theta, geo), floating(theta0, geo)
+    xp = namespace(theta, theta0)
+    theta, theta0 = xp.broadcast_arrays(xp.asarray(theta), xp.asarray(theta0))
     step = theta - theta0
-    near = (jnp.abs(step) <= jnp.abs(theta0) / 2) & (theta0 != 0)
-    # At zero the inverse metric may be too small for a number.
-    close = taylor_remainder(lambda s: 1 / geo.inverse_metric(s), jnp.where(near, theta0, 1), jnp.where(near, step, 0))
-    far = geo.potential(theta) - geo.potential(theta0) - geo.mirror_map(theta0) * step
-    return jnp.where(near, close, far)
+    near = (xp.abs(step) <= xp.abs(theta0) / 2) & (theta0 != 0)
+
+    def close():
+        # At zero the inverse metric may be too small for a number.
+        start, by = xp.where(near, theta0, 1), xp.where(near, step, 0)
+        return taylor_remainder(lambda s: 1 / geo.inverse_metric(s), start, by, parameter_ndim(geo))
+
+    def far():
+        return geo.potential(theta) - geo.potential(theta0) - geo.mirror_map(theta0) * step
+
+    with quiet():
+        return choose(near, close, far)

@@ -1,13 +1,17 @@
 """Gradient descent's geometry."""
 
-import jax.numpy as jnp
+from typing import Any, ClassVar
 
-from .._types import Parameter
-from ._base import AbstractStaticGeometry, Scalars
-from ._numerics import floating
+import numpy as np
+
+from .._array import namespace
+from .._types import Number, Parameter
+from ._base import AbstractGeometry, Scalars
+from ._numerics import log1p_over
+from ._penalty import Penalty
 
 
-class Euclidean(AbstractStaticGeometry):
+class Euclidean(AbstractGeometry):
     """The geometry of gradient descent: `g⁻¹(θ) = 1`, `R(θ) = θ²/2`.
 
     Its limit from θ₀ is the interpolator closest to θ₀ in the Euclidean norm.
@@ -21,20 +25,39 @@ class Euclidean(AbstractStaticGeometry):
     ```
     """
 
+    name: ClassVar[str] = "gd"
+
     def inverse_metric(self, theta: Parameter) -> Scalars:
-        return jnp.ones_like(floating(theta))
+        return namespace(theta).ones_like(theta)
 
     def mirror_map(self, theta: Parameter) -> Scalars:
-        return floating(theta)
+        return theta
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
-        return floating(mu)
+        return mu
 
     def potential(self, theta: Parameter) -> Scalars:
-        return jnp.square(floating(theta)) / 2
+        return theta * theta / 2
 
     def conjugate(self, mu: Parameter) -> Scalars:
-        return jnp.square(floating(mu)) / 2
+        return mu * mu / 2
+
+    def moment(self, theta: Parameter) -> Scalars:
+        return theta * theta / 2
+
+    def hyperbola(self) -> tuple[Scalars, Scalars, Scalars]:
+        return np.float64(1.0), np.float64(0.0), np.float64(0.0)
 
     def mirror_bound(self) -> Scalars:
-        return jnp.asarray(jnp.inf)
+        return np.float64(np.inf)
+
+    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+        return log1p_over(1 / y, a, 0) / y
+
+    def in_units(self, size: float) -> "tuple[Euclidean, float]":
+        return self, 1.0
+
+    def penalty(self, weight_decay: Number, dtype: Any) -> Penalty:
+        beta = namespace(weight_decay).asarray(weight_decay, dtype)[()]
+        infinite = namespace(beta).full_like(beta, np.inf)[()]
+        return Penalty(infinite, infinite, beta)

@@ -1,13 +1,16 @@
 """HAM's geometry."""
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
+from .._array import Array, choose, namespace, quiet, static
 from .._types import Number, Parameter
-from ._base import AbstractExponentialGeometry, Scalars
-from ._numerics import expm1_over, floating, log1p_over, odd
-from ._parameter import largest_unscaled_log, positive_or_log, split, with_log
+from ._base import AbstractExponentialGeometry, Scalars, shown
+from ._numerics import expm1_over, log1p_over, odd
+from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
+from ._penalty import Penalty
 from ._quadrature import taylor_remainder
 
 
@@ -34,7 +37,7 @@ class HAM(AbstractExponentialGeometry):
     """
 
     parameter: Float[Array, "..."]
-    logarithmic: bool = eqx.field(static=True)
+    logarithmic: bool = static()
 
     def __init__(self, alpha: Parameter | None = None, *, log_alpha: Parameter | None = None):
         self.parameter, self.logarithmic = positive_or_log(alpha, log_alpha, "alpha")
@@ -42,57 +45,118 @@ class HAM(AbstractExponentialGeometry):
     @property
     def alpha(self) -> Scalars:
         """α; infinite where it is out of the range of numbers, which `log_alpha` never is."""
-        return jnp.exp(self.parameter) if self.logarithmic else self.parameter
+        with quiet():
+            return namespace(self.parameter).exp(self.parameter) if self.logarithmic else self.parameter
 
     @property
     def log_alpha(self) -> Scalars:
         """ln α."""
-        return self.parameter if self.logarithmic else jnp.log(self.parameter)
+        return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
-        alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
-        return jnp.exp(-excess) + alpha * jnp.abs(theta)
+        xp = namespace(theta)
+        alpha, excess, _ = split(self, theta.dtype)
+        return xp.exp(-excess) + alpha * xp.abs(theta)
 
     def mirror_map(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
-        alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
+        alpha, excess, _ = split(self, theta.dtype)
         return odd(lambda x: log1p_over(alpha, x, excess), theta)
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
-        mu = floating(mu)
-        alpha, excess, _ = split(self.parameter, self.logarithmic, mu.dtype)
+        alpha, excess, _ = split(self, mu.dtype)
         return odd(lambda x: expm1_over(alpha, x, excess), mu)
 
     def potential(self, theta: Parameter) -> Scalars:
-        x = jnp.abs(floating(theta))
-        alpha, excess, _ = split(self.parameter, self.logarithmic, x.dtype)
+        xp = namespace(theta)
+        alpha, excess, _ = split(self, theta.dtype)
+        x = xp.abs(theta)
         near = (alpha * x < 1) & ((excess == 0) | (x == 0))
-        small = taylor_remainder(lambda s: 1 / (1 + alpha * s), jnp.zeros_like(x), jnp.where(near, x, 0))
-        x = jnp.where(near, 1 / alpha, x)
-        large = x * ((1 + jnp.exp(-excess) / (alpha * x)) * log1p_over(alpha, x, excess) - 1 / alpha)
-        return jnp.where(near, small, large)
+        x = xp.broadcast_to(x, near.shape)
+
+        def small():
+            some = xp.where(near, x, 0)
+            return taylor_remainder(lambda s: 1 / (1 + alpha * s), xp.zeros_like(x), some, xp.ndim(alpha))
+
+        def large():
+            some = xp.where(near, 1 / alpha, x)
+            return some * ((1 + xp.exp(-excess) / (alpha * some)) * log1p_over(alpha, some, excess) - 1 / alpha)
+
+        return choose(near, small, large)
 
     def conjugate(self, mu: Parameter) -> Scalars:
-        x = jnp.abs(floating(mu))
-        alpha, excess, _ = split(self.parameter, self.logarithmic, x.dtype)
+        xp = namespace(mu)
+        alpha, excess, _ = split(self, mu.dtype)
+        x = xp.abs(mu)
         near = alpha * x < 1
-        small = taylor_remainder(lambda s: jnp.exp(alpha * s), jnp.zeros_like(x), jnp.where(near, x, 0))
-        x = jnp.where(near, 1 / alpha, x)
-        large = (expm1_over(alpha, x, excess) - x * jnp.exp(-excess)) / alpha
-        return jnp.where(near, small * jnp.exp(-excess), large)
+        x = xp.broadcast_to(x, near.shape)
+
+        def small():
+            some = xp.where(near, x, 0)
+            remainder = taylor_remainder(lambda s: xp.exp(alpha * s), xp.zeros_like(x), some, xp.ndim(alpha))
+            return remainder * xp.exp(-excess)
+
+        def large():
+            some = xp.where(near, 1 / alpha, x)
+            return (expm1_over(alpha, some, excess) - some * xp.exp(-excess)) / alpha
+
+        return choose(near, small, large)
+
+    def moment(self, theta: Parameter) -> Scalars:
+        xp = namespace(theta)
+        alpha, excess, _ = split(self, theta.dtype)
+        x = xp.abs(theta)
+        near = (alpha * x < 1) & ((excess == 0) | (x == 0))  # x² ∫ (1 − u)/(1 + αx(1 − u)) du
+        x = xp.broadcast_to(x, near.shape)
+
+        def small():
+            some = xp.where(near, x, 0)
+            return taylor_remainder(lambda s: 1 / (1 + alpha * (some - s)), xp.zeros_like(x), some, xp.ndim(alpha))
+
+        def large():
+            some = xp.where(near, 1 / alpha, x)
+            return (some - xp.exp(-excess) * log1p_over(alpha, some, excess)) / alpha
+
+        return choose(near, small, large)
+
+    def hyperbola(self) -> tuple[Scalars, Scalars, Scalars]:
+        return np.float64(1.0), self.alpha / 2, np.float64(0.0)
 
     def mirror_bound(self) -> Scalars:
-        return jnp.asarray(jnp.inf)
+        return np.float64(np.inf)
+
+    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+        # In the unit of time of the geometry, with g⁻¹ = origin + α s: T = ln(x) / (α y − origin), where x is
+        # (1 + s α/origin) / (1 + s/y) at s = a, 1 + a positive product if the denominator is positive; so is 1/x if
+        # not.
+        xp = namespace(a, y, self.parameter)
+        a, y, alpha, excess = xp.broadcast_arrays(*map(xp.asarray, (a, y, *split(self, a.dtype)[:2])))
+        with quiet():
+            origin = xp.exp(-excess)
+            slower = alpha * y < origin
+            above = log1p_over(xp.where(slower, 1, alpha * y - origin), a / (y + a), excess)
+            below = log1p_over(xp.where(slower, origin - alpha * y, 1) / y, a / (origin + alpha * a), 0) / y
+            return xp.where(slower, below, above)
+
+    def in_units(self, size: float) -> "tuple[HAM, float]":
+        return multiplied(self, size), 1.0
+
+    def penalty(self, weight_decay: Number, dtype: Any) -> Penalty | None:
+        if np.ndim(self.parameter):
+            return None
+        xp = namespace(self.parameter, weight_decay)
+        beta, log = xp.asarray(weight_decay, dtype)[()], self.log_alpha.astype(dtype)
+        with quiet():
+            return Penalty(xp.exp(xp.log(beta) - log), xp.exp(-log), beta)
 
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[HAM, Number]":
-        return self, weight_decay * jnp.exp(-self.log_rescaling)
+        return self, weight_decay * namespace(self.parameter).exp(-self.log_rescaling)
 
     def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         # β θ/(1 + α|θ|), whatever the unit of time.
         metric = self.inverse_metric(theta)
-        ratio = jnp.where(theta == 0, 0, theta / jnp.where(theta == 0, 1, metric))
-        return gradient + weight_decay * jnp.exp(-self.log_rescaling).astype(theta.dtype) * ratio
+        xp = namespace(metric)
+        ratio = xp.where(theta == 0, 0, theta / xp.where(theta == 0, 1, metric))
+        return gradient + weight_decay * xp.exp(-self.log_rescaling).astype(theta.dtype) * ratio
 
     @classmethod
     def at_log(cls, log: Parameter) -> "HAM":
@@ -100,7 +164,7 @@ class HAM(AbstractExponentialGeometry):
 
     @property
     def log_rescaling(self) -> Scalars:
-        return split(self.parameter, self.logarithmic, self.parameter.dtype)[1]
+        return split(self, self.parameter.dtype)[1]
 
     @property
     def log_sparsity(self) -> Scalars:
@@ -112,24 +176,28 @@ class HAM(AbstractExponentialGeometry):
 
     def exponent(self, theta: Array) -> Scalars:
         """`s = sign(θ) ln(1 + α|θ|)`, elementwise."""
-        alpha, excess, _ = split(self.parameter, self.logarithmic, theta.dtype)
+        alpha, excess, _ = split(self, theta.dtype)
         return odd(lambda x: alpha * log1p_over(alpha, x, excess), theta)
 
     def from_exponent(self, s: Array) -> Scalars:
         """`θ = sign(s) (e^(|s| − ln α) − 1/α)`, elementwise."""
+        xp = namespace(s)
         log = self.log_alpha.astype(s.dtype)
 
         def size(x):
             near = x < 1
-            far = jnp.exp(jnp.where(near, 1, x) - log) - jnp.exp(-log)
-            return jnp.where(near, jnp.expm1(jnp.where(near, x, 0)) * jnp.exp(-log), far)
+            far = xp.exp(xp.where(near, 1, x) - log) - xp.exp(-log)
+            return xp.where(near, xp.expm1(xp.where(near, x, 0)) * xp.exp(-log), far)
 
         return odd(size, s)
 
     def log_weight(self, s: Array) -> Scalars:
         """`ln(|θ| + 1/α) = |s| − ln α`, elementwise."""
-        return jnp.abs(s) - self.log_alpha.astype(s.dtype)
+        return namespace(s).abs(s) - self.log_alpha.astype(s.dtype)
 
     def log_exponent_unit(self, dtype) -> Scalars:
-        _, _, log = split(self.parameter, self.logarithmic, dtype)
-        return -jnp.minimum(log, largest_unscaled_log(dtype))
+        _, _, log = split(self, dtype)
+        return -namespace(log).minimum(log, largest_unscaled_log(dtype))
+
+    def __repr__(self) -> str:
+        return f"HAM({'log_' * self.logarithmic}alpha={shown(self.parameter)})"

@@ -1,13 +1,16 @@
 """The geometry of the pointwise overparameterisation m*w."""
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from typing import Any, ClassVar
 
+import numpy as np
+from jaxtyping import Float
+
+from .._array import Array, choose, namespace, quiet, replaced, static
 from .._types import Number, Parameter
-from ._base import AbstractExponentialGeometry, Scalars
-from ._numerics import asinh_quotient, contracted, floating, sinh_times
-from ._parameter import positive_or_log, split, with_log
+from ._base import AbstractExponentialGeometry, Scalars, shown
+from ._numerics import asinh_quotient, contracted, sinh_times
+from ._parameter import multiplied, positive_or_log, split, with_log
+from ._penalty import Penalty
 
 BALANCED = (
     ": gamma = 0 is the balanced flow of m*w, whose inverse metric vanishes at zero, so that it has no mirror "
@@ -39,8 +42,9 @@ class Hypentropy(AbstractExponentialGeometry):
     ```
     """
 
+    name: ClassVar[str] = "mw"
     parameter: Float[Array, "..."]
-    logarithmic: bool = eqx.field(static=True)
+    logarithmic: bool = static()
 
     def __init__(self, gamma: Parameter | None = None, *, log_gamma: Parameter | None = None):
         self.parameter, self.logarithmic = positive_or_log(gamma, log_gamma, "gamma", BALANCED)
@@ -48,70 +52,104 @@ class Hypentropy(AbstractExponentialGeometry):
     @property
     def gamma(self) -> Scalars:
         """γ; 0 where it is below the smallest number, which `log_gamma` never is."""
-        return jnp.exp(self.parameter) if self.logarithmic else self.parameter
+        with quiet():
+            return namespace(self.parameter).exp(self.parameter) if self.logarithmic else self.parameter
 
     @property
     def log_gamma(self) -> Scalars:
         """ln γ."""
-        return self.parameter if self.logarithmic else jnp.log(self.parameter)
+        return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
     def _split(self, dtype):
         """γ within the range, the logarithm of the factor that is missing above, and the logarithm of the first."""
-        gamma, excess, log = split(self.parameter, self.logarithmic, dtype)
+        gamma, excess, log = split(self, dtype)
         return gamma, excess, log - excess
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
+        xp = namespace(theta)
         gamma, excess, log = self._split(theta.dtype)
-        exact = jnp.abs(jnp.log(gamma) - log) <= 1e-10
-        return 2 * jnp.hypot(theta * jnp.exp(-excess), jnp.where(exact, gamma, jnp.exp(log)))
+        exact = xp.abs(xp.log(gamma) - log) <= 1e-10
+        return 2 * xp.hypot(theta * xp.exp(-excess), xp.where(exact, gamma, xp.exp(log)))
 
     def mirror_map(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
+        xp = namespace(theta)
         gamma, excess, log = self._split(theta.dtype)
-        far = asinh_quotient(theta, gamma, log) / 2
-        return jnp.where(excess > 0, contracted(jnp.arcsinh, jnp.where(excess > 0, theta / gamma, 1), excess) / 2, far)
+        return choose(
+            excess > 0,
+            lambda: contracted(xp.arcsinh, xp.where(excess > 0, theta / gamma, 1), excess) / 2,
+            lambda: asinh_quotient(theta, gamma, log) / 2,
+        )
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
-        mu = floating(mu)
+        xp = namespace(mu)
         gamma, excess, log = self._split(mu.dtype)
-        return jnp.where(
+        return choose(
             excess > 0,
-            gamma * contracted(jnp.sinh, jnp.where(excess > 0, 2 * mu, 0), excess),
-            sinh_times(gamma, log, jnp.where(excess > 0, 0, 2 * mu)),
+            lambda: gamma * contracted(xp.sinh, xp.where(excess > 0, 2 * mu, 0), excess),
+            lambda: sinh_times(gamma, log, xp.where(excess > 0, 0, 2 * mu)),
         )
 
     def potential(self, theta: Parameter) -> Scalars:
-        theta = floating(theta)
+        xp = namespace(theta)
         gamma, excess, _ = self._split(theta.dtype)
         # θ/(γ + √(θ² + γ²)), in the unit of time of the mirror map.
-        most = jnp.sqrt(jnp.finfo(theta.dtype).max)
-        ratio = jnp.clip(theta / gamma * jnp.exp(-excess), -most, most)
-        share = jnp.where(excess > 0, theta / gamma, ratio) / (1 + jnp.hypot(jnp.ones_like(ratio), ratio))
+        most = xp.sqrt(xp.finfo(theta.dtype).max)
+        ratio = xp.clip(theta / gamma * xp.exp(-excess), -most, most)
+        share = xp.where(excess > 0, theta / gamma, ratio) / (1 + xp.hypot(xp.ones_like(ratio), ratio))
         return theta / 2 * (2 * self.mirror_map(theta) - share)
 
     def conjugate(self, mu: Parameter) -> Scalars:
-        mu = floating(mu)
+        xp = namespace(mu)
         gamma, excess, log = self._split(mu.dtype)
-        root = jnp.where(
+        root = choose(
             excess > 0,
-            jnp.sqrt(gamma) * contracted(jnp.sinh, jnp.where(excess > 0, mu, 0), excess),
-            sinh_times(jnp.sqrt(gamma), log / 2, jnp.where(excess > 0, 0, mu)),
+            lambda: xp.sqrt(gamma) * contracted(xp.sinh, xp.where(excess > 0, mu, 0), excess),
+            lambda: sinh_times(xp.sqrt(gamma), log / 2, xp.where(excess > 0, 0, mu)),
         )
-        return jnp.square(root)
+        return xp.square(root)
+
+    def moment(self, theta: Parameter) -> Scalars:
+        xp = namespace(theta)
+        gamma, excess, _ = self._split(theta.dtype)
+        scaled = theta * xp.exp(-excess)
+        larger = xp.hypot(scaled, gamma) + gamma
+        return theta * (scaled / xp.where(larger > 0, larger, 1)) / 2
+
+    def hyperbola(self) -> tuple[Scalars, Scalars, Scalars]:
+        return np.float64(0.0), np.float64(1.0), self.gamma
 
     def mirror_bound(self) -> Scalars:
-        return jnp.asarray(jnp.inf)
+        return np.float64(np.inf)
+
+    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+        xp = namespace(a, y, self.parameter)
+        a, y, gamma, excess, log = xp.broadcast_arrays(*map(xp.asarray, (a, y, *split(self, a.dtype))))
+        with quiet():
+            unit = xp.exp(-excess)
+            rho, root = xp.hypot(y * unit, gamma), xp.hypot(a * unit, gamma)
+            growth = 1 + a * (gamma / (gamma + root)) / y
+            return asinh_quotient(rho * (a / (a + y)) * growth, gamma, log - excess) / (2 * rho)
+
+    def in_units(self, size: float) -> "tuple[Hypentropy, float]":
+        return multiplied(self, 1 / size), size
+
+    def penalty(self, weight_decay: Number, dtype: Any) -> Penalty:
+        xp = namespace(weight_decay)
+        beta = xp.asarray(weight_decay, dtype)[()]
+        return Penalty(2 * beta, xp.zeros_like(beta)[()], xp.full_like(beta, np.inf)[()])
 
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[Hypentropy, Number]":
         shift = 4 * weight_decay * t
-        moved = self.parameter - shift if self.logarithmic else self.parameter * jnp.exp(-shift)
-        return eqx.tree_at(lambda geo: geo.parameter, self, moved), 4 * weight_decay
+        moved = self.parameter - shift
+        if not self.logarithmic:
+            moved = self.parameter * namespace(self.parameter, shift).exp(-shift)
+        return replaced(self, parameter=moved), 4 * weight_decay
 
     def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
         # The prox residual of the lasso f + 2 beta |theta|_1, in units of theta for a unit step.
+        xp = namespace(theta, gradient)
         step = theta - gradient
-        return theta - jnp.sign(step) * jnp.maximum(jnp.abs(step) - 2 * weight_decay, 0)
+        return theta - xp.sign(step) * xp.maximum(xp.abs(step) - 2 * weight_decay, 0)
 
     @classmethod
     def at_log(cls, log: Parameter) -> "Hypentropy":
@@ -119,12 +157,12 @@ class Hypentropy(AbstractExponentialGeometry):
 
     @property
     def log_rescaling(self) -> Scalars:
-        return split(self.parameter, self.logarithmic, self.parameter.dtype)[1]
+        return split(self, self.parameter.dtype)[1]
 
     @property
     def log_sparsity(self) -> Scalars:
         """`ln(2/γ)`: where HAM with this `ln α` has the same potential up to scale, to the next order of the L1 end."""
-        return jnp.log(2.0).astype(self.parameter.dtype) - self.log_gamma
+        return self.parameter.dtype.type(np.log(2.0)) - self.log_gamma
 
     def shifted(self, by: Number) -> "Hypentropy":
         return with_log(self, self.log_gamma - by)
@@ -141,9 +179,13 @@ class Hypentropy(AbstractExponentialGeometry):
 
     def log_weight(self, s: Array) -> Scalars:
         """`ln √(θ² + γ²) = ln γ + ln cosh(s)`, elementwise."""
-        size = jnp.abs(s)
-        return size + jnp.log1p(jnp.exp(-2 * size)) + (self.log_gamma.astype(s.dtype) - jnp.log(2.0).astype(s.dtype))
+        xp = namespace(s)
+        size = xp.abs(s)
+        return size + xp.log1p(xp.exp(-2 * size)) + (self.log_gamma.astype(s.dtype) - s.dtype.type(np.log(2.0)))
 
     def log_exponent_unit(self, dtype) -> Scalars:
-        _, excess, _ = split(self.parameter, self.logarithmic, dtype)
-        return excess - jnp.log(2.0).astype(dtype)
+        _, excess, _ = split(self, dtype)
+        return excess - np.dtype(dtype).type(np.log(2.0))
+
+    def __repr__(self) -> str:
+        return f"Hypentropy({'log_' * self.logarithmic}gamma={shown(self.parameter)})"

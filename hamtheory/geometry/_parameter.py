@@ -1,25 +1,23 @@
 """A positive parameter given as itself or by its logarithm."""
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
+from typing import Any
+
 import numpy as np
 
+from .._array import Array, namespace, quiet, replaced
 from .._types import Parameter
 from .._validate import finite, is_traced, positive, real_array
 
 LARGEST_LOG = 1e5  # the rounding of a logarithm is an error of this many units of rounding in what it is the log of
 
 
-def positive_or_log(
-    value: Parameter | None, log: Parameter | None, name: str, hint: str = ""
-) -> tuple[jax.Array, bool]:
+def positive_or_log(value: Parameter | None, log: Parameter | None, name: str, hint: str = "") -> tuple[Array, bool]:
     """The one that was given, checked, and whether it is the logarithm."""
     if (value is None) == (log is None):
         raise ValueError(f"give exactly one of {name} and log_{name}; got {name}={value}, log_{name}={log}")
     if log is None:
-        return positive(value, name, hint), False
-    log = finite(real_array(log, f"log_{name}"), f"log_{name}")
+        return positive(value, name, hint)[()], False
+    log = finite(real_array(log, f"log_{name}"), f"log_{name}")[()]
     if not is_traced(log) and np.any(np.abs(np.asarray(log)) > LARGEST_LOG):
         raise ValueError(
             f"log_{name} must be within ±{LARGEST_LOG:g}, beyond which its rounding alone spoils the result; "
@@ -28,27 +26,45 @@ def positive_or_log(
     return log, True
 
 
-def with_log(geo, log: Parameter):
+def with_log(geo: Any, log: Parameter) -> Any:
     """The member of a geometry's family whose parameter has this logarithm, unchecked.
 
     For use inside of compiled solvers: the checks of traced values keep XLA from storing what it compiled.
     """
-    if not geo.logarithmic:
-        with jax.ensure_compile_time_eval():
-            geo = type(geo).at_log(0.0)
-    return eqx.tree_at(lambda geo: geo.parameter, geo, log)
+    return replaced(geo, parameter=log, logarithmic=True)
 
 
-def largest_unscaled_log(dtype) -> float:
+def multiplied(geo: Any, by: float) -> Any:
+    """The member of a geometry's family whose parameter is so many times this one: `by` is a power of two."""
+    if geo.logarithmic:
+        return with_log(geo, geo.parameter + np.log(by))
+    with quiet():
+        moved = geo.parameter * by
+    limits = np.finfo(np.dtype(moved.dtype))
+    if np.all((moved >= limits.tiny) & (moved <= limits.max)):
+        return replaced(geo, parameter=moved)
+    return with_log(geo, np.log(geo.parameter) + np.log(by))
+
+
+def largest_unscaled_log(dtype: Any) -> float:
     """Up to where a parameter is used as it is: beyond, geometries change the unit of time (their `log_rescaling`)."""
-    return 0.4 * float(np.log(jnp.finfo(dtype).max))
+    return 0.4 * float(np.log(np.finfo(np.dtype(dtype)).max))
 
 
-def split(parameter: jax.Array, logarithmic: bool, dtype) -> tuple[jax.Array, jax.Array, jax.Array]:
+def split(geo: Any, dtype: Any) -> tuple[Array, Array, Array]:
     """The parameter clipped into the dtype's range, the logarithm of what is missing above, and its own logarithm."""
-    parameter, cap = parameter.astype(dtype), largest_unscaled_log(dtype)
-    log = parameter if logarithmic else jnp.log(parameter)
-    least = -2.3 * cap  # a normal number, and so are its products with numbers of moderate size
-    clipped = jnp.exp(jnp.clip(log, least, cap))
-    value = clipped if logarithmic else jnp.clip(parameter, *np.exp([least, cap]).astype(dtype))
-    return value, jnp.maximum(log - cap, 0), log
+    kept = geo.__dict__.setdefault("_parts", {})  # on the host one solve asks a thousand times
+    key = np.dtype(dtype)
+    if key in kept:
+        return kept[key]
+    xp = namespace(geo.parameter)
+    parameter, cap = geo.parameter.astype(dtype), largest_unscaled_log(dtype)
+    with quiet():
+        log = parameter if geo.logarithmic else xp.log(parameter)
+        least = -2.3 * cap  # a normal number, and so are its products with numbers of moderate size
+        clipped = xp.exp(xp.clip(log, least, cap))
+        value = clipped if geo.logarithmic else xp.clip(parameter, *np.exp([least, cap]).astype(key))
+        found = value, xp.maximum(log - cap, 0), log
+    if xp is np:
+        kept[key] = found
+    return found

@@ -1,11 +1,9 @@
 """The sparse end: basis pursuit as a linear programme, with its certificate."""
 
-import dataclasses
-
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
+from .._array import Array, Struct, namespace
 from .._validate import tolerance
 from ..problem import LinearRegression
 
@@ -48,7 +46,7 @@ def basis_pursuit(problem: LinearRegression) -> Float[Array, " d"]:
     if not solution.success:
         raise RuntimeError(f"basis_pursuit: {solution.message}")
     positive, negative = np.split(solution.x * scale, 2)
-    return jnp.asarray(_refit(basis, target, positive - negative), problem.dtype)
+    return namespace(problem.X).asarray(_refit(basis, target, positive - negative), dtype=problem.dtype)
 
 
 def _refit(basis: np.ndarray, target: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -61,8 +59,7 @@ def _refit(basis: np.ndarray, target: np.ndarray, theta: np.ndarray) -> np.ndarr
     return refitted if same_signs and better else theta
 
 
-@dataclasses.dataclass(frozen=True)
-class BasisPursuit:
+class BasisPursuit(Struct):
     """A solution of basis pursuit with what is known of all of them; see `certify_basis_pursuit`.
 
     `theta`: a minimiser, (d,), the one of `basis_pursuit`. `norm`: its L1 norm. `dual`: ν, (n,), and `correlations`:
@@ -124,14 +121,15 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
         signs = _face(basis, target / norm)
         coordinates, level = _least_level(basis, signs)
     face = signs != 0
-    dual = np.asarray(space.dual(jnp.asarray(np.pad(coordinates, (0, space.target.size - rank)))))
+    dual = space.dual(np.pad(coordinates, (0, space.target.size - rank)))
+    as_given = lambda array, dtype: namespace(problem.X).asarray(array, dtype=dtype)  # noqa: E731
     values = np.linalg.svd(basis[:, face], compute_uv=False)
     return BasisPursuit(
-        theta=jnp.asarray(theta, problem.dtype),
+        theta=as_given(theta, problem.dtype),
         norm=norm,
-        dual=jnp.asarray(dual, problem.dtype),
-        correlations=jnp.asarray(coordinates @ basis, problem.dtype),
-        face=jnp.asarray(face),
+        dual=as_given(dual, problem.dtype),
+        correlations=as_given(coordinates @ basis, problem.dtype),
+        face=as_given(face, bool),
         margin=1 - level,
         is_unique=bool(face.sum() <= rank and values[-1] > tol * values[0]),
         gap=1 - float(target @ coordinates) / norm,

@@ -18,16 +18,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Real
+from jaxtyping import Float, Int, Real
 
+from .._array import Array, ArrayLike
 from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, widest, width_for
-from .._result import codes
+from .._device import device_engine
 from .._validate import count, tolerance
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
+from ._device import feasible, solve_from
 from ._path import Path, PathState, path_to, start_of_path
-from ._solve import ROUNDING_REACH, feasible, solve_from
+from ._solve import ROUNDING_REACH
 
 _STEPS = 2  # a round
 _LOOK = -4  # the code of a lane that has arrived, or will not: besides those of `Result`, RUNNING and IDLE
@@ -51,6 +53,7 @@ class LimitBatch(eqx.Module):
     steps: Int[np.ndarray, " lanes"]
 
 
+@device_engine
 def solve_limits(
     problems: LinearRegression | Sequence[LinearRegression],
     geos: AbstractGeometry,
@@ -212,7 +215,7 @@ def _describe(inputs: Inputs, products, states: PathState, tol, budget, shared: 
         path = _path(problem, products, geo, theta0, tol, budget)
         point = path.point(state)
         state = path.proven(state, point)
-        ended = codes(feasible(problem, path.result(state, point)))
+        ended = feasible(problem, path.result(state, point))
         return {
             "theta": point.theta,
             "dual": problem.row_space.dual(point.coordinates),
@@ -246,7 +249,7 @@ def _solved(inputs: Inputs, tol, budget, shared: bool) -> dict[str, Array]:
             "residual": limit.residual,
             "duality_gap": limit.duality_gap,
             "relative_gap": limit.stats["relative_gap"],
-            "codes": codes(limit.result),
+            "codes": limit.result,
             "steps": limit.stats["steps"],
         }
 

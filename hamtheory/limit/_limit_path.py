@@ -5,16 +5,19 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Real
+from jaxtyping import Float, Real
 
-from .._result import Result, codes, throw_unless
+from .._array import Array, ArrayLike
+from .._device import device_engine, finite, real_array, start
+from .._result import Result, throw_unless
 from .._types import Vector
-from .._validate import count, finite, is_traced, real_array, start, tolerance
+from .._validate import count, is_traced, tolerance
 from ..geometry import AbstractExponentialGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
+from ._device import feasible
 from ._path import effective, follow, retarget, start_of_path
-from ._solve import ROUNDING_REACH, feasible
+from ._solve import ROUNDING_REACH
 
 _PATIENCE = 150  # factorisations from one point to the next, before it is sought from the beginning
 
@@ -38,6 +41,7 @@ class LimitPath(eqx.Module):
     stats: dict[str, Array]
 
 
+@device_engine
 def limit_path(
     problem: LinearRegression,
     family: type[AbstractExponentialGeometry],
@@ -82,7 +86,7 @@ def limit_path(
     path = _limit_path(problem, family, grid, theta0, jnp.asarray(tol, problem.dtype), jnp.asarray(max_steps))
     if not throw:
         return path
-    failed = codes(path.result) != codes(Result.converged)
+    failed = path.result != Result.converged
     if is_traced(path):
         return throw_unless(path.result, (Result.converged,), path, "limit_path")
     if bool(jnp.any(failed)):

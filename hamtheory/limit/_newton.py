@@ -5,9 +5,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
-from .._result import Result
+from .._array import Array
+from .._result import Result, select
 from .._types import Number
 from ..geometry import AbstractGeometry, divergence_terms
 from ..metrics import certify
@@ -97,12 +98,12 @@ def newton(
     state = NewtonState(jnp.zeros_like(gradient), theta, gradient, zero, zero + 1, jnp.array(False), jnp.array(False))
     state = jax.lax.while_loop(lambda s: ~s.done & ~s.stalled & (s.steps < max_steps), advance, state)
     state = advance(state)
-    result = Result.where(
+    result = select(
         state.done,
         Result.converged,
-        Result.where(
+        select(
             jnp.all(jnp.isfinite(state.gradient)),
-            Result.where(state.stalled, Result.stalled, Result.max_steps),
+            select(state.stalled, Result.stalled, Result.max_steps),
             Result.nonfinite,
         ),
     )

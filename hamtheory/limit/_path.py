@@ -31,9 +31,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.lax.linalg import cholesky, triangular_solve
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
-from .._result import Result
+from .._array import Array
+from .._result import Result, select
 from .._types import Number
 from ..geometry import AbstractExponentialGeometry
 from ..metrics import Certificate, certify
@@ -365,12 +366,12 @@ def path_to(
 
     def result(final, point):
         finite = jnp.all(jnp.isfinite(point.theta))
-        return Result.where(
+        return select(
             final.done & finite,
             Result.converged,
-            Result.where(
+            select(
                 finite,
-                Result.where(final.stalled | (final.arrived >= 60), Result.stalled, Result.max_steps),
+                select(final.stalled | (final.arrived >= 60), Result.stalled, Result.max_steps),
                 Result.nonfinite,
             ),
         )

@@ -6,15 +6,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Real
+from jaxtyping import Float, Real
 
-from .._result import Result, codes, throw_unless
-from .._validate import count, is_traced, positive, real_array, tolerance
+from .._array import Array, ArrayLike
+from .._device import device_engine, positive, real_array
+from .._result import Result, throw_unless
+from .._validate import count, is_traced, tolerance
 from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
-from ._regularized import Interior, cold, warm
-from ._solve import ROUNDING_REACH, known_penalty, regularised, regularised_limit
+from ._device import regularised_limit
+from ._penalty import known_penalty
+from ._regularized import Interior, bounded, cold, regularised, warm
+from ._solve import ROUNDING_REACH
 
 
 class RegularizationPath(eqx.Module):
@@ -36,6 +40,7 @@ class RegularizationPath(eqx.Module):
     steps: Array
 
 
+@device_engine
 def regularization_path(
     problem: LinearRegression,
     geo: AbstractGeometry,
@@ -76,7 +81,7 @@ def regularization_path(
         return path
     if is_traced(path):
         return throw_unless(path.result, (Result.converged,), path, "regularization_path")
-    failed = np.flatnonzero(np.asarray(codes(path.result)))
+    failed = np.flatnonzero(np.asarray(path.result))
     if failed.size:
         first = int(failed[0])
         detail = f"{failed.size} of {grid.size} points failed; the first at weight_decay={float(grid[first]):g}"
@@ -90,7 +95,7 @@ def _regularization_path(problem, geo, grid, tol, max_steps) -> RegularizationPa
     order = jnp.argsort(-grid)
 
     def visit(previous: Interior, weight_decay):
-        penalty = known_penalty(geo, weight_decay, problem.dtype).bounded(problem)
+        penalty = bounded(known_penalty(geo, weight_decay, problem.dtype), problem)
         point = regularised(problem, geo, penalty, weight_decay, warm(problem, previous), tol, max_steps)
         # A start near a solution can be near the boundary elsewhere: then the way from the centre is the safer one.
         again = jnp.where(point.done, jnp.zeros_like(max_steps), max_steps)

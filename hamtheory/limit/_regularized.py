@@ -23,10 +23,11 @@ Source: [jacobs2026ham], [jacobs2025mask]; the method: [wright1997primal], [chan
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from .._array import Array
 from .._types import Number
-from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
+from ..geometry import AbstractGeometry, Penalty
 from ..metrics import relative_stationarity
 from ..problem import LinearRegression
 
@@ -36,38 +37,15 @@ _LASSO = 1e-11  # below this μ, in units of θ, the path is left for its end
 _STIFFEST = 1e12  # the largest weight of a column, over what determines the least eigenvalue of the matrix
 
 
-class Penalty(eqx.Module):
-    """`P(θ) = λ Σ |θ| − μ ln(1 + |θ|/μ)`, with μ = 0 for the lasso; for ridge, μ = ∞ and λ/μ → `curvature`."""
+def bounded(penalty: Penalty, problem: LinearRegression) -> Penalty:
+    """The same with μ and λ within the range of numbers, and the minimiser the same to rounding.
 
-    slope: Float[Array, ""]
-    barrier: Float[Array, ""]
-    curvature: Float[Array, ""]
-
-    def bounded(self, problem: LinearRegression) -> "Penalty":
-        """The same with μ and λ within the range of numbers, and the minimiser the same to rounding.
-
-        Ridge is where μ is far above θ, at λ/μ = β; a slope λ that is lost in the rounding of ∇f is that rounding.
-        """
-        barrier = jnp.minimum(self.barrier, _RIDGE * _size(problem))
-        slope = jnp.where(self.barrier > barrier, self.curvature * barrier, self.slope)
-        rounding = jnp.finfo(problem.dtype).eps * jnp.max(
-            jnp.abs(problem.gradient(jnp.zeros(problem.d, problem.dtype)))
-        )
-        return Penalty(jnp.maximum(slope, 256 * rounding), barrier, self.curvature)
-
-
-def penalty_of(geo: AbstractGeometry, weight_decay: Number, dtype) -> Penalty | None:
-    """What weight decay β adds to the loss in the limit of a geometry's flow; None where no closed form is known."""
-    beta = jnp.asarray(weight_decay, dtype)
-    infinite = jnp.full_like(beta, jnp.inf)
-    if isinstance(geo, HAM) and geo.parameter.ndim == 0:
-        log = geo.log_alpha.astype(dtype)
-        return Penalty(jnp.exp(jnp.log(beta) - log), jnp.exp(-log), beta)
-    if isinstance(geo, Hypentropy):
-        return Penalty(2 * beta, jnp.zeros_like(beta), infinite)
-    if isinstance(geo, Euclidean):
-        return Penalty(infinite, infinite, beta)
-    return None
+    Ridge is where μ is far above θ, at λ/μ = β; a slope λ that is lost in the rounding of ∇f is that rounding.
+    """
+    barrier = jnp.minimum(penalty.barrier, _RIDGE * _size(problem))
+    slope = jnp.where(penalty.barrier > barrier, penalty.curvature * barrier, penalty.slope)
+    rounding = jnp.finfo(problem.dtype).eps * jnp.max(jnp.abs(problem.gradient(jnp.zeros(problem.d, problem.dtype))))
+    return Penalty(jnp.maximum(slope, 256 * rounding), barrier, penalty.curvature)
 
 
 class Interior(eqx.Module):

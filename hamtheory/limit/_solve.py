@@ -1,43 +1,15 @@
 """The limit of a flow, without integrating it."""
 
-from typing import Any
+from jaxtyping import Float
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
-
-from .._result import Result, throw_unless
+from .._array import Array, is_jax
 from .._types import Number, Vector
-from .._validate import count, is_traced, start, strength, tolerance
-from ..geometry import AbstractExponentialGeometry, AbstractGeometry
-from ..metrics import certify, relative_residual, relative_stationarity
+from .._validate import start
+from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
-from ._newton import newton
-from ._path import follow, start_of_path
-from ._regularized import Penalty, cold, penalty_of, primal_minus_dual, regularised, reported
+from ._result import LimitResult
 
 ROUNDING_REACH = 16  # a tolerance below this many units of rounding cannot be promised
-
-
-class LimitResult(eqx.Module):
-    """The limit of a flow with its certificate; see `solve_limit`.
-
-    `theta`: the limit, (d,). `dual`: ν, (n,), with `R′(θ) = R′(θ₀) + Xᵀν`. `residual`: `‖Xθ − y‖/‖y‖`.
-    `duality_gap`: primal minus dual value, `νᵀ(Xθ − y)`. `result`: a member of `hamtheory.Result`.
-    `stats`: `steps` (Newton steps), `evaluations` (of the dual gradient), `relative_gap` (the gap divided by
-    `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X).
-    With weight decay: `dual` is `ν = (y − Xθ)/n`, `duality_gap` that of `min f + P`, `relative_gap` is over its value,
-    and `stats["stationarity"]` the relative violation of the optimality condition.
-    Source: own.
-    """
-
-    theta: Float[Array, " d"]
-    dual: Float[Array, " n"]
-    residual: Float[Array, ""]
-    duality_gap: Float[Array, ""]
-    result: Any
-    stats: dict[str, Array]
 
 
 def solve_limit(
@@ -82,97 +54,11 @@ def solve_limit(
 
     ```
     """
-    problem = without_truth(problem)
-    theta0 = start(theta0, problem.d, problem.dtype)
-    within = jnp.asarray(tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), problem.dtype)
-    budget = jnp.asarray(count(max_steps, "max_steps"))
-    weight_decay, decays = strength(weight_decay, "weight_decay", problem.dtype)
-    if decays:
-        penalty = known_penalty(geo, weight_decay, problem.dtype)
-        limit = _solve_regularised(problem, geo, penalty, weight_decay, within, budget)
+    if is_jax(problem, geo, theta0, weight_decay):
+        from ._device import solve_limit as solve
     else:
-        limit = solve_from(problem, geo, theta0, within, budget)
-    if not throw:
-        return limit
-    detail = ""
-    if not is_traced(limit):
-        detail = f"relative residual {float(limit.residual):.2e}, distance of y {float(problem.distance):.2e}"
-    return throw_unless(limit.result, (Result.converged,), limit, "solve_limit", detail)
-
-
-def known_penalty(geo: AbstractGeometry, weight_decay, dtype) -> Penalty:
-    """The penalty of a geometry under weight decay, or an error that says where else to go."""
-    penalty = penalty_of(geo, weight_decay, dtype)
-    if penalty is None:
-        if not is_traced(weight_decay):
-            geo.decayed(0.0, float(weight_decay))  # a geometry that knows no weight decay at all says why
-        raise ValueError(
-            f"weight_decay must be 0 for {type(geo).__name__} in solve_limit: what its limits minimise is known for "
-            "Euclidean, Hypentropy and HAM with a scalar parameter; integrate solve_flow(..., weight_decay=...)"
-        )
-    return penalty
-
-
-@eqx.filter_jit
-def _solve_regularised(problem, geo, penalty, weight_decay, tol, max_steps) -> LimitResult:
-    penalty = penalty.bounded(problem)
-    point = regularised(problem, geo, penalty, weight_decay, cold(problem), tol, max_steps)
-    return regularised_limit(problem, geo, penalty, weight_decay, point)
-
-
-def regularised_limit(problem, geo, penalty, weight_decay, point) -> LimitResult:
-    """The result of the interior-point method, with its certificates."""
-    theta = reported(problem, point, penalty.barrier)
-    dual, gap, relative = primal_minus_dual(problem, penalty, theta, point)
-    finite = jnp.all(jnp.isfinite(theta))
-    return LimitResult(
-        theta=theta,
-        dual=dual,
-        residual=relative_residual(problem, theta),
-        duality_gap=gap,
-        result=Result.where(point.done, Result.converged, Result.where(finite, Result.max_steps, Result.nonfinite)),
-        stats={
-            "steps": point.steps,
-            "evaluations": point.steps,
-            "relative_gap": relative,
-            "stationarity": relative_stationarity(problem, geo, theta, weight_decay),
-            "rank": problem.rank,
-            "distance": problem.distance,
-        },
-    )
-
-
-@eqx.filter_jit
-def solve_from(problem, geo, theta0, tol, max_steps) -> LimitResult:
-    """The limit without weight decay, of checked arguments."""
-    if isinstance(geo, AbstractExponentialGeometry) and geo.log_sparsity.ndim == 0:
-        start = start_of_path(problem, geo, theta0)
-        state, point, result = follow(problem, geo, theta0, start, tol, max_steps)
-        theta, coordinates, certificate = point.theta, point.coordinates, point.certificate
-        evaluations = state.steps
-    else:
-        state, result = newton(problem, geo, theta0, tol, max_steps)
-        theta, coordinates, evaluations = state.theta, state.coordinates, state.evaluations
-        certificate = certify(problem, geo, theta, theta0, coordinates)
-    return LimitResult(
-        theta=theta,
-        dual=problem.row_space.dual(coordinates),
-        residual=relative_residual(problem, theta),
-        duality_gap=certificate.duality_gap,
-        result=feasible(problem, result),
-        stats={
-            "steps": state.steps,
-            "evaluations": evaluations,
-            "relative_gap": certificate.relative_gap,
-            "rank": problem.rank,
-            "distance": problem.distance,
-        },
-    )
-
-
-def feasible(problem: LinearRegression, result):
-    """The result, with what converged although no interpolator exists by its own name."""
-    return Result.where((result == Result.converged) & ~problem.is_consistent, Result.infeasible, result)
+        from ._host import solve_limit as solve
+    return solve(problem, geo, theta0, weight_decay=weight_decay, tol=tol, max_steps=max_steps, throw=throw)
 
 
 def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[Array, " d"]:

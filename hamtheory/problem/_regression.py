@@ -1,24 +1,29 @@
 """Linear regression, the problem of every flow."""
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from typing import Any
 
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .._array import Array, Struct, is_jax, namespace, quiet, replaced
 from .._types import Matrix, Samples, Vector, Vectors
 from .._validate import finite, real_array
 from ._row_space import RowSpace
 
 
-class LinearRegression(eqx.Module):
+class LinearRegression(Struct):
     """Linear regression with the loss `f(θ) = ‖Xθ − y‖² / (2n)`.
 
-    Arguments: `X` of shape (n, d) and `y` of shape (n,), real and finite; they take the wider floating dtype of the
-      two. `theta_star`: the ground truth of shape (d,), if there is one. `row_space` is made from X and y: a
-      `RowSpace`.
+    Arguments: `X` of shape (n, d) and `y` of shape (n,), real and finite. `theta_star`: the ground truth of shape (d,),
+      if there is one. `row_space` is made from X and y: a `RowSpace`.
 
-    Construction decomposes X once (singular values, O(nd·min(n, d))). Nothing is assumed of X: its `rank` and the
-    `distance` of y from its range are computed, and reported by everything downstream. The class is a pytree: build
-    it under `vmap` for a batch of problems.
+    Lists, NumPy's arrays and pandas' tables become arrays of NumPy, in float64 unless X and y are both float32; what is
+    asked of the problem is then answered by NumPy and SciPy, and in NumPy. If X or y is an array of JAX's, so is
+    everything else, in the wider dtype of the two.
+
+    Construction decomposes X (singular values, O(nd·min(n, d))). Nothing is assumed of X: its `rank` and the
+    `distance` of y from its range are computed, and reported by everything downstream. The class is a pytree of JAX's:
+    build it under `vmap` for a batch of problems.
 
     Errors: `ValueError` for wrong ranks or mismatched shapes, empty or non-numeric data, NaN or infinities.
     Source: own.
@@ -43,15 +48,15 @@ class LinearRegression(eqx.Module):
             raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
         if y.shape[0] != X.shape[0]:
             raise ValueError(f"y must have one entry a row of X, {X.shape[0]}; got {y.shape[0]}")
-        dtype = jnp.promote_types(X.dtype, y.dtype)
-        self.X, self.y = finite(X.astype(dtype), "X"), finite(y.astype(dtype), "y")
+        owned = _owned(X, y)
+        self.X, self.y = finite(owned(X), "X"), finite(owned(y), "y")
         if theta_star is not None:
-            theta_star = real_array(theta_star, "theta_star", ndim=1).astype(dtype)
+            theta_star = real_array(theta_star, "theta_star", ndim=1)
             if theta_star.shape[0] != X.shape[1]:
                 raise ValueError(
                     f"theta_star must have one entry a column of X, {X.shape[1]}; got {theta_star.shape[0]}"
                 )
-            theta_star = finite(theta_star, "theta_star")
+            theta_star = finite(owned(theta_star), "theta_star")
         self.theta_star = theta_star
         self.row_space = RowSpace(self.X, self.y)
 
@@ -66,13 +71,13 @@ class LinearRegression(eqx.Module):
         return self.X.shape[1]
 
     @property
-    def dtype(self) -> jnp.dtype:
+    def dtype(self) -> np.dtype:
         """The dtype of the data, and of everything computed from them."""
         return self.X.dtype
 
     @property
     def rank(self) -> Int[Array, ""]:
-        """The numerical rank of X: the singular values above `max(n, d) · eps` times the largest."""
+        """The numerical rank of X, its rows being scaled to one length: see `RowSpace`."""
         return self.row_space.rank
 
     @property
@@ -82,30 +87,55 @@ class LinearRegression(eqx.Module):
 
     @property
     def is_consistent(self) -> Bool[Array, ""]:
-        """Whether `Xθ = y` has a solution, up to rounding of y."""
-        rounding = 10 * max(self.X.shape) * jnp.finfo(self.dtype).eps
-        return self.distance <= rounding * jnp.linalg.norm(self.y)
+        """Whether `Xθ = y` has a solution, up to rounding of each equation."""
+        return self.row_space.is_consistent
 
     @property
     def convergence_rate(self) -> Float[Array, ""]:
         """`Λ = λ_min⁺(XXᵀ)/n`: the loss of gradient descent's flow and of HAM's is at most `f(θ₀) exp(−2Λt)`."""
-        s = self.row_space.singular_values
-        return jnp.square(jnp.min(jnp.where(self.row_space.active, s, jnp.inf))) / self.n
+        space = self.row_space
+        xp = namespace(space.singular_values)
+        return xp.square(xp.min(xp.where(space.active, space.singular_values, np.inf))) / self.n
 
     def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`Xθ − y`, for `theta` of shape (..., d)."""
-        theta = jnp.asarray(theta, self.dtype)
-        return theta @ self.X.T - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
+        xp = namespace(self.X, theta)
+        theta = xp.asarray(theta, self.dtype)
+        with quiet():
+            return theta @ self.X.T - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
 
     def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`‖Xθ − y‖² / (2n)`, for `theta` of shape (..., d)."""
-        return jnp.sum(jnp.square(self.residual(theta)), axis=-1) / (2 * self.n)
+        residual = self.residual(theta)
+        with quiet():
+            return (residual * residual).sum(axis=-1) / (2 * self.n)
 
     def gradient(self, theta: Vectors) -> Float[Array, "*batch d"]:
         """`Xᵀ(Xθ − y) / n`, for `theta` of shape (..., d)."""
-        return self.residual(theta) @ self.X / self.n
+        with quiet():
+            return self.residual(theta) @ self.X / self.n
+
+    def __repr__(self) -> str:
+        return f"LinearRegression(n={self.n}, d={self.d}, dtype={self.dtype})"
+
+
+def _owned(X: Any, y: Any):
+    """What makes an array the problem's own: in the common dtype, and of JAX if X or y is, else a copy that is kept."""
+    if is_jax(X, y):
+        xp = namespace(X, y)
+        X, y = xp.asarray(X), xp.asarray(y)
+        dtype = xp.promote_types(X.dtype, y.dtype)
+        return lambda array: xp.asarray(array).astype(dtype)
+    dtype = np.promote_types(X.dtype, y.dtype)
+
+    def copied(array):
+        array = np.array(array, dtype)
+        array.setflags(write=False)
+        return array
+
+    return copied
 
 
 def without_truth(problem: LinearRegression) -> LinearRegression:
     """The problem as flows and limits see it: those with and without a ground truth share what they compile."""
-    return eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
+    return replaced(problem, theta_star=None)

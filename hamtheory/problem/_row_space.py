@@ -1,22 +1,33 @@
 """The row space of X: what every limit and every dual flow lives in."""
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from typing import Any
 
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .._array import Array, Struct, namespace, norm, quiet
 from .._types import Samples, Vector
 
 
-class RowSpace(eqx.Module):
+class RowSpace(Struct):
     """The thin singular value decomposition `X = U diag(s) Q`, restricted to its numerical rank, with the target `b`.
 
     The rows of `Q` are orthonormal, so the interpolators (or, for an inconsistent y, the least-squares set) are
-    `{θ : Qθ = b}` with `b = s⁻¹ Uᵀ y`: a constraint that is as well conditioned as the question allows, whatever the
-    conditioning or the rank of X. With r = min(n, d), the trailing r − rank entries and rows are zero, so that shapes
-    stay static under `jit` and `vmap`.
+    `{θ : Qθ = b}`: a constraint that is as well conditioned as the question allows, whatever the conditioning or the
+    rank of X.
 
-    Fields: `left`: U, (n, r). `singular_values`: s, (r,). `basis`: Q, (r, d). `target`: b, (r,). `rank`: of X, an
-      integer. `distance`: of y from the range of X.
+    Which directions there are, the *rank*, and whether y is in the range of X are decided for rows of one length, since
+    an equation in other units is the same equation: the singular values of `D⁻¹X` count that are above
+    `max(n, d) · eps` times the largest, D being the lengths of the rows. So is the target, unless y is inconsistent:
+    then it is that of least squares in the units of y. The decomposition itself is that of X in its own units, in
+    which the flow is `dλ/dt = −s²(Qθ − b)/n`.
+
+    With r = min(n, d), the trailing r − rank entries and rows are zero, so that shapes stay static under `jit` and
+    `vmap`.
+
+    Fields: `left`: U, (n, r). `singular_values`: s, (r,). `basis`: Q, (r, d). `target`: b, (r,). `active`: which of the
+      r directions carry the rank. `rank`: of X, an integer. `distance`: of y from the range of X. `is_consistent`:
+      whether there is no more between y and the range than rounding, in every equation.
     Source: own.
     """
 
@@ -24,33 +35,82 @@ class RowSpace(eqx.Module):
     singular_values: Float[Array, " r"]
     basis: Float[Array, "r d"]
     target: Float[Array, " r"]
+    active: Bool[Array, " r"]
     rank: Int[Array, ""]
     distance: Float[Array, ""]
+    is_consistent: Bool[Array, ""]
 
     def __init__(self, X: Float[Array, "n d"], y: Float[Array, " n"]):
-        left, s, basis = jnp.linalg.svd(X, full_matrices=False)
-        cutoff = jnp.max(s) * max(X.shape) * jnp.finfo(X.dtype).eps
-        keep = s > cutoff
-        self.left = jnp.where(keep, left, 0)
-        self.singular_values = jnp.where(keep, s, 0)
-        self.basis = jnp.where(keep[:, None], basis, 0)
-        self.target = jnp.where(keep, self.left.T @ y / jnp.where(keep, s, 1), 0)
-        self.rank = jnp.sum(keep)
-        self.distance = jnp.linalg.norm(y - self.left @ (self.left.T @ y))
-
-    @property
-    def active(self) -> Bool[Array, " r"]:
-        """Which of the r directions carry the numerical rank."""
-        return self.singular_values > 0
+        xp = namespace(X, y)
+        eps, size = xp.finfo(X.dtype).eps, max(X.shape)
+        with quiet():
+            lengths = norm(X, axis=1)
+            lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+            rows, values = X / lengths[:, None], y / lengths
+            rotated, spread, basis = xp.linalg.svd(rows, full_matrices=False)
+            active = spread > xp.max(spread) * size * eps
+            rotated, basis = xp.where(active[None, :], rotated, 0), xp.where(active[:, None], basis, 0)
+            target = xp.where(active, rotated.T @ values / xp.where(active, spread, 1), 0)
+            # Rounding of an equation is relative to its own terms, of which y is one.
+            missing = values - rotated @ (spread * target)
+            terms = xp.maximum(xp.abs(values), xp.abs(rows) @ xp.abs(target @ basis))
+            self.is_consistent = xp.all(xp.abs(missing) <= 10 * size * eps * terms)
+            left, s, turn, inside = _in_own_units(lengths, rotated * spread[None, :], active)
+            target, basis = turn @ target, turn @ basis
+            # Of an inconsistent y, least squares in the units of y.
+            squares = xp.where(inside, left.T @ y / xp.where(inside, s, 1), 0)
+            target = xp.where(self.is_consistent, target, squares)
+            self.distance = norm(y - left @ (left.T @ y))
+        self.left, self.singular_values, self.basis, self.target = left, s, basis, target
+        self.active, self.rank = inside, xp.sum(inside)
 
     def coordinates(self, dual: Samples) -> Float[Array, " r"]:
         """`λ = s Uᵀν`, the coordinates in the basis Q of `Xᵀν = Qᵀλ`."""
-        return self.singular_values * (self.left.T @ jnp.asarray(dual))
+        return self.singular_values * (self.left.T @ namespace(self.left, dual).asarray(dual))
 
     def dual(self, coordinates: Float[Array, " r"]) -> Float[Array, " n"]:
         """The ν of least norm with `Xᵀν = Qᵀλ`."""
-        return self.left @ (coordinates / jnp.where(self.active, self.singular_values, 1))
+        xp = namespace(self.left, coordinates)
+        return self.left @ (coordinates / xp.where(self.active, self.singular_values, 1))
 
     def project(self, vector: Vector) -> Float[Array, " r"]:
         """The coordinates of the orthogonal projection of a d-vector on row(X)."""
-        return self.basis @ jnp.asarray(vector)
+        return self.basis @ namespace(self.basis, vector).asarray(vector)
+
+
+_UNEVEN = 1e3  # from this ratio of the lengths on, small singular values need more than absolute accuracy
+
+
+def _in_own_units(lengths: Any, rows: Any, active: Any) -> tuple[Any, Any, Any, Any]:
+    """`diag(lengths) rows = U diag(s) V` with V (r, r) orthogonal on the active directions: U, s, V and which are."""
+    xp = namespace(rows)
+    unit = xp.max(lengths)
+    scaled = rows * (lengths / unit)[:, None]
+    inside = xp.arange(rows.shape[1]) < xp.sum(active)
+    if xp is np and np.min(lengths) * _UNEVEN < unit and rows.dtype == np.float64:
+        left, s, turn = _jacobi(scaled, int(np.sum(active)))
+    else:
+        left, s, turn = xp.linalg.svd(scaled, full_matrices=False)
+    # A direction of a zero column is sorted behind the others, where s is zero to rounding.
+    least = xp.finfo(s.dtype).tiny
+    s = xp.where(inside, xp.maximum(s, least) * unit, 0)
+    return xp.where(inside[None, :], left, 0), s, xp.where(inside[:, None], turn, 0), inside
+
+
+def _jacobi(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The singular value decomposition by Jacobi's method, whose small singular values have their digits.
+
+    Of a matrix whose first `rank` columns are independent and the others zero, and whose rows differ in scale.
+    Source: [drmac2008jacobi].
+    """
+    from scipy.linalg.lapack import dgejsv
+
+    n, r = matrix.shape
+    left, s, turn = np.zeros((n, r)), np.zeros(r), np.zeros((r, r))
+    if rank:
+        s[:rank], left[:, :rank], v, work, _, info = dgejsv(matrix[:, :rank], joba=2, jobu=0, jobv=0)
+        if info:
+            return np.linalg.svd(matrix, full_matrices=False)
+        s[:rank] *= work[0] / work[1]
+        turn[:rank, :rank] = v.T
+    return left, s, turn

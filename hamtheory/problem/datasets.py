@@ -36,16 +36,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from .._array import Array, Struct
 from .._validate import count
 from ._regression import LinearRegression
 
 
-class Split(eqx.Module):
+class Split(Struct):
     """A real problem with held-out rows, standardised by the training rows alone.
 
     A parameter θ of `train` predicts the raw target of the held-out rows as `X_test @ θ + y_mean`; its errors are
@@ -199,8 +198,8 @@ def _standardise(X, y, labels, train, test, scale_each_column: bool) -> Split:
     problem = LinearRegression((X[train][:, kept] - mean) / scale, y[train] - y_mean)
     return Split(
         train=problem,
-        X_test=jnp.asarray((X[test][:, kept] - mean) / scale),
-        y_test=jnp.asarray(y[test] - y_mean),
+        X_test=np.asarray((X[test][:, kept] - mean) / scale),
+        y_test=np.asarray(y[test] - y_mean),
         columns=labels[kept],
         train_rows=train,
         test_rows=test,

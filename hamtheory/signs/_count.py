@@ -5,8 +5,9 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Int, PyTree
 
+from .._array import Array
 from .._flips import Flips, observed, sign_of, unflipped
 from ..algorithm import AbstractAlgorithm
 from ..optim._arguments import Where, same_tree, selection

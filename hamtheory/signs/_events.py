@@ -1,8 +1,9 @@
 """Sign flips of flows, at their true times."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array
 from .._flips import Flips
 from .._validate import count, tolerance
 from ..flow import FlowResult

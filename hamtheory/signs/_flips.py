@@ -2,7 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Real
+from jaxtyping import Bool, Real
+
+from .._array import Array, ArrayLike
 
 
 def flips(thetas: Real[ArrayLike, "times d"]) -> Bool[Array, "gaps d"]:

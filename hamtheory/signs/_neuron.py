@@ -8,11 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
-from .._result import Result
+from .._array import Array
+from .._device import finite, nonnegative, real_array
+from .._result import Result, select
 from .._types import Parameter
-from .._validate import count, finite, nonnegative, real_array, tolerance
+from .._validate import count, tolerance
 from ._layers import Layer, Metric, checked, merged, moment
 
 NEWTON = 24  # steps to the separatrix; they are four to six where I is nearly a power
@@ -277,7 +279,7 @@ def _one(metric_a, metric_w, limits, max_steps, a0, w0):
     loss = _loss(*end)
     recovered = active & (loss <= limits.tol)
     ended = in_time & ((second == diffrax.RESULTS.event_occurred) | (second == diffrax.RESULTS.successful))
-    result = Result.where(recovered, Result.converged, Result.where(ended, Result.stuck, Result.max_steps))
+    result = select(recovered, Result.converged, select(ended, Result.stuck, Result.max_steps))
     return NeuronFlow(
         a=end[0],
         w=end[1],
@@ -285,7 +287,7 @@ def _one(metric_a, metric_w, limits, max_steps, a0, w0):
         time=time,
         crossing_time=jnp.where(crossed & in_time, turned, jnp.nan),
         recovered=recovered,
-        result=Result.where(jnp.all(jnp.isfinite(end)), result, Result.nonfinite),
+        result=select(jnp.all(jnp.isfinite(end)), result, Result.nonfinite),
     )
 
 

@@ -1,11 +1,12 @@
 """Whether the signs are those of the ground truth, and when the last of them came right."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array
+from .._device import real_array
 from .._flips import Flips
 from .._types import Vectors
-from .._validate import real_array
 
 
 def agreement(theta: Vectors, theta_star: Vectors) -> Float[Array, "..."]:

@@ -6,11 +6,13 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float, Real
+from jaxtyping import Bool, Float, Real
 
-from .._result import Result
+from .._array import Array, ArrayLike
+from .._device import finite, nonnegative, positive, real_array
+from .._result import Result, select
 from .._types import Parameter
-from .._validate import count, finite, nonnegative, positive, real_array, tolerance
+from .._validate import count, tolerance
 from ._layers import Layer, Metric, checked, merged, moment
 
 DEAD = 100  # times the absolute tolerance: the largest entry of the input weights of a neuron that is as good as zero
@@ -332,15 +334,15 @@ def _flow(teacher, metric_a, metric_w, a0, w0, limits, max_steps):
     end, time = to_theta(cast(Any, solution.ys)[-1]), cast(Any, solution.ts)[-1]
     last = loss(end)
     in_time = (solution.result == diffrax.RESULTS.successful) | (solution.result == diffrax.RESULTS.event_occurred)
-    undecided = Result.where(in_time, Result.reached_end, Result.max_steps)
-    result = Result.where(last <= enough, Result.converged, Result.where(is_at_rest(end), Result.stuck, undecided))
+    undecided = select(in_time, Result.reached_end, Result.max_steps)
+    result = select(last <= enough, Result.converged, select(is_at_rest(end), Result.stuck, undecided))
     return StudentFlow(
         a=end[:, 0],
         w=end[:, 1:],
         loss=last,
         time=time,
         steps=solution.stats["num_steps"],
-        result=Result.where(jnp.all(jnp.isfinite(end)), result, Result.nonfinite),
+        result=select(jnp.all(jnp.isfinite(end)), result, Result.nonfinite),
     )
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from .._batching import width_for
 from .._flips import Flips
-from .._result import codes
 from ..algorithm import AbstractAlgorithm, run_many
 from ..algorithm._batch import width_of as runs_width
 from ..flow import solve_flow, solve_flows
@@ -127,7 +126,7 @@ def flows(
             loss[: len(flow.loss)] = flow.loss
         certificate = flow.residual, flow.duality_gap, stats["relative_gap"]
         rows.append(
-            (flow.theta, *certificate, stats["steps"], codes(flow.result), stats["time"], stats["rejected"], loss, None)
+            (flow.theta, *certificate, stats["steps"], flow.result, stats["time"], stats["rejected"], loss, None)
         )
     return _stacked(Flows, rows)
 
@@ -136,7 +135,7 @@ def _regularised(problem, geo, theta0, tol, max_steps, weight_decay):
     options = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps}
     limit = solve_limit(problem, geo, theta0, throw=False, **options)
     gaps = limit.residual, limit.duality_gap, limit.stats["relative_gap"]
-    return limit.theta, *gaps, limit.stats["steps"], codes(limit.result)
+    return limit.theta, *gaps, limit.stats["steps"], limit.result
 
 
 def _lanes(problems, which, geos, theta0s):
@@ -261,6 +260,6 @@ def _path_block(problems, geos, theta0s, tol, max_steps):
     def one(problem, grid, theta0):
         path = _limit_path(problem, family, grid, theta0, tol, max_steps)
         gaps = path.residual, path.duality_gap, path.relative_gap
-        return path.thetas, *gaps, path.stats["steps"], codes(path.result)
+        return path.thetas, *gaps, path.stats["steps"], path.result
 
     return eqx.filter_vmap(one)(problems, geos.parameter, theta0s)

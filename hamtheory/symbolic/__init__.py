@@ -1,4 +1,4 @@
-"""From a SymPy inverse metric to everything that follows from it: as formulas, and as a JAX geometry."""
+"""From a SymPy inverse metric to everything that follows from it: as formulas, and as a geometry."""
 
 from ._derive import Derivation, derive
 from ._geometry import SymbolicGeometry, geometry

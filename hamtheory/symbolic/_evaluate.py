@@ -1,35 +1,39 @@
-"""SymPy expressions as JAX arrays, on request with a bound on what rounding did to them."""
+"""SymPy expressions as arrays of NumPy or JAX, on request with a bound on what rounding did to them."""
 
 import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 import sympy
 from sympy.codegen.cfunctions import expm1, log1p
 
+from .._array import Array, namespace
+
 _FUNCTIONS = {
-    sympy.exp: jnp.exp,
-    sympy.log: jnp.log,
-    log1p: jnp.log1p,
-    expm1: jnp.expm1,
-    sympy.sin: jnp.sin,
-    sympy.cos: jnp.cos,
-    sympy.tan: jnp.tan,
-    sympy.sinh: jnp.sinh,
-    sympy.cosh: jnp.cosh,
-    sympy.tanh: jnp.tanh,
-    sympy.sech: lambda x: 1 / jnp.cosh(x),
-    sympy.asin: jnp.arcsin,
-    sympy.acos: jnp.arccos,
-    sympy.atan: jnp.arctan,
-    sympy.asinh: jnp.arcsinh,
-    sympy.acosh: jnp.arccosh,
-    sympy.atanh: jnp.arctanh,
-    sympy.erf: jax.scipy.special.erf,
-    sympy.erfc: jax.scipy.special.erfc,
-    sympy.erfinv: jax.scipy.special.erfinv,
-    sympy.Abs: jnp.abs,
-    sympy.sign: jnp.sign,
+    sympy.exp: "exp",
+    sympy.log: "log",
+    log1p: "log1p",
+    expm1: "expm1",
+    sympy.sin: "sin",
+    sympy.cos: "cos",
+    sympy.tan: "tan",
+    sympy.sinh: "sinh",
+    sympy.cosh: "cosh",
+    sympy.tanh: "tanh",
+    sympy.sech: "sech",
+    sympy.asin: "arcsin",
+    sympy.acos: "arccos",
+    sympy.atan: "arctan",
+    sympy.asinh: "arcsinh",
+    sympy.acosh: "arccosh",
+    sympy.atanh: "arctanh",
+    sympy.erf: "erf",
+    sympy.erfc: "erfc",
+    sympy.erfinv: "erfinv",
+    sympy.Abs: "abs",
+    sympy.sign: "sign",
 }
 
 
@@ -40,19 +44,131 @@ def can_evaluate(expression: sympy.Expr) -> bool:
     return all(isinstance(node, known) and node.is_infinite is not True for node in nodes)
 
 
-def evaluate(expression: sympy.Expr, values: dict[sympy.Symbol, jax.Array]) -> jax.Array:
-    """The expression at `values`: arrays of one dtype, broadcast against each other."""
-    return jnp.asarray(_walk(_stable(expression), values, None, {})[0])  # a constant is a Python number until here
+def evaluate(expression: sympy.Expr, values: dict[sympy.Symbol, Array]) -> Array:
+    """The expression at `values`, arrays of one dtype and module, broadcast against each other; at least one is used
+    unless the expression is a number."""
+    return _compiled(expression, tuple(values), namespace(*values.values()))(*values.values())
 
 
-def evaluate_with_bound(expression, values) -> tuple[jax.Array, jax.Array]:
-    """Besides the value, a first-order bound on its absolute rounding error, `values` being exact.
+@functools.lru_cache(maxsize=4096)
+def _compiled(expression: sympy.Expr, symbols: tuple[sympy.Symbol, ...], xp: Any) -> Callable[..., Array]:
+    """The expression as a function of its symbols: a list of operations on numbered values, each made once."""
+    places: dict[sympy.Basic, int] = {symbol: i for i, symbol in enumerate(symbols)}
+    numbers: list[float] = []
+    steps: list[tuple[Callable, tuple[int, ...]]] = []
+
+    def number(value):
+        numbers.append(value)
+        return -len(numbers)
+
+    def visit(node):
+        if node not in places:
+            places[node] = number(float(node)) if node.is_number else operate(node)
+        return places[node]
+
+    def operate(node):
+        function, operands = _operation(node, xp)
+        inputs = tuple(map(visit, operands))
+        steps.append((function, inputs))
+        return len(symbols) + len(steps) - 1
+
+    last = visit(_stable(expression))
+    numbers.reverse()
+
+    def call(*values):
+        # Numbers are at the end, where negative places count from.
+        results = [*values, *[None] * len(steps), *numbers]
+        for place, (function, inputs) in enumerate(steps, len(symbols)):
+            results[place] = function(*[results[i] for i in inputs])
+        return results[last]
+
+    return call
+
+
+def evaluate_with_bound(expression: sympy.Expr, values: dict[sympy.Symbol, Array]) -> tuple[Array, Array]:
+    """Besides the value at `values`, of JAX, a first-order bound on its absolute rounding error, `values` being exact.
 
     Every operation rounds, and passes on the errors of its operands times its derivatives (running error analysis):
     where terms cancel, the bound stays as large as the terms were.
     """
-    unit = float(jnp.finfo(jnp.result_type(*values.values())).eps) / 2
-    return _walk(_stable(expression), values, unit, {})
+    import jax
+    import jax.numpy as jnp
+
+    dtype = next(iter(values.values())).dtype
+    unit = float(jnp.finfo(dtype).eps) / 2
+    known = {symbol: (value, jnp.zeros_like(value)) for symbol, value in values.items()}
+
+    def visit(node):
+        if node not in known:
+            known[node] = bounded(node)
+        return known[node]
+
+    def bounded(node):
+        if node.is_number:
+            value = jnp.asarray(float(node), dtype)
+            return value, unit * jnp.abs(value)
+        function, operands = _operation(node, jnp)
+        operands, errors = zip(*map(visit, operands), strict=True)
+        value = function(*operands)
+        if node.is_Add:
+            return value, sum(errors) + unit * sum(map(jnp.abs, operands))
+        rounded = len(operands) + (abs(float(node.exp)) if node.is_Pow and node.exp.is_number else 0)
+        bound = (1 + rounded) * unit * jnp.abs(value)
+        for i, error in enumerate(errors):
+            of_one = lambda x, i=i: function(*operands[:i], x, *operands[i + 1 :])
+            slope = jax.jvp(of_one, (operands[i],), (jnp.ones_like(operands[i]),))[1]
+            bound = bound + jnp.abs(slope) * error
+        return value, bound
+
+    return visit(_stable(expression))
+
+
+def _operation(node: sympy.Expr, xp: Any) -> tuple[Callable, tuple[sympy.Expr, ...]]:
+    """The function of a node, and what it is applied to."""
+    if isinstance(node, sympy.Add):
+        return _add, node.args
+    if isinstance(node, sympy.Mul):
+        return _multiply, node.args
+    if isinstance(node, sympy.Pow) and (legs := _hypotenuse(node)):
+        return lambda a, b: xp.hypot(*_alike(xp, a, b)), tuple(legs)
+    if isinstance(node, sympy.Pow) and node.exp.is_number:
+        power = node.exp
+        if power.is_Integer:
+            return lambda base: base ** int(power), (node.base,)
+        if (2 * power).is_Integer:
+            return lambda base: xp.sqrt(base) ** int(2 * power), (node.base,)
+        return lambda base: base ** float(power), (node.base,)
+    if isinstance(node, sympy.Pow):
+        return lambda base, power: base**power, node.args
+    return _function_of(node, xp), node.args
+
+
+def _add(first, *rest):
+    for other in rest:
+        first = first + other
+    return first
+
+
+def _multiply(first, *rest):
+    for other in rest:
+        first = first * other
+    return first
+
+
+def _alike(xp, a, b):
+    """Numbers of Python's as arrays of the other's dtype."""
+    dtype = a.dtype if hasattr(a, "dtype") else b.dtype
+    return xp.asarray(a, dtype), xp.asarray(b, dtype)
+
+
+def _function_of(node: sympy.Expr, xp: Any) -> Callable[[Array], Array]:
+    """The function of one argument that a node applies."""
+    name = _FUNCTIONS[node.func]
+    if name == "sech":
+        return lambda x: 1 / xp.cosh(x)
+    if name.startswith("erf"):
+        return getattr(importlib.import_module("scipy.special" if xp is np else "jax.scipy.special"), name)
+    return getattr(xp, name)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -80,43 +196,3 @@ def _hypotenuse(node):
         if not radical and not any(leg.has(sympy.I) for leg in legs):
             return legs
     return None
-
-
-def _walk(node, values, unit, memo):
-    """(value, bound), the bound being None where `unit`, the unit of rounding, is."""
-    if node not in memo:
-        memo[node] = _operation(node, values, unit, lambda child: _walk(child, values, unit, memo))
-    return memo[node]
-
-
-def _operation(node, values, unit, walk):
-    if node in values:
-        return values[node], None if unit is None else jnp.zeros_like(values[node])
-    if node.is_number:
-        return float(node), None if unit is None else unit * abs(float(node))
-    if isinstance(node, sympy.Add):
-        terms, errors = zip(*map(walk, node.args), strict=True)
-        return sum(terms), unit and sum(errors) + unit * sum(map(abs, terms))
-    if isinstance(node, sympy.Mul):
-        factors, errors = zip(*map(walk, node.args), strict=True)
-        value = functools.reduce(lambda a, b: a * b, factors)
-        relative = unit and sum(e / abs(f) for e, f in zip(errors, factors, strict=True)) + unit * len(factors)
-        return value, unit and abs(value) * relative
-    if isinstance(node, sympy.Pow) and (legs := _hypotenuse(node)):
-        (u, eu), (v, ev) = map(walk, legs)
-        value = jnp.hypot(u, v)
-        return value, unit and (abs(u) * eu + abs(v) * ev) / value + 2 * unit * value
-    if isinstance(node, sympy.Pow) and node.exp.is_number:
-        (base, error), power = walk(node.base), node.exp
-        value = base ** int(power) if power.is_Integer else jnp.sqrt(base) ** int(2 * power)
-        if not (2 * power).is_Integer:
-            value = jnp.power(base, float(power))
-        return value, unit and abs(value) * (abs(float(power)) * error / abs(base) + (2 + abs(float(power))) * unit)
-    if isinstance(node, sympy.Pow):
-        return walk(sympy.exp(node.exp * sympy.log(node.base), evaluate=False))
-    argument, error = walk(node.args[0])
-    function = _FUNCTIONS[node.func]
-    if unit is None:
-        return function(argument), None
-    value, slope = jax.jvp(function, (argument,), (jnp.ones_like(argument),))
-    return value, abs(slope) * error + 2 * unit * abs(value)

@@ -1,38 +1,38 @@
 """A geometry made from its formula."""
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
+from typing import Any, ClassVar
+
 import numpy as np
 import sympy
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._array import Array, static
 from .._types import Parameter
 from .._validate import finite, is_traced, real_array
-from ..geometry import AbstractStaticGeometry
-from ..geometry._base import Scalars
-from ..geometry._numerics import floating
-from . import _numeric
+from ..geometry import AbstractGeometry
+from ..geometry._base import Scalars, shown
 from ._budget import within_budget
 from ._derive import Derivation, check_even, derive
+from ._evaluate import evaluate
+from ._forms import X
+from ._numeric import closed_form
 from ._parse import THETA, parameters, parse
 
 _SUSPECTS = 200  # so many values that are not positive in float64, but may only underflow, are computed exactly
 _GRID = np.concatenate([[0.0], np.logspace(-12, 12, 97)])
 
 
-class SymbolicGeometry(AbstractStaticGeometry):
+class SymbolicGeometry(AbstractGeometry):
     """The geometry of an inverse metric that was given as a formula; made by `hamtheory.symbolic.geometry`.
 
-    Every function is its closed form where one was found and keeps its digits (a running bound on the rounding error
-    decides, for each element), else adaptive quadrature of `1/g⁻¹` or its safeguarded inversion: relative errors are
-    of the order of rounding for θ of any size, also where `g⁻¹` overflows. `derivation` has the formulas, and says in
-    its `notes` what has no closed form. The leaves of the pytree are the `values` of the parameters,
-    in the order of their names.
+    Everything is computed from the inverse metric, as that of any geometry is, to rounding for θ of any size.
+    `derivation` has the formulas, and says in its `notes` what has no closed form. The `values` are those of the
+    parameters, in the order of their names.
     Source: own.
     """
 
-    derivation: Derivation = eqx.field(static=True)
+    name: ClassVar[str] = "symbolic"
+    derivation: Derivation = static()
     values: tuple[Float[Array, "..."], ...]
 
     @property
@@ -42,42 +42,22 @@ class SymbolicGeometry(AbstractStaticGeometry):
         return dict(zip(names, self.values, strict=True))
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
-        theta, parameters = self._arguments(theta)
-        return _numeric.metric(self.derivation.forms, theta, parameters.spread)
+        forms = self.derivation.forms
+        values = [value.astype(theta.dtype) for value in self.values]
+        return evaluate(forms.metric, {X: abs(theta), **dict(zip(forms.parameters, values, strict=True))})
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
-        return _numeric.integral(self.derivation.forms, "mirror", *self._arguments(theta))
+    def closed_form(self, what: str, x: Array) -> tuple[Array, Array] | None:
+        return closed_form(self.derivation.forms, what, x, self.values, self.inverse_metric)
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
-        return _numeric.inverse_mirror_map(self.derivation.forms, *self._arguments(mu))
-
-    def potential(self, theta: Parameter) -> Scalars:
-        return _numeric.integral(self.derivation.forms, "potential", *self._arguments(theta))
-
-    def conjugate(self, mu: Parameter) -> Scalars:
-        return _numeric.conjugate(self.derivation.forms, *self._arguments(mu))
-
-    def mirror_bound(self) -> Scalars:
-        zero, parameters = self._arguments(jnp.zeros((), jnp.result_type(float, *self.values)))
-        return _numeric.bound(self.derivation.forms, parameters, zero.dtype)
-
-    def _arguments(self, theta):
-        return _numeric.arguments(floating(theta), self.values)
-
-    def __repr__(self):
-        shown = {
-            name: jax.tree.leaves(value)[0] if is_traced(value) or value.ndim else f"{value:g}"
-            for name, value in self.parameters.items()
-        }
-        given = "".join(f", {name}={value}" for name, value in shown.items())
+    def __repr__(self) -> str:
+        given = "".join(f", {name}={shown(value)}" for name, value in self.parameters.items())
         return f'symbolic.geometry("{self.derivation.inverse_metric}"{given})'
 
 
 def geometry(inverse_metric: str | sympy.Expr, /, **parameters: Parameter) -> SymbolicGeometry:
     """The geometry of an inverse metric given as text or as a SymPy expression.
 
-    `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`: the mirror map, the potential and the rest are derived (see `derive`) and turned into
-    JAX.
+    `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`: the mirror map, the potential and the rest follow; `derive` has them as formulas.
 
     Arguments: `inverse_metric`, an even and positive function of `theta` such as `"1 + a*theta**2"`; one keyword for
       each of its parameters: a scalar, or an array that broadcasts against θ. The derivation is made once for a
@@ -104,6 +84,8 @@ def geometry(inverse_metric: str | sympy.Expr, /, **parameters: Parameter) -> Sy
     if not is_traced(values):
         _check_positive(expression, values)
         return SymbolicGeometry(derive(expression), values)
+    import equinox as eqx
+
     geo = SymbolicGeometry(derive(expression), values)
     return eqx.error_if(geo, _somewhere_negative(geo), f"g⁻¹(θ) = {expression} must be positive")
 
@@ -111,11 +93,15 @@ def geometry(inverse_metric: str | sympy.Expr, /, **parameters: Parameter) -> Sy
 _names = parameters
 
 
-def _somewhere_negative(geo):
-    grid = jnp.asarray(_GRID, jnp.result_type(float, *geo.values))
-    theta, parameters = _numeric.arguments(grid, [value[..., None] for value in geo.values])
-    g = _numeric.metric(geo.derivation.forms, theta, parameters.spread)
-    return jnp.any(g < 0) | jnp.any(~((g > 0) & jnp.isfinite(g))[..., 0])
+def _somewhere_negative(geo: SymbolicGeometry) -> Any:
+    """Of traced parameters."""
+    import jax.numpy as jnp
+
+    shape = jnp.broadcast_shapes(*(value.shape for value in geo.values))
+    grid = jnp.asarray(_GRID.reshape((-1,) + (1,) * len(shape)), jnp.result_type(*geo.values))
+    spread = tuple(jnp.broadcast_to(value, shape)[None] for value in geo.values)
+    g = SymbolicGeometry(geo.derivation, spread).inverse_metric(grid)
+    return jnp.any(g < 0) | jnp.any(~((g > 0) & jnp.isfinite(g))[0])
 
 
 def _check_positive(expression, values):

@@ -58,7 +58,7 @@ def _interrupt(*arguments):
 def _limits(X, y, logs):
     def one(log):
         limit = ht.solve_limit(ht.LinearRegression(X, y), ht.HAM(log_alpha=log), throw=False)
-        return limit.theta, ht.codes(limit.result)
+        return limit.theta, limit.result
 
     return jax.lax.map(one, logs)
 

@@ -1,7 +1,6 @@
 """Many limits at once: the same limits, whoever shares the batch."""
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -47,7 +46,9 @@ def test_a_lane_does_not_depend_on_the_others(problem, starts, limits):
 
 def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem, starts):
     other = ht.sparse_regression(N, D, 3, seed=1)
-    poisoned = eqx.tree_at(lambda p: p.row_space.basis, other, other.row_space.basis.at[0, 0].set(jnp.nan))
+    basis = other.row_space.basis.copy()
+    basis[0, 0] = np.nan
+    poisoned = eqx.tree_at(lambda p: p.row_space.basis, other, basis)
     rows = np.random.default_rng(2).standard_normal((N, D))
     rows[1] = rows[0]
     contradictory = ht.LinearRegression(rows, np.arange(float(N)))

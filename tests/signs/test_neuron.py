@@ -33,7 +33,7 @@ def learned(neuron, a0, w0):
     a0, w0 = np.broadcast_arrays(np.asarray(a0, float), np.asarray(w0, float))
     padded = [np.concatenate([x.ravel(), np.ones(LANES - x.size)]) for x in (a0, w0)]
     end = jax.tree.map(lambda x: np.asarray(x)[: a0.size].reshape(a0.shape), neuron.flow(*padded))
-    codes = np.asarray(ht.codes(end.result))
+    codes = np.asarray(end.result)
     assert np.isin(codes, [ht.NAMES.index("converged"), ht.NAMES.index("stuck")]).all()
     assert np.array_equal(codes == 0, end.recovered)
     return np.asarray(end.recovered), end

@@ -1,0 +1,224 @@
+"""NumPy's arrays and JAX's behind one name, and classes that are pytrees as soon as there is JAX.
+
+What is mathematics is written once: a function asks `namespace` of its arguments for the module to compute with, and
+uses what both have. NumPy in, NumPy out; JAX in, JAX out. Nothing here imports JAX: a process that asks for one answer
+never waits for it.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, dataclass_transform
+
+import numpy as np
+import wrapt
+
+Array = Any  # of NumPy or of JAX: what has a shape and a dtype
+ArrayLike = Any  # the same, or a number
+
+_structs: list[type] = []
+_jax_arrays: tuple[type, ...] = ()
+
+
+@wrapt.when_imported("jax")  # at once, if it is there already
+def _jax_is_there(jax: ModuleType) -> None:
+    global _jax_arrays
+    _jax_arrays = (jax.Array,)
+    for cls in _structs:
+        _register(cls)
+
+
+def _register(cls: type) -> None:
+    import jax
+
+    fields = dataclasses.fields(cls)
+    names = [field.name for field in fields if not field.metadata.get("static")]
+    static = [field.name for field in fields if field.metadata.get("static")]
+
+    def unflatten(aux, children):
+        # Not by `__init__`: its checks are for what users pass, and JAX passes placeholders.
+        made = object.__new__(cls)
+        made.__dict__.update(zip(static, aux, strict=True))
+        made.__dict__.update(zip(names, children, strict=True))
+        return made
+
+    jax.tree_util.register_pytree_with_keys(
+        cls,
+        lambda value: (
+            [(jax.tree_util.GetAttrKey(name), getattr(value, name)) for name in names],
+            tuple(getattr(value, name) for name in static),
+        ),
+        unflatten,
+        lambda value: ([getattr(value, n) for n in names], tuple(getattr(value, n) for n in static)),
+    )
+
+
+def static(**options: Any) -> Any:
+    """A field that is compiled in: no array, and equal or not equal to another one."""
+    return dataclasses.field(metadata={"static": True}, **options)
+
+
+@dataclass_transform(field_specifiers=(dataclasses.field, static))
+class Struct:
+    """A class whose annotated fields are set once: a dataclass, and a pytree of JAX from the moment that this is there.
+
+    An `__init__` of its own sets the fields by assignment; they cannot be changed afterwards.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = "__init__" in cls.__dict__
+        fresh = bool(inspect.get_annotations(cls))
+        cls._has_own_init = own or (not fresh and getattr(cls, "_has_own_init", False))
+        dataclasses.dataclass(init=not cls._has_own_init, eq=False, repr="__repr__" not in cls.__dict__)(cls)
+        _structs.append(cls)
+        if _jax_arrays:
+            _register(cls)
+
+    _has_own_init = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise dataclasses.FrozenInstanceError(f"{type(self).__name__} is immutable: {name!r} cannot be changed")
+        if name not in self.__dataclass_fields__:  # type: ignore[attr-defined]
+            raise dataclasses.FrozenInstanceError(f"{type(self).__name__} has no field {name!r}")
+        self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"{type(self).__name__} is immutable: {name!r} cannot be deleted")
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """The numbers and arrays in a `Struct`, a tuple, a list or a dictionary, however deep."""
+    if isinstance(value, Struct):
+        for field in dataclasses.fields(value):
+            if not field.metadata.get("static"):
+                yield from leaves(getattr(value, field.name))
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from leaves(entry)
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from leaves(entry)
+    elif value is not None:
+        yield value
+
+
+def is_jax(*values: Any) -> bool:
+    """Whether any of the values holds an array of JAX's, concrete or traced: then the work is for the device engine."""
+    return bool(_jax_arrays) and any(isinstance(leaf, _jax_arrays) for value in values for leaf in leaves(value))
+
+
+def namespace(*arrays: Any) -> Any:
+    """`jax.numpy` if any of the arrays is JAX's, else `numpy`."""
+    if _jax_arrays:
+        for array in arrays:
+            if isinstance(array, _jax_arrays):
+                import jax.numpy
+
+                return jax.numpy
+    return np
+
+
+def quiet() -> contextlib.AbstractContextManager:
+    """No warnings of NumPy's about overflow, or about a branch of `where` that is not taken; JAX has none."""
+    return np.errstate(all="ignore")
+
+
+def choose(condition: Array, then: Callable[[], Array], otherwise: Callable[[], Array]) -> Array:
+    """`where(condition, then(), otherwise())`; NumPy computes only what is used."""
+    xp = namespace(condition)
+    if xp is np:
+        if np.all(condition):
+            return then()
+        if not np.any(condition):
+            return otherwise()
+    return xp.where(condition, then(), otherwise())
+
+
+def norm(vector: Array, axis: int | None = None) -> Array:
+    """The Euclidean norm, also of a vector whose squares leave the range of numbers."""
+    xp = namespace(vector)
+    vector = xp.asarray(vector)
+    if xp is np and axis is None:
+        with quiet():
+            square = float(np.vdot(vector, vector))
+        if 1e-200 < square < 1e200 and vector.dtype.itemsize == 8:
+            return vector.dtype.type(math.sqrt(square))
+    size = xp.max(xp.abs(vector), axis=axis, keepdims=True, initial=0.0)
+    unit = xp.where((size > 0) & xp.isfinite(size), size, xp.ones_like(size))
+    with quiet():
+        scaled = xp.sqrt(xp.sum(xp.square(vector / unit), axis=axis, keepdims=True)) * unit
+    return xp.squeeze(scaled, axis=axis) if axis is not None else scaled.reshape(())[()]
+
+
+def replaced(struct: Any, **fields: Any) -> Any:
+    """The same `Struct` with other values of some fields, unchecked: `__init__` is not called."""
+    made = object.__new__(type(struct))
+    made.__dict__.update({field.name: getattr(struct, field.name) for field in dataclasses.fields(struct)} | fields)
+    return made
+
+
+def mapped(function: Callable[[Any], Any], struct: Any) -> Any:
+    """A `Struct` with the function applied to each of its numbers and arrays."""
+    if isinstance(struct, Struct):
+        names = [field.name for field in dataclasses.fields(struct) if not field.metadata.get("static")]
+        return replaced(struct, **{name: mapped(function, getattr(struct, name)) for name in names})
+    if isinstance(struct, (list, tuple)):
+        return type(struct)(mapped(function, entry) for entry in struct)
+    if isinstance(struct, dict):
+        return {name: mapped(function, entry) for name, entry in struct.items()}
+    return None if struct is None else function(struct)
+
+
+def in_dtype(struct: Any, dtype: Any) -> Any:
+    """A `Struct` with its real numbers in this dtype, before anything is computed from them."""
+
+    def cast(leaf):
+        if isinstance(leaf, float):
+            return np.dtype(dtype).type(leaf)
+        is_real = hasattr(leaf, "dtype") and np.issubdtype(np.dtype(leaf.dtype), np.floating)
+        return leaf.astype(dtype) if is_real and leaf.dtype != dtype else leaf
+
+    return mapped(cast, struct)
+
+
+def on_device(struct: Any) -> Any:
+    """A `Struct` with its numbers and arrays as JAX's."""
+    import jax.numpy as jnp
+
+    return mapped(lambda leaf: leaf if isinstance(leaf, _jax_arrays) else jnp.asarray(leaf), struct)
+
+
+class custom_jvp:
+    """A function of NumPy's or JAX's arrays that JAX differentiates by a rule of its own, given to `defjvp`.
+
+    The first `static` arguments are compiled in, and the rule gets them first, as that of `jax.custom_jvp` does.
+    """
+
+    def __init__(self, function: Callable, static: int = 0):
+        self.function, self.static = function, static
+        functools.update_wrapper(self, function)
+
+    @classmethod
+    def of(cls, static: int) -> "Callable[[Callable], custom_jvp]":
+        return lambda function: cls(function, static)
+
+    def defjvp(self, rule: Callable) -> Callable:
+        self.rule = rule
+        return rule
+
+    @functools.cached_property
+    def _for_jax(self) -> Callable:
+        import jax
+
+        traced = jax.custom_jvp(self.function, nondiff_argnums=tuple(range(self.static)))
+        traced.defjvp(self.rule)
+        return traced
+
+    def __call__(self, *arguments: Any) -> Any:
+        return (self._for_jax if is_jax(*arguments[self.static :]) else self.function)(*arguments)

@@ -1,0 +1,449 @@
+"""Following the limit from the L2 to the L1 end of a family of geometries, for one problem, in NumPy.
+
+For an exponential geometry the limit is `θ = θ(s)`, `s = s(θ₀) + Qᵀη`, with η the root of `Qθ − b`: r numbers. In the
+exponent s everything is of moderate size. Newton's method on η converges from where no entry of θ is wrong by more
+than a factor of about e; farther away it needs a path. Along ℓ (`log_sparsity`, moved by `shift` from where the
+problem is nearly Euclidean up to 0) the tangent is known, `Q W (s₀′ + Qᵀη′) = Qθ` with `W = diag(dθ/ds)`, and one
+Cholesky factorisation of `H = Q W Qᵀ` serves the Newton step and the tangent: each step of the loop moves η by
+`p + Δ η′` and ℓ by Δ. Once the support is found the path is straight, and Δ grows geometrically.
+
+W spans `e^(−ℓ)` to 1, far beyond what a factorisation bears. But an entry whose weight is below `√ε` of the largest
+does not bend the path, and one below ε is invisible in `Qθ`. So in H such weights are raised to a floor, and what H
+then does not determine is set by `η/ℓ`, which keeps the ratio s/ℓ of every entry: those entries shrink on. The exact
+θ, and the exact weights on the right-hand side, are always used; only the direction of a step is approximate.
+
+A start θ₀ ≠ 0 comes in by its exponent s₀. On the *straight* path s₀ grows in proportion to ℓ, from 0 to its value at
+the target: that is linear programming with fixed costs `1 ∓ s₀/ℓ` and an entropy of weight 1/ℓ, so that the support is
+decided early, while all entries are visible. With θ₀ kept fixed instead, every point of the path is a limit of its own,
+which is what `limit_path` asks for; but where α|θ₀| ~ 1 the costs change, and if by then the small entries are far
+below ε, what H does not see is wrong by many orders of magnitude (2 of 240 starts of size α^(−1/2) never came back).
+
+All of this is done in units of θ in which the nearest interpolator is of size 1, which moves ℓ: `θ = e^(−ℓ) Θ(s)`.
+
+What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower); a step control by the
+residual (blind to relative errors of small entries: three times as many steps); a floor at ε on the way (the path then
+follows rounding errors: some paths took hundreds of steps).
+Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..geometry import AbstractExponentialGeometry
+from ..metrics import certify
+from ..problem import LinearRegression
+from ._host_newton import Ended, Gram, HostLimit, Vector, doubled, squared_columns
+
+_GOOD, _BAD = 1.3, 4.0  # the error of ln|θ| up to which a step is followed by the next, and from which it is undone
+_NEAR = 4e-3  # the error from which a Newton step may arrive
+_SQUARED = 1e-2  # times the tolerance, the fourth power of that error
+_TARGET = 0.8  # the error that the step control aims at; it is of second order in the step
+_SHRINKS = 0.9  # a predictor whose error shrinks by less when it is made shorter is not to blame: correct it
+_LONGER = 16.0  # by which factor steps may grow
+_RISE = 4.0  # how much ln|θ| of an entry may grow in a step
+_SHORTEST = 1e-14  # part of a Newton step
+_EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
+_MOST_ARRIVALS = 60  # Newton steps at the target
+_SHARP = 1e-5  # a correction of θ after which nothing is left to correct
+_MOST_PROOFS = 3  # after so many, a certificate within tolerance will do
+_MOST_CORRECTIONS = 3  # of θ at the end, each by the same matrix
+_MOST_REFUSALS = 10  # proofs that failed where neither error nor residual had more to lose
+_LUCK = 8.0  # by which factor rounding may change a certificate
+_PATIENCE = 100  # steps from one limit to its neighbour, before the straight path is tried
+_EPS = float(np.finfo(np.float64).eps)
+_ON_THE_WAY = math.sqrt(_EPS)  # the floor of the weights before the target
+_largest = np.maximum.reduce  # what `max` does, for a third of the time
+_LARGEST_LOG = 0.8 * math.log(np.finfo(np.float64).max)
+
+
+class Path:
+    """A point near the path of one problem and start, and the steps that move it along.
+
+    `shift`: ℓ minus its target. `eta`: η, as in the module's docstring. `step`: how far the next predictor goes.
+    `back`: shift, η, Newton step and tangent before the last step; `fresh`: whether that was a predictor; `undone`: the
+    error for which it was made shorter. `trial`: the
+    part of a Newton step that it was, and that still is to be judged, or 0; `slope`: that of the dual along it, where
+    it began. `close`: at the target, the last Newton step began so near to it that it may have arrived; `arrived`: how
+    many there were.
+    """
+
+    def __init__(
+        self, problem: LinearRegression, geo: AbstractExponentialGeometry, theta0: Vector, *, straight: bool = True
+    ):
+        space, self.problem, self.theta0 = problem.row_space, problem, theta0
+        rank = int(space.rank)
+        basis, target, start = doubled(space.basis)[:rank], doubled(space.target)[:rank], doubled(theta0)
+        columns = squared_columns(basis)
+        # What X does not see stays where it is.
+        self.seen = None if columns.all() else columns.nonzero()[0]
+        if self.seen is not None:
+            basis, start, columns = np.ascontiguousarray(basis[:, self.seen]), start[self.seen], columns[self.seen]
+        self.basis, self.gram, self.columns = basis, Gram(basis), np.log(columns)
+        self.moved = bool(start.any())
+        projected = basis @ start if self.moved else np.zeros(rank)
+        nearest = (target - projected) @ basis
+        size = 0.0
+        if self.moved:
+            nearest += start
+            size = float(np.abs(start).max())
+        size = max(float(np.abs(nearest).max(initial=0.0)), size)
+        size = size if 0 < size < math.inf else 1.0
+        self.exponent2 = math.frexp(size)[1]
+        self.start, self.target = np.ldexp(start, -self.exponent2), np.ldexp(target, -self.exponent2)
+        self.log_unit, self.log_natural = self.exponent2 * math.log(2), math.log(math.ldexp(size, -self.exponent2))
+        self.scale = math.sqrt(float(self.target @ self.target))
+        if self.moved:
+            projected = np.ldexp(projected, -self.exponent2)
+            self.scale += math.sqrt(float(projected @ projected))
+        self.scale = self.scale if self.scale > 0 else 1.0
+        self.straight, self.eta, self.step, self.steps, self.evaluations = straight, np.zeros(rank), 1.0, 0, 0
+        self._aim(geo)
+        self.shift = min(0.0, -self.log_size)
+        self._pause()
+
+    def _aim(self, geo: AbstractExponentialGeometry) -> None:
+        """Set the target; what is Euclidean in every digit is followed where it just is."""
+        self.given = geo
+        sparsity = float(geo.log_sparsity) + self.log_unit
+        self.by = max(-_EUCLIDEAN - self.log_natural - sparsity, 0.0)
+        self.geo = geo.shifted(self.log_unit + self.by)
+        self.sparsity = sparsity + self.by
+        self.log_size = self.log_natural + self.sparsity
+        self.profile = _profile(self.geo)
+        self.at_end = self.geo.exponent(self.start) if self.moved else None
+
+    def _pause(self) -> None:
+        self.fresh, self.trial, self.slope, self.arrived, self.stalled = False, 0.0, 0.0, 0, False
+        self.undone, self.proofs, self.refused, self.least = math.inf, 0, 0, math.inf
+        self.close, self.current, self.factor = False, False, None
+        self.back = (self.shift, self.eta, self.eta, self.eta)
+
+    def retarget(self, geo: AbstractExponentialGeometry) -> None:
+        """The same point of the path, seen from a target that is farther."""
+        before = self.sparsity
+        self._aim(geo)
+        self.shift -= self.sparsity - before
+        self._pause()
+
+    def origin(self) -> tuple[Vector | float, Vector | float]:
+        """The exponent of the start at this point of the path, and its slope."""
+        if not self.moved:
+            return 0.0, 0.0
+        if not self.straight:
+            s = self.geo.shifted(self.shift).exponent(self.start)
+            return s, self.profile(s)[0]
+        if self.log_size <= 0:
+            return self.at_end, 0.0
+        drift = self.at_end / max(self.log_size, _EPS)
+        return self.at_end + self.shift * drift, drift
+
+    def evaluate(self) -> None:
+        """s, θ, ln(dθ/ds) and the residual at this point."""
+        self.origins = self.origin()
+        self.s = np.dot(self.eta, self.basis)
+        if self.moved:
+            self.s += self.origins[0]
+        self.size = np.abs(self.s)
+        relative, self.log_weight = self.profile(self.s)
+        self.log_weight = self.log_weight - (self.sparsity + self.shift)
+        self.weight = np.exp(self.log_weight)
+        self.theta = relative * self.weight
+        self.residual = np.dot(self.basis, self.theta)
+        self.residual -= self.target
+        self.norm = math.sqrt(np.dot(self.residual, self.residual))  # NaN or infinite if any entry is
+        self.evaluations += 1
+        self.current = True
+
+    def factorise(self, floor: float) -> None:
+        """Cholesky's factor of H, with the weights, when they are `squared`, raised to the floor `low`."""
+        self.squared = self.log_weight + self.columns
+        top = float(_largest(self.squared))
+        self.low = top + math.log(floor)
+        if not self.moved and not self.eta.any():  # all weights are equal, and QQᵀ = 1
+            self.factor, top = np.eye(self.eta.size), float(self.log_weight[0])
+        else:
+            root = np.maximum(self.squared, self.low)
+            root -= self.columns
+            root -= top
+            root *= 0.5
+            self.factor = self.gram.factorise(self.gram.matrix(np.exp(root, out=root)))
+        # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
+        self.largest = math.exp(min(-top, _LARGEST_LOG))
+
+    def solve(self, rhs: np.ndarray) -> np.ndarray:
+        return self.gram.solve(self.factor, rhs) * self.largest
+
+    def advance(self, tol: float) -> None:
+        """One step: the last one is judged, then undone, shortened, or followed by the next."""
+        if not self.current:
+            self.evaluate()
+        self.steps += 1
+        if self.trial and not (
+            math.isfinite(self.norm) and float(self.back[2] @ self.residual) <= 0.5 * abs(self.slope)
+        ):
+            self.shorten()
+            return
+        at_target = self.shift >= 0
+        self.factorise(self.floor() if at_target else _ON_THE_WAY)
+        self.newton = self.solve(-self.residual)
+        self.along = np.dot(self.newton, self.basis)
+        self.change = np.abs(self.s + self.along)
+        self.change -= self.size
+        self.error, self.wrong, self.below = self.errors(self.low)
+        # At the target, what small entries lack is for the corrector.
+        near = at_target and self.norm <= 1e-3 * self.scale
+        if self.fresh and self.error > _BAD and not near and _BAD < self.misstep() < _SHRINKS * self.undone:
+            self.undo()
+        elif self.error <= _GOOD and not at_target:
+            self.predict()
+        else:
+            self.correct(tol)
+
+    def floor(self) -> float:
+        """That of the weights at the target, where the rounding of s, a few ε·ℓ, is what remains invisible."""
+        return max(4096 * _EPS, 8 * _EPS * self.log_size)
+
+    def errors(self, low: float) -> tuple[float, Vector, Vector]:
+        """By how much ln|θ| is wrong, at most and everywhere: for an exponential, exactly. What is `below` the floor
+        may be wrong there, not above it."""
+        below = low - self.squared
+        np.maximum(below, 0, out=below)
+        least = np.sign(below)
+        least -= 1  # of what is visible, −1: another sign, infinitely wrong; of what is not, 0
+        wrong = self.change - below
+        np.maximum(wrong, least, out=wrong)
+        np.abs(np.log1p(wrong, out=wrong), out=wrong)
+        error = float(_largest(wrong))
+        if math.isnan(error) or not math.isfinite(self.norm):
+            wrong[:], error = np.inf, math.inf
+        return error, wrong, below
+
+    def misstep(self) -> float:
+        """A predictor is judged by what it could see: entries between the two floors wait for the target."""
+        if self.shift < 0:
+            return self.error
+        return self.errors(float(_largest(self.squared)) + math.log(_ON_THE_WAY))[0]
+
+    def undo(self) -> None:
+        """Back to before the last predictor, and a shorter one."""
+        self.shift, before, newton, tangent = self.back
+        self.step /= 4
+        self.undone = self.misstep()
+        self._move(before + newton, tangent, self.step)
+
+    def shorten(self) -> None:
+        """Half of the last Newton step, which did not lower the slope along itself."""
+        self.trial /= 2
+        _, before, newton, _ = self.back
+        self.stalled = self.trial <= _SHORTEST
+        self.eta = before if self.stalled else before + self.trial * newton
+        self.current = False
+
+    def _ratio(self) -> float:
+        return math.sqrt(_TARGET / max(self.error, 1e-3))
+
+    def predict(self) -> None:
+        """A Newton step, and a step along a tangent, as far as no visible entry grows by more than `e^_RISE`."""
+        start, drift = self.origins
+        length = max(self.log_size + self.shift, 1.0)
+        # The slope of s: that of the start's exponent, and the tangent's. Where H does not see, η/ℓ keeps entries that
+        # start at 0 shrinking; a start that is far from 0 in units of 1/α carries s along by itself, and then η should
+        # stay.
+        outward = self.s / length
+        if self.moved:
+            outward += drift - start / length
+        self.ceiling = self.below + self.size
+        self.ceiling += _RISE
+        self.ahead = self.s + self.along
+        more, reach = self.tangent(outward)
+        tangent = self.eta / length + more
+        self.step *= min(max(self._ratio(), 0.3), _LONGER) if self.fresh else 1.0
+        if reach < self.step:
+            staying, other = self.tangent(drift)
+            if other > reach:
+                tangent, reach = staying, other
+            self.step = min(self.step, reach)
+        self.back, self.undone = (self.shift, self.eta, self.newton, tangent), math.inf
+        self._move(self.eta + self.newton, tangent, self.step)
+
+    def tangent(self, outward: Vector | float) -> tuple[Vector, float]:
+        """`H⁻¹ Q (θ − W s′)` where s has the slope s′ by itself, and how far an entry that is visible, or becomes so,
+        lets us go."""
+        still = self.weight * outward
+        np.subtract(self.theta, still, out=still)
+        found = self.solve(np.dot(self.basis, still))
+        slope = np.dot(found, self.basis)
+        slope += outward
+        faster = np.abs(slope)
+        faster -= 1
+        room = self.ceiling - np.sign(slope) * self.ahead
+        np.maximum(room, 0.3, out=room)
+        faster /= room
+        fastest = float(_largest(faster))
+        return found, 1 / fastest if fastest > 0 else math.inf
+
+    def _move(self, eta: Vector, tangent: Vector, by: float) -> None:
+        by = min(by, -self.shift)
+        self.factor = None  # it was that of another shift
+        self.shift = 0.0 if by >= -self.shift else self.shift + by
+        self.eta = eta + by * tangent
+        self.fresh, self.trial, self.current = True, 0.0, False
+
+    def correct(self, tol: float) -> None:
+        """The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays."""
+        at_target = self.shift >= 0
+        change, t = self.change, 1.0
+        growing = (change > self.below).nonzero()[0]
+        if growing.size:
+            rates = self.below[growing] + self.wrong[growing]
+            rates /= change[growing]
+            t = float(rates.min())
+        if not t < 0.999:
+            worst = int(np.argmax(self.wrong))
+            t = float(self.wrong[worst] / -change[worst]) if change[worst] < 0 and math.isfinite(self.error) else 1.0
+        if not (math.isfinite(t) and t > 0):
+            t = 1.0
+        missing = self.norm / self.scale
+        # The step squares the error, and so does the correction after it.
+        self.close = at_target and (
+            missing <= tol or (self.error <= _NEAR and (missing <= math.sqrt(tol) or self.error**4 <= _SQUARED * tol))
+        )
+        if self.fresh and not at_target:
+            self.step *= min(max(self._ratio(), 0.3), 1.0)
+        self.back = (self.shift, self.eta, self.newton, self.newton)
+        self.slope = float(self.newton @ self.residual)
+        self.eta = self.eta + t * self.newton
+        self.fresh, self.trial, self.current = False, t, False
+        self.arrived += at_target
+
+    def prove(self, tol: float) -> HostLimit:
+        """The limit: θ(η), corrected so that it satisfies the equations to rounding, with its certificate.
+
+        Newton's last matrix is near enough for that.
+        """
+        if self.shift != 0:
+            self.shift, self.current, self.factor = 0.0, False, None
+        if not self.current:
+            self.evaluate()
+        self.proofs += 1
+        if self.factor is None:
+            self.factorise(self.floor())
+        weights = np.where(self.squared > self.low, self.weight, 0)
+        theta, residual, norm, self.correction = self.theta, self.residual, self.norm, 0.0
+        for _ in range(_MOST_CORRECTIONS):
+            relative = np.dot(self.solve(residual), self.basis)
+            relative *= weights > 0
+            corrected = theta - weights * relative
+            after = np.dot(self.basis, corrected) - self.target
+            left, moved = math.sqrt(np.dot(after, after)), float(_largest(np.abs(relative)))
+            self.correction = max(self.correction, moved)
+            if not (left < 0.5 * norm and moved <= 1e-3):
+                break
+            theta, residual, norm = corrected, after, left
+            if left <= 4 * _EPS * self.scale:
+                break
+        return self._limit(theta, tol)
+
+    def _limit(self, theta: Vector, tol: float) -> HostLimit:
+        dtype = self.problem.dtype
+        theta = np.ldexp(theta, self.exponent2)
+        if self.seen is not None:
+            whole = doubled(self.theta0).copy()
+            whole[self.seen] = theta
+            theta = whole
+        log_scale = float(self.given.log_exponent_unit(dtype)) - self.by
+        theta, coordinates = theta.astype(dtype, copy=False), np.zeros_like(self.problem.row_space.target)
+        coordinates[: self.eta.size] = self.eta * math.exp(log_scale)
+        certificate = certify(self.problem, self.given, theta, self.theta0, coordinates)
+        if not np.isfinite(theta).all():
+            ended: Ended = "nonfinite"
+        elif certificate.violation <= tol:
+            ended = "converged"
+        else:
+            ended = "stalled" if self.stalled or self.arrived >= _MOST_ARRIVALS else "max_steps"
+        return HostLimit(theta, coordinates, certificate, self.steps, self.evaluations, ended)
+
+    def follow(self, tol: float, max_steps: int) -> HostLimit:
+        """Go on until the limit is proven, or for so many steps."""
+        with np.errstate(all="ignore"):
+            if self.eta.size == 0:
+                return self._limit(self.start, tol)
+            budget = self.steps + max_steps
+            while self.steps < budget and not self.stalled and self.arrived < _MOST_ARRIVALS:
+                self.advance(tol)
+                if self.close:
+                    limit = self.prove(tol)
+                    # What the correction leaves is of its square: the certificate may bear more than θ should.
+                    if limit.ended == "converged" and (self.correction <= _SHARP or self.proofs > _MOST_PROOFS):
+                        return limit
+                    # Where Newton's steps have no more to gain, rounding is what remains; near the tolerance, it may
+                    # fall out one way or the other.
+                    hopeless = not limit.certificate.violation <= _LUCK * tol
+                    self.refused += hopeless and self.error <= _NEAR and self.norm > 0.5 * self.least
+                    self.least = min(self.least, self.norm)
+                    self.stalled = self.stalled or self.refused > _MOST_REFUSALS
+            shift = self.shift
+            limit = self.prove(tol)
+            if shift < 0:  # not there yet
+                self.shift, self.current, self.factor = shift, False, None
+            return limit
+
+
+def _profile(geo: AbstractExponentialGeometry) -> Callable[[Vector], tuple[Vector, Vector]]:
+    """`Θ/Θ′` and `ln Θ′` of an exponent, where `θ = e^(−ℓ) Θ(s)`."""
+    if hasattr(geo, "profile"):
+        return geo.profile
+    unit = geo.shifted(-geo.log_sparsity)
+
+    def profile(s: Vector) -> tuple[Vector, Vector]:
+        near = np.clip(s, -40, 40)  # beyond, it is exponential in every digit
+        return unit.from_exponent(near) * np.exp(-unit.log_weight(near)), unit.log_weight(s)
+
+    return profile
+
+
+def follow(
+    problem: LinearRegression,
+    geo: AbstractExponentialGeometry,
+    theta0: Vector,
+    tol: float,
+    max_steps: int,
+) -> HostLimit:
+    """The limit from θ₀, at the end of the straight path."""
+    return Path(problem, geo, theta0).follow(tol, max_steps)
+
+
+def follow_many(
+    problem: LinearRegression,
+    geos: Sequence[AbstractExponentialGeometry],
+    theta0: Vector,
+    tol: float,
+    max_steps: int,
+) -> list[HostLimit]:
+    """The limits from θ₀ of members of one family, each followed from its neighbour, in the order given.
+
+    `max_steps`: for each of them.
+    """
+    limits: dict[int, HostLimit] = {}
+    path: Path | None = None
+    for index in sorted(range(len(geos)), key=lambda index: float(geos[index].log_sparsity)):
+        geo = geos[index]
+        if path is None:
+            path = Path(problem, geo, theta0, straight=False)
+        else:
+            path.retarget(geo)
+        steps, evaluations = path.steps, path.evaluations
+        limit = path.follow(tol, min(max_steps, _PATIENCE))
+        spent, evaluated = path.steps - steps, path.evaluations - evaluations
+        if limit.ended != "converged" and spent < max_steps:
+            # A tiny start bends this path sharply where α|θ₀| ~ 1. The straight one has no bend.
+            afresh = Path(problem, geo, theta0)
+            other = afresh.follow(tol, max_steps - spent)
+            spent, evaluated = spent + afresh.steps, evaluated + afresh.evaluations
+            if other.ended == "converged":
+                limit, path, afresh.straight = other, afresh, False
+        limits[index] = replace(limit, steps=spent, evaluations=evaluated)
+    return [limits[index] for index in range(len(geos))]
