@@ -75,7 +75,7 @@ def _split(x) -> tuple[Array, Array]:
     return sign, sign * x
 
 
-class Gated(ht.geometry.AbstractStaticGeometry):
+class Gated(ht.geometry.AbstractGeometry):
     """`g⁻¹(θ) = 1[|θ| < τ] + α|θ|`: HAM's with the gradient step below τ only."""
 
     alpha: Float[Array, ""]

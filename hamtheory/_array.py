@@ -92,12 +92,15 @@ class Struct:
         raise dataclasses.FrozenInstanceError(f"{type(self).__name__} is immutable: {name!r} cannot be deleted")
 
 
+def _array_fields(struct: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(struct) if not field.metadata.get("static")]
+
+
 def leaves(value: Any) -> Iterator[Any]:
     """The numbers and arrays in a `Struct`, a tuple, a list or a dictionary, however deep."""
     if isinstance(value, Struct):
-        for field in dataclasses.fields(value):
-            if not field.metadata.get("static"):
-                yield from leaves(getattr(value, field.name))
+        for name in _array_fields(value):
+            yield from leaves(getattr(value, name))
     elif isinstance(value, (list, tuple)):
         for entry in value:
             yield from leaves(entry)
@@ -166,8 +169,7 @@ def replaced(struct: Any, **fields: Any) -> Any:
 def mapped(function: Callable[[Any], Any], struct: Any) -> Any:
     """A `Struct` with the function applied to each of its numbers and arrays."""
     if isinstance(struct, Struct):
-        names = [field.name for field in dataclasses.fields(struct) if not field.metadata.get("static")]
-        return replaced(struct, **{name: mapped(function, getattr(struct, name)) for name in names})
+        return replaced(struct, **{name: mapped(function, getattr(struct, name)) for name in _array_fields(struct)})
     if isinstance(struct, (list, tuple)):
         return type(struct)(mapped(function, entry) for entry in struct)
     if isinstance(struct, dict):

@@ -1,14 +1,12 @@
 """What there is to know of the sign flips of each entry, along any path."""
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from ._array import Array
+from ._array import Array, Struct, namespace
 
 
-class Flips(eqx.Module):
+class Flips(Struct):
     """The sign flips of every entry along a path; see `hamtheory.signs`.
 
     A zero has no sign of its own: an entry keeps the last one that it had. So leaving a start at zero is no flip.
@@ -18,47 +16,49 @@ class Flips(eqx.Module):
     Source: own; counted in [jacobs2026ham], Fig. 2.
     """
 
-    initial: Int[Array | np.ndarray, "*shape"]
-    sign: Int[Array | np.ndarray, "*shape"]
-    gross: Int[Array | np.ndarray, "*shape"]
-    first: Shaped[Array | np.ndarray, "*shape"]
-    last: Shaped[Array | np.ndarray, "*shape"]
+    initial: Int[Array, "*shape"]
+    sign: Int[Array, "*shape"]
+    gross: Int[Array, "*shape"]
+    first: Shaped[Array, "*shape"]
+    last: Shaped[Array, "*shape"]
 
     @property
-    def never(self) -> Bool[Array | np.ndarray, "*shape"]:
+    def never(self) -> Bool[Array, "*shape"]:
         """Whether an entry has never flipped."""
         return self.gross == 0
 
     @property
-    def net(self) -> Bool[Array | np.ndarray, "*shape"]:
+    def net(self) -> Bool[Array, "*shape"]:
         """Whether an entry has another sign than at first: an odd number of flips."""
         return self.gross % 2 == 1
 
     @property
-    def flipped_back(self) -> Bool[Array | np.ndarray, "*shape"]:
+    def flipped_back(self) -> Bool[Array, "*shape"]:
         """Whether an entry has flipped, and has its first sign again."""
         return (self.gross > 0) & ~self.net
 
 
 def sign_of(values: Array) -> Array:
-    return jnp.sign(values).astype(jnp.int8)
+    return namespace(values).sign(values).astype(np.int8)
 
 
 def unflipped(signs: Array, never: Array) -> Flips:
     """Before anything has happened. `never`: the time or step that says so."""
-    count, when = jnp.zeros(signs.shape, jnp.int32), jnp.broadcast_to(never, signs.shape)
+    xp = namespace(signs, never)
+    count, when = xp.zeros(signs.shape, np.int32), xp.broadcast_to(never, signs.shape)
     return Flips(signs, signs, count, when, when)
 
 
 def observed(flips: Flips, values: Array, step: Array) -> Flips:
     """The flips after another step, which led to these values."""
+    xp = namespace(values)
     now = sign_of(values)
-    sign = jnp.where(now == 0, flips.sign, now)
+    sign = xp.where(now == 0, flips.sign, now)
     flipped = flips.sign * sign < 0
     return Flips(
-        initial=jnp.where(flips.initial == 0, sign, flips.initial),
+        initial=xp.where(flips.initial == 0, sign, flips.initial),
         sign=sign,
-        gross=flips.gross + flipped.astype(jnp.int32),
-        first=jnp.where(flipped & (flips.gross == 0), step, flips.first),
-        last=jnp.where(flipped, step, flips.last),
+        gross=flips.gross + flipped.astype(np.int32),
+        first=xp.where(flipped & (flips.gross == 0), step, flips.first),
+        last=xp.where(flipped, step, flips.last),
     )

@@ -84,5 +84,3 @@ def _power_of_two(size: float, dtype: Any) -> float:
     if not np.isfinite(size) or size == 0 or 1 / most <= size <= most:
         return 1.0
     return float(np.exp2(np.round(np.log2(float(size)))))
-
-

@@ -15,11 +15,10 @@ def is_traced(*values: Any) -> bool:
     if "jax" not in sys.modules:
         return False
     import jax
+    from jax.core import Tracer
 
     found = (leaf for value in values for leaf in leaves(value))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in found):
-        return True
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return any(isinstance(leaf, Tracer) for leaf in (*found, *jax.tree.leaves(values)))
 
 
 def default_float(xp: Any) -> np.dtype:
@@ -51,7 +50,7 @@ def real_array(value: Any, name: str, ndim: int | None = None) -> Array:
 def _numpy_array(value: Any, name: str) -> np.ndarray:
     """`value` as an array of NumPy's, float32 or float64."""
     if isinstance(value, np.ma.MaskedArray):
-        value = value.astype(np.float64).filled(np.nan) if np.any(value.mask) else value.data
+        value = np.ma.filled(value.astype(np.float64), np.nan) if np.any(value.mask) else value.data
     if hasattr(value, "to_numpy"):  # pandas, whose nullable columns are objects to NumPy
         value = _of_pandas(value, name)
     if isinstance(value, (list, tuple)) and is_jax(value):
@@ -177,7 +176,7 @@ def times(ts: Any, dtype: Any) -> Array:
     ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(dtype)
     if ts.size == 0:
         raise ValueError("ts must hold at least one time; got none")
-    if not is_traced(ts) and (float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
+    if not is_traced(ts) and (float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts, float)) <= 0)):
         raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
     return ts
 

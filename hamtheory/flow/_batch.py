@@ -27,7 +27,7 @@ from jaxtyping import Float, Int, Real
 
 from .._array import ArrayLike
 from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
-from .._device import device_engine, finite, real_array
+from .._device import device_engine, times
 from .._flips import Flips
 from .._types import Times
 from .._validate import count, tolerance
@@ -121,9 +121,7 @@ def solve_flows(
     if solver is not None and solver not in explicit:
         raise ValueError(f"solver must be one of {', '.join(explicit)}, or None; got {solver!r}")
     if ts is not None:
-        ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(dtype)
-        if ts.size == 0 or float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0):
-            raise ValueError(f"ts must be increasing times that are at least 0, at least one; got {np.asarray(ts)}")
+        ts = times(ts, dtype)
     as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
     tol = tolerance(tol, "tol", dtype, 16)
     plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")), flips)

@@ -3,9 +3,8 @@
 from typing import TypeVar
 
 import jax.numpy as jnp
-import numpy as np
 
-from .._device import device_engine, finite, nonnegative_number, positive, real_array, start, strength
+from .._device import device_engine, nonnegative_number, positive, start, strength, times
 from .._result import Result, throw_unless
 from .._validate import count, is_traced, tolerance
 from ..limit._device import solve_limit
@@ -74,11 +73,7 @@ def _plan(problem, ts, rtol, atol, solver, dt, tol, save, max_steps, progress) -
     if ts is not None:
         if save == "steps":
             raise ValueError("give either ts or save='steps', not both")
-        ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(dtype)
-        if ts.size == 0:
-            raise ValueError("ts must hold at least one time; got none")
-        if not is_traced(ts) and (float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
-            raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
+        ts = times(ts, dtype)
     as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
     # Errors in stiff directions hover at the integrator's tolerance: converging to tol takes a tighter one.
     tighter = min(1.0, 0.1 * tol / rtol) if ts is None else 1.0

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ._host_flows import Flow
-from ._host_integrators import SCIPY, Stepper, stepper
+from ._host_integrators import SCIPY, stepper
+from ._host_stepper import Stepper
 
 Array = Any
 LOGARITHMIC_TIMES = 640  # about 30 a decade
@@ -67,6 +68,7 @@ def integrate(
     reach = times[-1]
     if until_converged and dt is not None:
         reach = math.inf
+    method = method if reach > 0 else None
     inner = stepper(method, flow, flow.first_step(), reach, flow.tolerance, None if dt is None else dt / unit)
     steps_only = save == "steps" and until_converged
     saved_times, saved = [], []
@@ -131,8 +133,9 @@ def integrate(
         saved.append(np.broadcast_to(state, (times.size - k, state.size)))
         now = times[-1]
     at, path = np.concatenate(saved_times or [np.zeros(0)]), np.concatenate(saved or [np.zeros((0, state.size))])
+    physical = at * unit if ts is None else np.asarray(ts, float)[: at.size]
     if at.size == 0 or at[-1] < now:
-        at, path = np.append(at, now), np.concatenate([path, state[None]])
+        at, path, physical = np.append(at, now), np.concatenate([path, state[None]]), np.append(physical, now * unit)
     theta = flow.points(now, state)
     if ended != "nonfinite" and not np.isfinite(theta).all():
         ended = "nonfinite"
@@ -144,12 +147,12 @@ def integrate(
         "jacobians": inner.jacobians,
     }
     return Trajectory(
-        at * unit,
+        physical,
         flow.physical_state(path),
         _thetas(flow, at, path),
         flow.physical_state(state),
         theta,
-        now * unit,
+        float(physical[-1]),
         ended,
         worst,
         counts,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._host_integrators import Stepper
+from ._host_stepper import Stepper
 
 Array = Any
 _HALVINGS = 24  # two crossings closer than 1e-7 of a step are none

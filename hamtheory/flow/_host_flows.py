@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._host_jacobians import DiagonalPlusLowRank, Symmetric
+from ._host_jacobians import Symmetric
 
 Array = Any
 
@@ -20,6 +20,7 @@ class Flow:
     `time_unit`: t over natural time. `size`: the natural size of θ, its unit.
     """
 
+    time_unit: float
     autonomous = True
     has_projection = True
 
@@ -37,8 +38,7 @@ class Flow:
         self.lift_t = self.lift.T
         self.target = self.relative * (target / self.size)
         self.strength = stiffest / math.sqrt(problem.n)  # the fastest rate of gradient descent, under a root
-        norm = _norm(problem.y)
-        self._residual_unit = stiffest * self.size / (norm or 1.0)
+        self._residual_unit = stiffest * self.size / (euclidean(problem.y) or 1.0)
         self.start = np.zeros(rank)
 
     def initial(self) -> Array:
@@ -108,8 +108,7 @@ class _RowSpaceFlow(Flow):
         self.origin = origin if np.any(origin) else None
         self.time_unit = mirror_size / self.size / self.strength / self.strength
         # Errors are those of θ, relative to its size: what an error in λ makes of it where θ is large.
-        self._per_tolerance = mirror_size * metric / self.size / self.tolerance
-        self._weights = self.relative * self._per_tolerance
+        self._error_unit = mirror_size * metric / self.size
 
     def mirrored(self, state: Array) -> Array:
         mirrored = (state * self.mirror_size) @ self.lift
@@ -126,15 +125,17 @@ class _RowSpaceFlow(Flow):
         raise NotImplementedError
 
     def weights(self, state):
-        return self._weights
+        # Under weight decay λ grows without bound, and its rounding with it.
+        rounding = 8 * np.finfo(float).eps * euclidean(self.relative * state) * self._error_unit
+        return self.relative * (self._error_unit / max(self.tolerance, rounding))
 
     def norm(self, weighted):
         if weighted.ndim == 1:
-            return _norm(weighted)
+            return euclidean(weighted)
         return math.sqrt(np.max(np.einsum("ij,ij->i", weighted, weighted)))
 
     def error(self, error, weights):
-        return float(np.max(np.abs(error @ self.lift))) * self._per_tolerance
+        return float(np.max(np.abs(error @ self.lift)) * np.max(weights, initial=0))
 
     def physical_state(self, state):
         return state * (self.relative * self.mirror_size)
@@ -146,18 +147,18 @@ class _RowSpaceFlow(Flow):
         return mirrored, 8 * np.finfo(float).eps * (origin + size)
 
     def residual(self, state, velocity):
-        return self._residual_unit * _norm(velocity)
+        return self._residual_unit * euclidean(velocity)
 
     def has_settled(self, t, state, velocity):
         if self.residual(state, velocity) > 10 * self.tolerance:
             return False
-        return self.norm(self.linearise(t, state).inverse(velocity) * self._weights) <= 0.1
+        return self.error(self.linearise(t, state).inverse(velocity), self.weights(state)) <= 0.1
 
     def fastest_rate(self):
         return self.metric * self.mirror_size / self.size
 
     def first_step(self):
-        speed = _norm(self.relative * self.velocity(0.0, self.start))
+        speed = euclidean(self.relative * self.velocity(0.0, self.start))
         return min(0.01 / speed if speed > 0 else 1.0, 0.1 / self.fastest_rate())
 
 
@@ -217,9 +218,11 @@ class ExponentialDualFlow(_RowSpaceFlow):
         """|z|, ln γ_t and the sign of θ."""
         z = 2 * self.mirrored(state)
         log = self.log_gamma if self._rate == 0 else self.log_gamma - self._rate * np.asarray(t)[..., None]
-        if self.balanced_sign is None:
-            return np.abs(z), log, z
-        return np.where(self.balanced, self.balanced_sign * z, np.abs(z)), log, np.where(self.balanced, self.balanced_sign, z)
+        size, sign = np.abs(z), z
+        if self.balanced_sign is not None:
+            size = np.where(self.balanced, self.balanced_sign * z, size)
+            sign = np.where(self.balanced, self.balanced_sign, sign)
+        return size, log, sign
 
     def points(self, t, state):
         size, log, sign = self._exponents(t, state)
@@ -265,163 +268,37 @@ class ProductFlow(ExponentialDualFlow):
             start = np.where(balanced, np.where(self.difference == 0, 1.0, -1.0), logs[0] - logs[1])
         super().__init__(problem, theta0, log_gamma, start, balanced, weight_decay, tolerance)
 
-    def factors(self, t: Array, states: Array) -> tuple[Array, Array]:
-        """m and w at physical times and states λ, (times, d) each."""
+    def sums(self, t: Array, states: Array) -> tuple[Array, Array]:
+        """m + w and m − w at physical times and states λ, (times, d) each."""
         half = states @ self.basis
         decay = 2 * self.weight_decay * np.asarray(t)[..., None]
-        first, second = self.sum * np.exp(half - decay), self.difference * np.exp(-half - decay)
-        return (first + second) / 2, (first - second) / 2
+        return self.sum * np.exp(half - decay), self.difference * np.exp(-half - decay)
 
     def is_at_rest(self, theta):
         # A balanced coordinate keeps its sign, and a dead one its zero: the flow minimises over what is left.
         if self.balanced_sign is None:
             return False
-        gradient = _gradient(self, theta / self.size)  # over size · strength²
-        unit = 1 / self.strength**2
-        step = theta / self.size - gradient
-        penalty = 2 * self.weight_decay * unit / self.size
+        theta = theta / self.size
+        step = theta - natural_gradient(self, theta)
+        penalty = 2 * self.weight_decay / self.size / self.strength / self.strength
         shrunk = np.sign(step) * np.maximum(np.abs(step) - penalty, 0)
         sign = np.where(np.isfinite(self.log_gamma), self.balanced_sign, 0.0)
         target = np.where(self.balanced & (shrunk * sign <= 0), 0, shrunk)
         scale = np.max(np.abs(self.target @ self.lift))
-        residual = self._residual_unit * _norm(self.lift @ (theta / self.size) - self.target)
+        residual = self._residual_unit * euclidean(self.lift @ theta - self.target)
         missing = residual
         if self.weight_decay > 0:
-            missing = np.max(np.abs(theta / self.size - shrunk)) / (scale or 1.0)
+            missing = np.max(np.abs(theta - shrunk)) / (scale or 1.0)
         condition = 1 / np.min(self.relative, initial=1.0)
-        return bool(
-            np.max(np.abs(theta / self.size - target)) <= 1e-3 * scale * missing / (condition * theta.size**0.5)
-        )
+        return bool(np.max(np.abs(theta - target)) <= 1e-3 * scale * missing / (condition * theta.size**0.5))
 
 
-class PrimalFlow(Flow):
-    """`dθ/dt = −g_t⁻¹(θ) ⊙ ∇f(θ) − cθ` in θ itself: d numbers, any weight decay."""
-
-    def __init__(self, problem, geo, theta0, weight_decay=0.0, tolerance=1e-9, absolute=None):
-        super().__init__(problem, theta0, tolerance)
-        self.geo, self.weight_decay = geo, float(weight_decay)
-        self.has_projection = self.weight_decay == 0
-        size = np.full(problem.d, self.size)
-        self.metric, mirrored = geo.inverse_metric(size), geo.mirror_map(size)
-        self.metric = float(np.max(self.metric))
-        self.time_unit = 1 / self.metric / self.strength / self.strength
-        # An error of one dual unit at zero, where the metric, and with it what an error in θ means, is smallest.
-        at_zero = mirrored * (geo.inverse_metric(np.zeros(problem.d)) / self.size)
-        self.floor = np.minimum(1.0, np.maximum(at_zero, np.finfo(float).tiny))
-        self._absolute = self.floor * (tolerance if absolute is None else absolute)
-        moved = geo.decayed(0.0, self.weight_decay)[0] if self.weight_decay else geo
-        self.autonomous = moved is geo
-        self._rate = float(np.max(geo.decayed(0.0, self.weight_decay)[1])) * self.time_unit if self.weight_decay else 0.0
-        self.start = self.theta0 / self.size
-
-    def _inverse_metric(self, t, state):
-        geo = self.geo
-        if not self.autonomous:
-            geo, _ = geo.decayed(np.asarray(t)[..., None] * self.time_unit, self.weight_decay)
-        return geo.inverse_metric(state * self.size) * (1 / self.metric)
-
-    def velocity(self, t, state):
-        return -self._inverse_metric(t, state) * _gradient(self, state) - self._rate * state
-
-    def linearise(self, t, state):
-        nudge = 1e-6 * (np.abs(state) + self.floor)
-        slope = (self._inverse_metric(t, state + nudge) - self._inverse_metric(t, state - nudge)) / (2 * nudge)
-        diagonal = self._rate + slope * _gradient(self, state)
-        return DiagonalPlusLowRank(diagonal, self._inverse_metric(t, state), self.lift, np.ones(1))
-
-    def weights(self, state):
-        return 1 / (self._absolute + self.tolerance * np.abs(state))
-
-    def norm(self, weighted):
-        return float(np.max(np.abs(weighted)))
-
-    def points(self, t, state):
-        return state * self.size
-
-    def physical_state(self, state):
-        return state * self.size
-
-    def signals(self, t, state):
-        return state, 0.0
-
-    def residual(self, state, velocity):
-        return 0.0 if self.weight_decay else self._residual_unit * _norm(self.lift @ state - self.target)
-
-    def fastest_rate(self):
-        return 1.0
-
-    def first_step(self):
-        speed = self.norm(self.velocity(0.0, self.start))
-        return min(0.01 / speed if speed > 0 else 1.0, 0.1)
-
-
-class MirrorFlow(Flow):
-    """`dR′(θ)/dt = −∇f(θ) − cθ/g⁻¹(θ)` in R′(θ): d numbers, weight decay of a geometry that it does not move.
-
-    Smoother than in θ: where the metric has a kink, so has the velocity there, and here only its derivative.
-    """
-
-    def __init__(self, problem, geo, theta0, weight_decay=0.0, tolerance=1e-9):
-        super().__init__(problem, theta0, tolerance)
-        self.geo, self.weight_decay = geo, float(weight_decay)
-        self.has_projection = self.weight_decay == 0
-        size, origin = np.full(problem.d, self.size), np.asarray(geo.mirror_map(self.theta0), float)
-        self.mirror_size = max(float(np.max(geo.mirror_map(size))), float(np.max(np.abs(origin))))
-        self.metric = float(np.max(geo.inverse_metric(size)))
-        self.time_unit = self.mirror_size / self.size / self.strength / self.strength
-        rate = geo.decayed(0.0, self.weight_decay)[1] if self.weight_decay else 0.0
-        self._rate = float(np.max(rate)) * self.time_unit
-        self.start = origin / self.mirror_size
-        self._weights = np.full(problem.d, self.mirror_size * self.metric / self.size / self.tolerance)
-
-    def points(self, t, state):
-        return self.geo.inverse_mirror_map(state * self.mirror_size)
-
-    def _decay(self, theta):
-        return theta / self.geo.inverse_metric(theta) * (1 / self.mirror_size)
-
-    def velocity(self, t, state):
-        theta = self.points(t, state)
-        velocity = -_gradient(self, theta * (1 / self.size))
-        return velocity - self._rate * self._decay(theta) if self._rate else velocity
-
-    def linearise(self, t, state):
-        slope = self.geo.inverse_metric(self.points(t, state)) * (self.mirror_size / self.size)
-        nudge = 1e-6 * (np.abs(state) + 1e-3)
-        above, below = (self._decay(self.points(t, state + sign * nudge)) for sign in (1, -1))
-        return DiagonalPlusLowRank(self._rate * (above - below) / (2 * nudge), np.ones(1), self.lift, slope)
-
-    def weights(self, state):
-        return self._weights
-
-    def norm(self, weighted):
-        return float(np.max(np.abs(weighted)))
-
-    def physical_state(self, state):
-        return state * self.mirror_size
-
-    def signals(self, t, state):
-        return state, 0.0
-
-    def residual(self, state, velocity):
-        if self.weight_decay:
-            return 0.0
-        return self._residual_unit * _norm(self.lift @ (self.points(0.0, state) / self.size) - self.target)
-
-    def fastest_rate(self):
-        return self.metric * self.mirror_size / self.size
-
-    def first_step(self):
-        speed = self.norm(self.velocity(0.0, self.start))
-        return min(0.01 / speed if speed > 0 else 1.0, 0.1 / self.fastest_rate())
-
-
-def _gradient(flow: Flow, state: Array) -> Array:
+def natural_gradient(flow: Flow, state: Array) -> Array:
     """∇f in natural units."""
     return (state @ flow.lift_t - flow.target) @ flow.lift
 
 
-def _norm(vector: Array) -> float:
+def euclidean(vector: Array) -> float:
     """The Euclidean norm; the squares neither overflow nor underflow."""
     largest = float(np.max(np.abs(vector), initial=0))
     if not (0 < largest < math.inf):

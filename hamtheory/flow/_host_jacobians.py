@@ -60,7 +60,7 @@ class Symmetric:
 class DiagonalPlusLowRank:
     """A Jacobian `−diag(p) − diag(l) BᵀB diag(r)` in d dimensions, by Woodbury's formula: no d × d matrix."""
 
-    patience, costs_a_solver = 5, True
+    patience, costs_a_solver = 3, True
 
     def __init__(self, diagonal: Array, left: Array, factor: Array, right: Array):
         self._p, self._left, self._factor, self._right = diagonal, left, factor, right

@@ -1,5 +1,235 @@
 """Flows by NumPy and SciPy, of one problem at a time."""
 
-from ._device import product_flow, solve_flow
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
-__all__ = ["product_flow", "solve_flow"]
+import numpy as np
+
+from .. import metrics
+from .._array import in_dtype, quiet, replaced
+from .._result import Result, throw_unless
+from .._units import Units, in_units, scaled
+from .._validate import count, nonnegative_number, positive, start, strength, times, tolerance
+from ..geometry import Hypentropy
+from ..problem import LinearRegression
+from ..problem._regression import without_truth
+from ._host import Trajectory, integrate
+from ._host_flows import DualFlow, ExponentialDualFlow, Flow, ProductFlow
+from ._host_primal import MirrorFlow, PrimalFlow
+from ._result import FlowResult, ProductFlowResult
+
+_REACH = 16
+_SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to integrate, and what: `make(tolerance)` is the flow, `options` those of `integrate`."""
+
+    make: Callable[[float], Flow]
+    tolerance: float
+    options: dict[str, Any]
+    unit: float  # t over the time of the flow
+
+    def sharper(self, rtol: float) -> "Plan":
+        """The same with a tolerance of at most `rtol`."""
+        options = {**self.options, "max_steps": 4 * self.options["max_steps"], "save": "log", "report": None}
+        return replace(self, tolerance=min(self.tolerance, rtol), options=options)
+
+    def run(self, **more: Any) -> tuple[Flow, Trajectory]:
+        """The flow, and its trajectory in its own units."""
+        flow = self.make(self.tolerance)
+        return flow, integrate(flow, **self.options, **more)
+
+
+def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, atol, **options) -> FlowResult:
+    """As the public one, which has its text."""
+    problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    theta0 = start(theta0, problem.d, problem.dtype)
+    beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
+    if decays:
+        geo.decayed(0.0, float(beta))  # a geometry that knows no weight decay says so here
+    if coordinates not in (None, "primal", "dual"):
+        raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
+    is_dual_under_decay = geo.log_decaying_scale() is not None
+    if coordinates == "dual" and decays and not is_dual_under_decay:
+        raise ValueError(
+            f"coordinates='dual' needs weight_decay=0 for {type(geo).__name__}: weight decay leaves the row space; use "
+            "'primal'"
+        )
+    units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
+    inner_decay = float(beta) / units.time
+    relative, absolute, options = _checked(problem, units, rtol, atol, options)
+
+    def make(within: float) -> Flow:
+        if coordinates == "primal":
+            return PrimalFlow(inner, inner_geo, inner_start, inner_decay, within, absolute * within / relative)
+        if not decays:
+            return DualFlow(inner, inner_geo, inner_start, within)
+        if is_dual_under_decay:
+            return ExponentialDualFlow.of_geometry(inner, inner_geo, inner_start, inner_decay, within)
+        return MirrorFlow(inner, inner_geo, inner_start, inner_decay, within)
+
+    def certificate(state, theta) -> metrics.Certificate:
+        if coordinates == "primal" or decays:
+            found = metrics.nearest_coordinates(inner, inner_geo, theta, inner_start)
+        else:
+            found = np.pad(state, (0, inner.row_space.target.size - state.size))
+        return metrics.certify(inner, inner_geo, theta, inner_start, found)
+
+    def violation(t, state, theta) -> float:
+        theta = theta.astype(problem.dtype)
+        if decays:
+            return float(metrics.relative_stationarity(inner, inner_geo, theta, inner_decay))
+        return float(certificate(state, theta).violation)
+
+    plan = Plan(make, relative, options | {"violation": violation}, 1 / units.time)
+    _, found = plan.run()
+    result = _result(problem, units, plan, found, None if decays else certificate)
+    return _thrown(result, throw, "solve_flow")
+
+
+def product_flow(problem, m0, w0, *, weight_decay, throw, rtol, atol, **options) -> ProductFlowResult:
+    """As the public one, which has its text."""
+    problem = without_truth(problem)
+    m0, w0 = (start(factor, problem.d, problem.dtype, label) for factor, label in ((m0, "m0"), (w0, "w0")))
+    beta = float(nonnegative_number(weight_decay, "weight_decay"))
+    with quiet():
+        gamma = np.maximum(np.abs((m0 - w0) * (m0 + w0)) / 2, np.finfo(problem.dtype).tiny)
+    geo = Hypentropy(gamma=gamma)
+    units, inner, inner_geo, inner_start = in_units(problem, geo, m0 * w0)
+    root = problem.dtype.type(math.sqrt(units.theta))
+    alive = (m0 != 0) | (w0 != 0)
+    reachable = inner if alive.all() else LinearRegression(np.where(alive, inner.X, 0), inner.y)
+    inner_decay = beta / units.time
+    relative, _, options = _checked(problem, units, rtol, atol, options)
+
+    def certificate(state, theta) -> metrics.Certificate:
+        found = metrics.nearest_coordinates(reachable, inner_geo, theta, inner_start)
+        proof = metrics.certify(reachable, inner_geo, theta, inner_start, found)
+        return replaced(proof, residual=metrics.relative_distance_to_least_squares(inner, theta))
+
+    def violation(t, state, theta) -> float:
+        theta = theta.astype(problem.dtype)
+        if beta:
+            return float(metrics.relative_stationarity(inner, inner_geo, theta, inner_decay))
+        return float(certificate(state, theta).violation)
+
+    def make(within: float) -> Flow:
+        return ProductFlow(inner, m0 / root, w0 / root, inner_decay, within)
+
+    plan = Plan(make, relative, options | {"violation": violation}, 1 / units.time)
+    flow, found = plan.run()
+    assert isinstance(flow, ProductFlow)
+    states = tuple((factor * root).astype(problem.dtype) for factor in flow.sums(found.ts, found.states))
+    result = _result(problem, units, plan, replace(found, states=states), None if beta else certificate)
+    return _thrown(ProductFlowResult(**{name: getattr(result, name) for name in _FIELDS}), throw, "product_flow")
+
+
+_FIELDS = ("ts", "thetas", "theta", "loss", "residual", "duality_gap", "result", "stats", "states", "how")
+
+
+def _checked(problem, units: Units, rtol, atol, options: dict[str, Any]) -> tuple[float, float, dict[str, Any]]:
+    """The tolerances, and what `integrate` is told."""
+    dtype, ts, dt, solver = problem.dtype, options["ts"], options["dt"], options["solver"]
+    rtol, atol = tolerance(rtol, "rtol", dtype, _REACH), tolerance(atol, "atol", dtype, 0)
+    tol = rtol if options["tol"] is None else tolerance(options["tol"], "tol", dtype, _REACH)
+    if options["save"] not in ("log", "steps"):
+        raise ValueError(f"save must be 'log' or 'steps'; got {options['save']!r}")
+    if ts is not None:
+        if options["save"] == "steps":
+            raise ValueError("give either ts or save='steps', not both")
+        ts = times(ts, np.float64)
+    if dt is None and solver in ("euler", "heun", "rk4"):
+        raise ValueError(f"dt must be given for {solver}, which has no error estimate to adapt by")
+    report = None
+    if options["progress"]:
+        from ._progress import progress_report
+
+        report = progress_report(float(tol), ts)
+    # Errors in stiff directions hover at the integrator's tolerance: converging to tol takes a tighter one.
+    tighter = min(1.0, 0.1 * tol / rtol) if ts is None else 1.0
+    plan = {
+        "ts": None if ts is None else ts * units.time,
+        "tol": tol,
+        "save": options["save"],
+        "max_steps": count(options["max_steps"], "max_steps"),
+        "method": solver,
+        "dt": None if dt is None else float(positive(dt, "dt")) * units.time,
+        "report": report,
+    }
+    return tighter * rtol, tighter * atol, plan
+
+
+def _result(problem, units: Units, plan: Plan, found: Trajectory, certificate) -> FlowResult:
+    """A trajectory in the units of the problem, with what is proven of its end."""
+    if plan.options["report"] is not None:
+        plan.options["report"].close()
+    theta = found.theta.astype(problem.dtype)
+    gap = relative = np.float64(np.nan)
+    violation = found.violation
+    if certificate is not None and np.isfinite(theta).all():
+        end = found.end_state
+        proof = certificate(end, theta)
+        gap, relative, violation = scaled(proof.duality_gap, units.value), proof.relative_gap, float(proof.violation)
+    elif np.isfinite(theta).all():
+        violation = plan.options["violation"](found.end_time, found.end_state, theta)
+    thetas = scaled(found.thetas, units.theta).astype(problem.dtype)
+    theta = scaled(theta, units.theta)
+    stats = {name: found.counts[name] for name in ("steps", "accepted", "rejected")}
+    return FlowResult(
+        ts=found.ts * plan.unit,
+        thetas=thetas,
+        theta=theta,
+        loss=problem.loss(thetas),
+        residual=metrics.relative_residual(problem, theta),
+        duality_gap=gap,
+        result=_outcome(problem, plan, found.ended, violation, certificate is not None),
+        stats=stats
+        | {
+            "time": found.end_time * plan.unit,
+            "violation": violation,
+            "relative_gap": relative,
+            "rank": problem.rank,
+            "distance": problem.distance,
+        },
+        states=found.states,
+        how=plan,
+    )
+
+
+def _outcome(problem, plan: Plan, ended: str, violation: float, has_projection: bool) -> Result:
+    """How it ended: a violation within the tolerance is convergence, unless the steps ran out before the end."""
+    result = Result[ended]
+    if result in (Result.max_steps, Result.nonfinite):
+        return result
+    if violation <= plan.options["tol"]:
+        is_limit = bool(problem.is_consistent) or not has_projection
+        return Result.converged if is_limit else Result.infeasible
+    return Result.stalled if result == Result.converged else result
+
+
+def _thrown(result: Any, throw: bool, what: str) -> Any:
+    if throw:
+        stats = result.stats
+        detail = (
+            f"time {stats['time']:.3g} after {stats['steps']} steps, relative residual {float(result.residual):.2e}, "
+            f"violation of the convergence criterion {stats['violation']:.2e}"
+        )
+        throw_unless(result.result, _SUCCESS, None, what, detail)
+    return result
+
+
+def crossings_of(plan: Plan, rtol: float, most: int):
+    """The crossings of zero of a flow, integrated again: a `Crossed` in the time of the problem."""
+    from ._host_crossings import Crossings
+
+    plan = plan.sharper(rtol)
+    flow = plan.make(plan.tolerance)
+    watch = Crossings(flow)
+    integrate(flow, **plan.options, dense=watch.after_step)
+    found = watch.crossed(most)
+    return replace(found, first=found.first * plan.unit, last=found.last * plan.unit, times=found.times * plan.unit)
+

@@ -8,6 +8,14 @@ from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
 from ._result import FlowResult, ProductFlowResult
 
+# Integrators of the host: implicit collocation, the stabilised explicit method, SciPy's, and those of a fixed step.
+HOST_SOLVERS = ("collocation", "rkc", "lsoda", "bdf", "radau", "dop853", "euler", "heun", "rk4")
+
+
+def _is_on_host(solver: Any) -> bool:
+    """Whether the integrator is one of the host's; diffrax's are the device engine's."""
+    return solver is None or (isinstance(solver, str) and solver in HOST_SOLVERS)
+
 
 def solve_flow(
     problem: LinearRegression,
@@ -64,7 +72,7 @@ def solve_flow(
 
     ```
     """
-    if is_jax(problem, geo, theta0, weight_decay, ts) or not isinstance(solver, (str, type(None))):
+    if is_jax(problem, geo, theta0, weight_decay, ts) or not _is_on_host(solver):
         from ._device import solve_flow as solve
     else:
         from ._host_solve import solve_flow as solve
@@ -126,7 +134,7 @@ def product_flow(
 
     ```
     """
-    if is_jax(problem, m0, w0, weight_decay, ts) or not isinstance(solver, (str, type(None))):
+    if is_jax(problem, m0, w0, weight_decay, ts) or not _is_on_host(solver):
         from ._device import product_flow as solve
     else:
         from ._host_solve import product_flow as solve

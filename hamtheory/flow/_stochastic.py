@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray, UInt
 
 from .._array import Array
-from .._device import device_engine, finite, positive, real_array, start, strength
+from .._device import device_engine, positive, real_array, start, strength, times
 from .._result import NAMES
 from .._types import Number, Times, Vector
 from .._validate import count, is_traced
@@ -108,9 +108,7 @@ def stochastic_flow(
     theta0 = start(theta0, problem.d, problem.dtype)
     geometry = jax.tree.map(lambda x: x.astype(problem.dtype), _checked(algorithm, problem, theta0))
     eta = positive(real_array(learning_rate, "learning_rate", ndim=0), "learning_rate").astype(problem.dtype)
-    ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(problem.dtype)
-    if not is_traced(ts) and (ts.size == 0 or float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
-        raise ValueError(f"ts must be increasing times that are at least 0, at least one; got {np.asarray(ts)}")
+    ts = times(ts, problem.dtype)
     if not isinstance(key, jax.Array):
         raise TypeError(f"key must be a key such as jax.random.key(0); got {key!r}")
     model = _Model(

@@ -54,9 +54,9 @@ def _elementwise(method: Callable) -> Callable:
 
 def floating(x: Any, geo: "AbstractGeometry") -> Array:
     """`x` as a floating array: integers become the default float, floating dtypes stay what they are."""
-    on_device = geo.__dict__.get("_is_jax")
+    on_device = vars(geo).get("_is_jax")
     if on_device is None:
-        on_device = geo.__dict__["_is_jax"] = is_jax(geo)
+        on_device = vars(geo)["_is_jax"] = is_jax(geo)
     xp = namespace(x)
     if xp is np and on_device:
         import jax.numpy as xp
@@ -108,34 +108,34 @@ class AbstractGeometry(Struct, abc.ABC):
         super().__init_subclass__(**options)
 
     @abc.abstractmethod
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         """`g⁻¹(θ)`."""
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
+    def mirror_map(self, theta: Array) -> Scalars:
         """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing."""
         from . import _defaults
 
         return _defaults.integral(self, "mirror", floating(theta, self))
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+    def inverse_mirror_map(self, mu: Array) -> Scalars:
         """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`."""
         from . import _defaults
 
         return _defaults.inverse_mirror_map(self, floating(mu, self))
 
-    def potential(self, theta: Parameter) -> Scalars:
+    def potential(self, theta: Array) -> Scalars:
         """`R(θ)`."""
         from . import _defaults
 
         return _defaults.integral(self, "potential", floating(theta, self))
 
-    def conjugate(self, mu: Parameter) -> Scalars:
+    def conjugate(self, mu: Array) -> Scalars:
         """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`."""
         from . import _defaults
 
         return _defaults.conjugate(self, floating(mu, self))
 
-    def moment(self, theta: Parameter) -> Scalars:
+    def moment(self, theta: Array) -> Scalars:
         """`∫₀^|θ| s ds / g⁻¹(s) = R*(R′(θ))`: its gradient is θ/g⁻¹(θ), of which weight decay is a multiple."""
         from . import _defaults
 
@@ -147,7 +147,7 @@ class AbstractGeometry(Struct, abc.ABC):
 
         return _defaults.mirror_bound(self)
 
-    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+    def passage_time(self, a: Array, y: Array) -> Scalars:
         """`∫₀^a ds / (g⁻¹(s) (y + s))`: see `hamtheory.signs.first_passage_time`.
 
         Arguments: positive floating arrays of one shape and dtype.
@@ -177,6 +177,11 @@ class AbstractGeometry(Struct, abc.ABC):
         """The logarithm of the factor on R, R′ and R* (and 1/g⁻¹) that keeps them in the range of numbers, mostly 0."""
         return np.float64(0.0)
 
+    def log_decaying_scale(self) -> Scalars | None:
+        """ln γ, if the flow under weight decay is `θ_t = γ_t sinh(2(R′(θ₀) + Xᵀν))`, `γ_t = γ e^(−4βt)`, `dν/dt =
+        −(Xθ − y)/n`: then there are dual coordinates for it."""
+        return None
+
     def penalty(self, weight_decay: Number, dtype: Any) -> Penalty | None:
         """What weight decay β adds to the loss in the limit of the flow; None where that is not known."""
         return None
@@ -200,6 +205,9 @@ class AbstractGeometry(Struct, abc.ABC):
         """
         return gradient + weight_decay * theta / self.inverse_metric(theta)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # not what it remembers
+
     def __repr__(self) -> str:
         given = ", ".join(f"{field.name}={shown(getattr(self, field.name))}" for field in dataclasses.fields(self))
         return f"{type(self).__name__}({given})"
@@ -214,22 +222,22 @@ class Rescaled(AbstractGeometry):
     geo: AbstractGeometry
     size: float
 
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         return self.geo.inverse_metric(theta * theta.dtype.type(self.size))
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
+    def mirror_map(self, theta: Array) -> Scalars:
         size = theta.dtype.type(self.size)
         return self.geo.mirror_map(theta * size) / size
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+    def inverse_mirror_map(self, mu: Array) -> Scalars:
         size = mu.dtype.type(self.size)
         return self.geo.inverse_mirror_map(mu * size) / size
 
-    def potential(self, theta: Parameter) -> Scalars:
+    def potential(self, theta: Array) -> Scalars:
         size = theta.dtype.type(self.size)
         return self.geo.potential(theta * size) / size / size
 
-    def conjugate(self, mu: Parameter) -> Scalars:
+    def conjugate(self, mu: Array) -> Scalars:
         size = mu.dtype.type(self.size)
         return self.geo.conjugate(mu * size) / size / size
 

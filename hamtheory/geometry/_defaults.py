@@ -63,11 +63,11 @@ def _on_host(geo, ask, *arguments):
     dtype = arguments[0].dtype
     if dtype != np.float64:
         arguments = [argument.astype(np.float64) for argument in arguments]
-    kept = geo.__dict__.get("_table")
+    kept = vars(geo).get("_table")
     with quiet():
         if kept is None:
             many = math.prod(np.broadcast_shapes(*(np.shape(leaf) for leaf in leaves(geo)))) > MOST_LANES
-            kept = geo.__dict__["_table"] = () if many else Table(geo)
+            kept = vars(geo)["_table"] = () if many else Table(geo)
         result = ask(kept, *arguments) if kept else _in_parts(geo, ask, arguments)
     return result[()] if dtype == np.float64 else result.astype(dtype)[()]
 

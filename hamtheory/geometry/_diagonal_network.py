@@ -75,14 +75,14 @@ class DiagonalNetwork(AbstractGeometry):
         """ln a."""
         return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
             return 4 * xp.hypot(theta, 2 * xp.square(a))
         return _inverse_metric(self.depth, theta, a)
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
+    def mirror_map(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
@@ -90,7 +90,7 @@ class DiagonalNetwork(AbstractGeometry):
             return asinh_quotient(theta, gamma, xp.log(gamma)) / 4
         return _mirror_map(self.depth, theta, a)
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+    def inverse_mirror_map(self, mu: Array) -> Scalars:
         xp = namespace(mu)
         a = self.scale.astype(mu.dtype)
         if self.depth == 2:
@@ -101,7 +101,7 @@ class DiagonalNetwork(AbstractGeometry):
         theta = a**self.depth * (xp.expm1(-power * xp.log1p(-z)) - xp.expm1(-power * xp.log1p(z)))
         return xp.where(inside, theta, xp.nan)
 
-    def potential(self, theta: Parameter) -> Scalars:
+    def potential(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
@@ -109,7 +109,7 @@ class DiagonalNetwork(AbstractGeometry):
             return theta * (self.mirror_map(theta) - theta / (4 * (gamma + xp.hypot(theta, gamma))))
         return _potential(self.depth, theta, a)
 
-    def conjugate(self, mu: Parameter) -> Scalars:
+    def conjugate(self, mu: Array) -> Scalars:
         xp = namespace(mu)
         a = self.scale.astype(mu.dtype)
         if self.depth == 2:

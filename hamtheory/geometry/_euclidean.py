@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._array import namespace
-from .._types import Number, Parameter
+from .._array import Array, namespace
+from .._types import Number
 from ._base import AbstractGeometry, Scalars
 from ._numerics import log1p_over
 from ._penalty import Penalty
@@ -27,22 +27,22 @@ class Euclidean(AbstractGeometry):
 
     name: ClassVar[str] = "gd"
 
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         return namespace(theta).ones_like(theta)
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
+    def mirror_map(self, theta: Array) -> Scalars:
         return theta
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+    def inverse_mirror_map(self, mu: Array) -> Scalars:
         return mu
 
-    def potential(self, theta: Parameter) -> Scalars:
+    def potential(self, theta: Array) -> Scalars:
         return theta * theta / 2
 
-    def conjugate(self, mu: Parameter) -> Scalars:
+    def conjugate(self, mu: Array) -> Scalars:
         return mu * mu / 2
 
-    def moment(self, theta: Parameter) -> Scalars:
+    def moment(self, theta: Array) -> Scalars:
         return theta * theta / 2
 
     def hyperbola(self) -> tuple[Scalars, Scalars, Scalars]:
@@ -51,7 +51,7 @@ class Euclidean(AbstractGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
 
-    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+    def passage_time(self, a: Array, y: Array) -> Scalars:
         return log1p_over(1 / y, a, 0) / y
 
     def in_units(self, size: float) -> "tuple[Euclidean, float]":

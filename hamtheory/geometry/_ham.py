@@ -53,20 +53,20 @@ class HAM(AbstractExponentialGeometry):
         """ln α."""
         return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         return xp.exp(-excess) + alpha * xp.abs(theta)
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
+    def mirror_map(self, theta: Array) -> Scalars:
         alpha, excess, _ = split(self, theta.dtype)
         return odd(lambda x: log1p_over(alpha, x, excess), theta)
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+    def inverse_mirror_map(self, mu: Array) -> Scalars:
         alpha, excess, _ = split(self, mu.dtype)
         return odd(lambda x: expm1_over(alpha, x, excess), mu)
 
-    def potential(self, theta: Parameter) -> Scalars:
+    def potential(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
@@ -83,7 +83,7 @@ class HAM(AbstractExponentialGeometry):
 
         return choose(near, small, large)
 
-    def conjugate(self, mu: Parameter) -> Scalars:
+    def conjugate(self, mu: Array) -> Scalars:
         xp = namespace(mu)
         alpha, excess, _ = split(self, mu.dtype)
         x = xp.abs(mu)
@@ -101,7 +101,7 @@ class HAM(AbstractExponentialGeometry):
 
         return choose(near, small, large)
 
-    def moment(self, theta: Parameter) -> Scalars:
+    def moment(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
@@ -124,7 +124,7 @@ class HAM(AbstractExponentialGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
 
-    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+    def passage_time(self, a: Array, y: Array) -> Scalars:
         # In the unit of time of the geometry, with g⁻¹ = origin + α s: T = ln(x) / (α y − origin), where x is
         # (1 + s α/origin) / (1 + s/y) at s = a, 1 + a positive product if the denominator is positive; so is 1/x if
         # not.

@@ -9,7 +9,7 @@ from .._array import Array, choose, namespace, quiet, replaced, static
 from .._types import Number, Parameter
 from ._base import AbstractExponentialGeometry, Scalars, shown
 from ._numerics import asinh_quotient, contracted, sinh_times
-from ._parameter import multiplied, positive_or_log, split, with_log
+from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
 
 BALANCED = (
@@ -65,13 +65,13 @@ class Hypentropy(AbstractExponentialGeometry):
         gamma, excess, log = split(self, dtype)
         return gamma, excess, log - excess
 
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         gamma, excess, log = self._split(theta.dtype)
         exact = xp.abs(xp.log(gamma) - log) <= 1e-10
         return 2 * xp.hypot(theta * xp.exp(-excess), xp.where(exact, gamma, xp.exp(log)))
 
-    def mirror_map(self, theta: Parameter) -> Scalars:
+    def mirror_map(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         gamma, excess, log = self._split(theta.dtype)
         return choose(
@@ -80,7 +80,7 @@ class Hypentropy(AbstractExponentialGeometry):
             lambda: asinh_quotient(theta, gamma, log) / 2,
         )
 
-    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
+    def inverse_mirror_map(self, mu: Array) -> Scalars:
         xp = namespace(mu)
         gamma, excess, log = self._split(mu.dtype)
         return choose(
@@ -89,7 +89,7 @@ class Hypentropy(AbstractExponentialGeometry):
             lambda: sinh_times(gamma, log, xp.where(excess > 0, 0, 2 * mu)),
         )
 
-    def potential(self, theta: Parameter) -> Scalars:
+    def potential(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         gamma, excess, _ = self._split(theta.dtype)
         # θ/(γ + √(θ² + γ²)), in the unit of time of the mirror map.
@@ -98,7 +98,7 @@ class Hypentropy(AbstractExponentialGeometry):
         share = xp.where(excess > 0, theta / gamma, ratio) / (1 + xp.hypot(xp.ones_like(ratio), ratio))
         return theta / 2 * (2 * self.mirror_map(theta) - share)
 
-    def conjugate(self, mu: Parameter) -> Scalars:
+    def conjugate(self, mu: Array) -> Scalars:
         xp = namespace(mu)
         gamma, excess, log = self._split(mu.dtype)
         root = choose(
@@ -108,7 +108,7 @@ class Hypentropy(AbstractExponentialGeometry):
         )
         return xp.square(root)
 
-    def moment(self, theta: Parameter) -> Scalars:
+    def moment(self, theta: Array) -> Scalars:
         xp = namespace(theta)
         gamma, excess, _ = self._split(theta.dtype)
         scaled = theta * xp.exp(-excess)
@@ -121,7 +121,7 @@ class Hypentropy(AbstractExponentialGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
 
-    def passage_time(self, a: Parameter, y: Parameter) -> Scalars:
+    def passage_time(self, a: Array, y: Array) -> Scalars:
         xp = namespace(a, y, self.parameter)
         a, y, gamma, excess, log = xp.broadcast_arrays(*map(xp.asarray, (a, y, *split(self, a.dtype))))
         with quiet():
@@ -129,6 +129,10 @@ class Hypentropy(AbstractExponentialGeometry):
             rho, root = xp.hypot(y * unit, gamma), xp.hypot(a * unit, gamma)
             growth = 1 + a * (gamma / (gamma + root)) / y
             return asinh_quotient(rho * (a / (a + y)) * growth, gamma, log - excess) / (2 * rho)
+
+    def log_decaying_scale(self) -> Scalars | None:
+        log = self.log_gamma
+        return log if np.all(np.asarray(log) < largest_unscaled_log(log.dtype)) else None
 
     def in_units(self, size: float) -> "tuple[Hypentropy, float]":
         return multiplied(self, 1 / size), size

@@ -317,7 +317,7 @@ def _density(by, s, geo):
     """`1/g⁻¹(s)` differentiated by the parameters `by`, their numbers in the order of the fields; 0 where g⁻¹ is ∞."""
     if by:
         values, structure = jax.tree.flatten(geo)
-        put = lambda value: structure.unflatten(values[: by[-1]] + [value] + values[by[-1] + 1 :])  # noqa: E731
+        put = lambda value: structure.unflatten([*values[: by[-1]], value, *values[by[-1] + 1 :]])  # noqa: E731
         parameter = values[by[-1]]
         return jax.jvp(lambda p: _density(by[:-1], s, put(p)), (parameter,), (jnp.ones_like(parameter),))[1]
     metric = jnp.broadcast_to(geo.inverse_metric(s), s.shape)

@@ -286,10 +286,10 @@ class Table:
         s = left + width * nodes
         weighted = np.moveaxis(weights[..., None] * self.density(s), -1, 1)  # nodes, lanes, panels
         found = np.empty(a.shape)
-        flat = [array.ravel() for array in (full, a, y, lane)]
+        flat = [array.ravel() for array in (full, y, lane)]
         # The terms of all full panels of each entry, in parts that fit into memory.
         for chosen in np.array_split(np.arange(a.size), max(a.size * left.size // 10**6, 1)):
-            stop, upper, target, column = (array[chosen] for array in flat)
+            stop, target, column = (array[chosen] for array in flat)
             terms = sum(w[column] / (target[:, None] + t) for w, t in zip(weighted, s, strict=True))
             found.flat[chosen] = np.sum(terms, axis=1, where=np.arange(left.size) < stop[:, None])
         start = edges[full]

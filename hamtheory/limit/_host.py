@@ -4,17 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from .._array import in_dtype
+from .._array import in_dtype, replaced
 from .._result import Result, throw_unless
 from .._units import Units, in_units, scaled
-from .._validate import count, start, strength, tolerance
+from .._validate import count, finite, positive, real_array, start, strength, tolerance
 from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ..problem._regression import without_truth
+from ._host_interior import HostRegularised, regularised, regularised_path
 from ._host_newton import HostLimit, newton
-from ._host_path import follow
-from ._result import LimitResult
+from ._host_path import follow, follow_many
+from ._penalty import known_penalty
+from ._result import LimitPath, LimitResult, RegularizationPath
 from ._solve import ROUNDING_REACH
 
 
@@ -27,16 +29,113 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
     beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
     units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
     if decays:
-        from ._host_interior import solve_regularised
-
-        limit = solve_regularised(inner, inner_geo, float(beta) / units.time, tol, budget)
+        strength_in_units = float(beta) / units.time
+        penalty = known_penalty(inner_geo, strength_in_units, np.float64)
+        limit = regularised(inner, inner_geo, penalty, strength_in_units, tol, budget)
+        result = regularised_result(problem, units, limit)
     else:
         limit = limit_from(inner, inner_geo, inner_start, tol, budget)
-    result = limit_result(problem, units, limit)
+        result = limit_result(problem, units, limit)
     if throw:
         detail = f"relative residual {float(result.residual):.2e}, distance of y {float(problem.distance):.2e}"
         throw_unless(result.result, (Result.converged,), None, "solve_limit", detail)
     return result
+
+
+def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> LimitPath:
+    """As the public one, which has its text."""
+    problem = without_truth(problem)
+    grid = finite(real_array(grid, "grid", ndim=1), "grid").astype(problem.dtype)
+    if grid.size == 0:
+        raise ValueError("grid must hold at least one parameter; got none")
+    family.at_log(grid)  # checks the range
+    theta0 = start(theta0, problem.d, problem.dtype)
+    tol, budget = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), count(max_steps, "max_steps")
+    units, inner, _, inner_start = in_units(problem, family.at_log(grid[0]), theta0)
+    geos = [family.at_log(log) for log in grid]
+    moved = [geo.in_units(units.theta) if units.theta != 1 else (geo, 1.0) for geo in geos]
+    found = follow_many(inner, [geo for geo, _ in moved], inner_start, tol, budget)
+    limits = [
+        limit_result(problem, replaced(units, metric=metric), limit)
+        for limit, (_, metric) in zip(found, moved, strict=True)
+    ]
+    path = LimitPath(
+        log_parameters=grid,
+        thetas=np.stack([limit.theta for limit in limits]),
+        duals=np.stack([limit.dual for limit in limits]),
+        residual=np.array([limit.residual for limit in limits]),
+        duality_gap=np.array([limit.duality_gap for limit in limits]),
+        relative_gap=np.array([limit.stats["relative_gap"] for limit in limits]),
+        result=np.array([limit.result for limit in limits], np.int32),
+        stats={
+            "steps": np.array([limit.stats["steps"] for limit in limits]),
+            "rank": problem.rank,
+            "distance": problem.distance,
+        },
+    )
+    failed = np.flatnonzero(path.result)
+    if throw and failed.size:
+        first = int(failed[0])
+        detail = (
+            f"{failed.size} of {grid.size} points failed; the first at {float(grid[first]):g}, relative residual "
+            f"{float(path.residual[first]):.2e}, distance of y {float(problem.distance):.2e}"
+        )
+        throw_unless(path.result[first], (Result.converged,), None, "limit_path", detail)
+    return path
+
+
+def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -> RegularizationPath:
+    """As the public one, which has its text."""
+    problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    grid = positive(real_array(weight_decays, "weight_decays", ndim=1), "weight_decays").astype(problem.dtype)
+    if grid.size == 0:
+        raise ValueError("weight_decays must hold at least one strength; got none")
+    known_penalty(geo, grid[0], problem.dtype)
+    tol, budget = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), count(max_steps, "max_steps")
+    units, inner, inner_geo, _ = in_units(problem, geo, np.zeros(problem.d, problem.dtype))
+    order = np.argsort(-grid, kind="stable")
+    penalty = lambda beta: known_penalty(inner_geo, beta, np.float64)  # noqa: E731
+    found = regularised_path(inner, inner_geo, penalty, grid[order].astype(float) / units.time, tol, budget)
+    results = [regularised_result(problem, units, limit) for limit in found]
+    limits = [results[place] for place in np.argsort(order)]
+    stats = lambda name: np.array([limit.stats[name] for limit in limits])  # noqa: E731
+    path = RegularizationPath(
+        weight_decays=grid,
+        thetas=np.stack([limit.theta for limit in limits]),
+        duals=np.stack([limit.dual for limit in limits]),
+        residual=np.array([limit.residual for limit in limits]),
+        stationarity=stats("stationarity"),
+        duality_gap=np.array([limit.duality_gap for limit in limits]),
+        relative_gap=stats("relative_gap"),
+        result=np.array([limit.result for limit in limits], np.int32),
+        steps=stats("steps"),
+    )
+    failed = np.flatnonzero(path.result)
+    if throw and failed.size:
+        first = int(failed[0])
+        detail = f"{failed.size} of {grid.size} points failed; the first at weight_decay={float(grid[first]):g}"
+        throw_unless(path.result[first], (Result.converged,), None, "regularization_path", detail)
+    return path
+
+
+def regularised_result(problem: LinearRegression, units: Units, limit: HostRegularised) -> LimitResult:
+    """A limit under weight decay, found in some units, in those of the problem."""
+    theta = scaled(limit.theta, units.theta).astype(problem.dtype)
+    return LimitResult(
+        theta=theta,
+        dual=scaled(limit.dual, units.X * units.theta).astype(problem.dtype),
+        residual=relative_residual(problem, theta),
+        duality_gap=scaled(np.float64(limit.duality_gap), units.loss),
+        result=Result[limit.ended],
+        stats={
+            "steps": limit.steps,
+            "evaluations": limit.steps,
+            "relative_gap": limit.relative_gap,
+            "stationarity": limit.stationarity,
+            "rank": problem.rank,
+            "distance": problem.distance,
+        },
+    )
 
 
 def limit_from(

@@ -152,7 +152,7 @@ class Interior:
         )
 
     def reported(self, point: Point) -> Vector:
-        """θ; where |a| is clearly below 1 and μ is small, from the dual: `θ = μa/(1 − |a|)`, exactly 0 for the lasso."""
+        """θ; where |a| is clearly below 1 and μ is small, from the dual: `θ = μa/(1 − |a|)`, 0 for the lasso."""
         if self.end >= 1e-4 * self.size:
             return point.theta
         slack = np.minimum(point.upper, point.lower)
@@ -214,6 +214,8 @@ class Interior:
             point, steps, waited, proof = start, 0, 0, None
             ended: Ended = "max_steps"
             least = math.inf
+            if self.rank == 0:  # θ = 0, and nothing to solve for
+                point, ended, max_steps = self.cold(), "converged", 0
             while steps < max_steps and waited < _PATIENCE:
                 at_end = point.barrier <= self.end
                 point, steps, proof = self.step(point), steps + 1, None
@@ -222,7 +224,7 @@ class Interior:
                 proof = self.prove(point)
                 if proof[0] <= tol:
                     # The method converges quadratically: one step more is worth all digits.
-                    polished = self.step(point)
+                    polished, steps = self.step(point), steps + 1
                     better, ended = self.prove(polished), "converged"
                     if better[0] < proof[0]:
                         point, proof = polished, better

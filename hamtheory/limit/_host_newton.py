@@ -104,9 +104,7 @@ def doubled(array: Any) -> np.ndarray:
     return np.asarray(array, np.float64)
 
 
-def newton(
-    problem: LinearRegression, geo: AbstractGeometry, theta0: Vector, tol: float, max_steps: int
-) -> HostLimit:
+def newton(problem: LinearRegression, geo: AbstractGeometry, theta0: Vector, tol: float, max_steps: int) -> HostLimit:
     """Minimise the dual `φ(λ) = Σ R*(R′(θ₀) + Qᵀλ) − bᵀλ` by damped Newton steps from λ = 0.
 
     Its gradient is `Qθ(λ) − b`, its Hessian `Q diag(g⁻¹(θ)) Qᵀ`. Along a step p the decrease is known without

@@ -174,23 +174,25 @@ class Path:
         self.largest = math.exp(min(-top, _LARGEST_LOG))
 
     def solve(self, rhs: np.ndarray) -> np.ndarray:
-        return self.gram.solve(self.factor, rhs) * self.largest
+        found = self.gram.solve(self.factor, rhs)
+        found *= self.largest
+        return found
 
     def advance(self, tol: float) -> None:
         """One step: the last one is judged, then undone, shortened, or followed by the next."""
         if not self.current:
             self.evaluate()
         self.steps += 1
-        if self.trial and not (
-            math.isfinite(self.norm) and float(self.back[2] @ self.residual) <= 0.5 * abs(self.slope)
-        ):
+        if self.trial and not self.descended():
             self.shorten()
             return
         at_target = self.shift >= 0
         self.factorise(self.floor() if at_target else _ON_THE_WAY)
-        self.newton = self.solve(-self.residual)
-        self.along = np.dot(self.newton, self.basis)
-        self.change = np.abs(self.s + self.along)
+        self.newton = self.solve(self.residual)
+        np.negative(self.newton, out=self.newton)
+        self.ahead = np.dot(self.newton, self.basis)
+        self.ahead += self.s
+        self.change = np.abs(self.ahead)
         self.change -= self.size
         self.error, self.wrong, self.below = self.errors(self.low)
         # At the target, what small entries lack is for the corrector.
@@ -201,6 +203,15 @@ class Path:
             self.predict()
         else:
             self.correct(tol)
+
+    def descended(self) -> bool:
+        """Whether the last Newton step lowered the slope of the dual along itself, as far as rounding can tell."""
+        if not math.isfinite(self.norm):
+            return False
+        if float(np.dot(self.back[2], self.residual)) <= 0.5 * abs(self.slope):
+            return True
+        rounding = _EPS * max(self.log_size, 16.0) * math.sqrt(np.dot(self.theta, self.theta))
+        return self.norm <= rounding
 
     def floor(self) -> float:
         """That of the weights at the target, where the rounding of s, a few ε·ℓ, is what remains invisible."""
@@ -257,7 +268,6 @@ class Path:
             outward += drift - start / length
         self.ceiling = self.below + self.size
         self.ceiling += _RISE
-        self.ahead = self.s + self.along
         more, reach = self.tangent(outward)
         tangent = self.eta / length + more
         self.step *= min(max(self._ratio(), 0.3), _LONGER) if self.fresh else 1.0
@@ -306,6 +316,12 @@ class Path:
             t = float(self.wrong[worst] / -change[worst]) if change[worst] < 0 and math.isfinite(self.error) else 1.0
         if not (math.isfinite(t) and t > 0):
             t = 1.0
+        if at_target and self.error <= _NEAR:
+            # Entries below the floor come up too slowly, since H overrates them: go until the first one is there.
+            rising = ((change > 1) & (self.below > change)).nonzero()[0]
+            if rising.size:
+                self.arrived -= 1
+                t = max(t, min(float((self.below[rising] / change[rising]).min()), _GOOD / max(self.error, _EPS)))
         missing = self.norm / self.scale
         # The step squares the error, and so does the correction after it.
         self.close = at_target and (
@@ -382,7 +398,8 @@ class Path:
                     # Where Newton's steps have no more to gain, rounding is what remains; near the tolerance, it may
                     # fall out one way or the other.
                     hopeless = not limit.certificate.violation <= _LUCK * tol
-                    self.refused += hopeless and self.error <= _NEAR and self.norm > 0.5 * self.least
+                    still = max(self.error, float(_largest(np.abs(self.newton)))) <= _NEAR  # nothing rises, even unseen
+                    self.refused += hopeless and still and self.norm > 0.5 * self.least
                     self.least = min(self.least, self.norm)
                     self.stalled = self.stalled or self.refused > _MOST_REFUSALS
             shift = self.shift

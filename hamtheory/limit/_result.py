@@ -25,3 +25,41 @@ class LimitResult(Struct):
     duality_gap: Float[Array, ""]
     result: Any
     stats: dict[str, Array]
+
+
+class LimitPath(Struct):
+    """The limits of a family over a grid of its logarithmic parameter; see `limit_path`.
+
+    `log_parameters`: the grid, (points,). `thetas`: (points, d). `duals`: (points, n). `residual`, `duality_gap`,
+    `relative_gap`, `result` as in a `LimitResult`, one a point. `stats`: `steps` (factorisations, one a point), `rank`
+    (of X), `distance` (of y from the range of X).
+    Source: own.
+    """
+
+    log_parameters: Float[Array, " points"]
+    thetas: Float[Array, "points d"]
+    duals: Float[Array, "points n"]
+    residual: Float[Array, " points"]
+    duality_gap: Float[Array, " points"]
+    relative_gap: Float[Array, " points"]
+    result: Any
+    stats: dict[str, Array]
+
+
+class RegularizationPath(Struct):
+    """The limits of a geometry's flow for a grid of weight decays; see `regularization_path`.
+
+    `weight_decays`: the grid, (points,). `thetas`: (points, d). `duals`: ν = (y − Xθ)/n, (points, n). `residual`,
+    `stationarity`, `duality_gap`, `relative_gap`, `result`, `steps`: one a point, as in a `LimitResult`.
+    Source: own.
+    """
+
+    weight_decays: Float[Array, " points"]
+    thetas: Float[Array, "points d"]
+    duals: Float[Array, "points n"]
+    residual: Float[Array, " points"]
+    stationarity: Float[Array, " points"]
+    duality_gap: Float[Array, " points"]
+    relative_gap: Float[Array, " points"]
+    result: Any
+    steps: Array

@@ -51,12 +51,10 @@ class LinearRegression(Struct):
         owned = _owned(X, y)
         self.X, self.y = finite(owned(X), "X"), finite(owned(y), "y")
         if theta_star is not None:
-            theta_star = real_array(theta_star, "theta_star", ndim=1)
-            if theta_star.shape[0] != X.shape[1]:
-                raise ValueError(
-                    f"theta_star must have one entry a column of X, {X.shape[1]}; got {theta_star.shape[0]}"
-                )
-            theta_star = finite(owned(theta_star), "theta_star")
+            truth = real_array(theta_star, "theta_star", ndim=1)
+            if truth.shape[0] != X.shape[1]:
+                raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
+            theta_star = finite(owned(truth), "theta_star")
         self.theta_star = theta_star
         self.row_space = RowSpace(self.X, self.y)
 

@@ -103,12 +103,14 @@ def _jacobi(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.n
     Of a matrix whose first `rank` columns are independent and the others zero, and whose rows differ in scale.
     Source: [drmac2008jacobi].
     """
-    from scipy.linalg.lapack import dgejsv
+    from scipy.linalg import lapack
 
     n, r = matrix.shape
     left, s, turn = np.zeros((n, r)), np.zeros(r), np.zeros((r, r))
     if rank:
-        s[:rank], left[:, :rank], v, work, _, info = dgejsv(matrix[:, :rank], joba=2, jobu=0, jobv=0)
+        s[:rank], left[:, :rank], v, work, _, info = lapack.dgejsv(  # type: ignore[attr-defined]
+            matrix[:, :rank], joba=2, jobu=0, jobv=0
+        )
         if info:
             return np.linalg.svd(matrix, full_matrices=False)
         s[:rank] *= work[0] / work[1]

@@ -124,36 +124,3 @@ def count_flips(where: Where = None) -> optax.GradientTransformationExtraArgs:
         return updates, FlipState(jax.tree.map(watch, new, chosen(params), state.flips), step)
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def totals(flips: PyTree) -> dict[str, int]:
-    """The numbers of entries and of flips, over a pytree of `Flips`.
-
-    Arguments: `flips`: one, or a pytree of them, such as that of `count_flips`.
-    Returns: `entries`; `gross`, all flips; `net`, entries with another sign than at first; `flipped_back`, those that
-      have flipped and have their first sign again; `never`, those that never have. The last three make the first.
-    Errors: `TypeError` if there is none.
-    Source: own.
-
-    ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
-    >>> import hamtheory as ht
-    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=50.0), [0.1, -0.3])
-    >>> ht.signs.totals(ht.signs.flip_events(flow))
-    {'entries': 2, 'gross': 1, 'net': 1, 'flipped_back': 0, 'never': 1}
-
-    ```
-    """
-    is_flips = lambda x: isinstance(x, Flips)  # noqa: E731
-    leaves = [leaf for leaf in jax.tree.leaves(flips, is_leaf=is_flips) if is_flips(leaf)]
-    if not leaves:
-        raise TypeError(f"flips must be a Flips or a pytree of them; got {type(flips).__name__}")
-    parts = {
-        "entries": lambda leaf: leaf.gross.size,
-        "gross": lambda leaf: leaf.gross.sum(),
-        "net": lambda leaf: leaf.net.sum(),
-        "flipped_back": lambda leaf: leaf.flipped_back.sum(),
-        "never": lambda leaf: leaf.never.sum(),
-    }
-    return {name: int(sum(int(part(leaf)) for leaf in leaves)) for name, part in parts.items()}

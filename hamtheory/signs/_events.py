@@ -1,13 +1,14 @@
 """Sign flips of flows, at their true times."""
 
-import jax.numpy as jnp
+from typing import Any
+
+import numpy as np
 from jaxtyping import Float
 
-from .._array import Array
+from .._array import Array, is_jax
 from .._flips import Flips
 from .._validate import count, tolerance
 from ..flow import FlowResult
-from ..flow._events import crossings_of, sharper
 
 _REACH = 64  # units of rounding
 _FINEST = 3e-11  # every integrator offered then finds the time of a single crossing to 1e-7
@@ -37,8 +38,6 @@ def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None =
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=50.0), [0.1, -0.3])
     >>> events = ht.signs.flip_events(flow)
@@ -56,11 +55,26 @@ def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None =
             "flow_result must come from outside jit and vmap, where it says how to integrate it again; for many flows "
             "at once, use ht.solve_flows(..., flips=True)"
         )
-    flow, plan = flow_result.how
     dtype = flow_result.theta.dtype
-    finest = max(_FINEST, _REACH * float(jnp.finfo(dtype).eps)) if rtol is None else rtol
-    plan = sharper(plan, tolerance(finest, "rtol", dtype, 16))
-    crossings, _ = crossings_of(flow, plan, count(most, "most"))
+    finest = max(_FINEST, _REACH * float(np.finfo(np.dtype(dtype)).eps)) if rtol is None else rtol
+    finest, most = tolerance(finest, "rtol", dtype, 16), count(most, "most")
+    if is_jax(flow_result.theta) or isinstance(flow_result.how, tuple):
+        return _on_device(flow_result.how, finest, most)
+    from ..flow._host_solve import crossings_of
+
+    return FlipEvents(**vars(crossings_of(flow_result.how, finest, most)))
+
+
+def _on_device(how: Any, rtol: float, most: int) -> FlipEvents:
+    import jax
+
+    from ..flow._events import crossings_of, sharper
+
+    flow, plan = how
+    # Out of a result in NumPy's arrays, it is still JAX that integrates, in the precision of the flow.
+    with jax.enable_x64(flow.problem.X.dtype == np.float64):
+        flow, plan = jax.tree.map(lambda x: jax.numpy.asarray(x) if isinstance(x, np.ndarray) else x, (flow, plan))
+        crossings, _ = crossings_of(flow, sharper(plan, rtol), most)
     assert crossings.times is not None
     return FlipEvents(**vars(crossings.flips), times=crossings.times)
 
@@ -74,8 +88,6 @@ def flip_times(flow_result: FlowResult) -> Float[Array, " d"]:
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> flow = ht.solve_flow(ht.LinearRegression([[1.0]], [1.0]), ht.HAM(alpha=50.0), [-0.7])
     >>> ht.signs.flip_times(flow).round(7).tolist()
@@ -85,4 +97,4 @@ def flip_times(flow_result: FlowResult) -> Float[Array, " d"]:
 
     ```
     """
-    return jnp.asarray(flip_events(flow_result, most=1).first)
+    return flip_events(flow_result, most=1).first

@@ -1,10 +1,11 @@
 """Sign changes along a trajectory, as it was saved."""
 
-import jax
-import jax.numpy as jnp
+from typing import Any
+
 from jaxtyping import Bool, Real
 
-from .._array import Array, ArrayLike
+from .._array import Array, ArrayLike, namespace
+from .._flips import Flips
 
 
 def flips(thetas: Real[ArrayLike, "times d"]) -> Bool[Array, "gaps d"]:
@@ -19,16 +20,56 @@ def flips(thetas: Real[ArrayLike, "times d"]) -> Bool[Array, "gaps d"]:
     Source: [jacobs2026ham].
 
     ```python
-    >>> import jax.numpy as jnp
     >>> import hamtheory as ht
-    >>> ht.signs.flips(jnp.array([[-1.0, 0.0], [0.0, 0.5], [2.0, -1.0]])).tolist()
+    >>> ht.signs.flips([[-1.0, 0.0], [0.0, 0.5], [2.0, -1.0]]).tolist()
     [[False, False], [True, True]]
 
     ```
     """
-    thetas = jnp.asarray(thetas)
+    xp = namespace(thetas)
+    thetas = xp.asarray(thetas)
     if thetas.ndim != 2 or thetas.shape[0] < 2:
         raise ValueError(f"thetas must have shape (times, d) with at least two times; got {thetas.shape}")
-    signs = jnp.sign(thetas)
-    kept = jax.lax.associative_scan(lambda old, new: jnp.where(new == 0, old, new), signs, axis=0)
+    signs = xp.sign(thetas)
+    # Where a sign was last seen: the place of every one that is not 0, and before that, the first.
+    places = xp.where(signs != 0, xp.arange(len(signs))[:, None], 0)
+    latest = xp.maximum.accumulate(places, axis=0)
+    kept = xp.take_along_axis(signs, latest, axis=0)
     return kept[1:] * kept[:-1] < 0
+
+
+def totals(flips: Any) -> dict[str, int]:
+    """The numbers of entries and of flips, over a pytree of `Flips`.
+
+    Arguments: `flips`: one, or a pytree of them, such as that of `count_flips`.
+    Returns: `entries`; `gross`, all flips; `net`, entries with another sign than at first; `flipped_back`, those that
+      have flipped and have their first sign again; `never`, those that never have. The last three make the first.
+    Errors: `TypeError` if there is none.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=50.0), [0.1, -0.3])
+    >>> ht.signs.totals(ht.signs.flip_events(flow))
+    {'entries': 2, 'gross': 1, 'net': 1, 'flipped_back': 0, 'never': 1}
+
+    ```
+    """
+    leaves = [flips] if isinstance(flips, Flips) else _found_in(flips)
+    if not leaves:
+        raise TypeError(f"flips must be a Flips or a pytree of them; got {type(flips).__name__}")
+    parts = {
+        "entries": lambda leaf: leaf.gross.size,
+        "gross": lambda leaf: leaf.gross.sum(),
+        "net": lambda leaf: leaf.net.sum(),
+        "flipped_back": lambda leaf: leaf.flipped_back.sum(),
+        "never": lambda leaf: leaf.never.sum(),
+    }
+    return {name: int(sum(int(part(leaf)) for leaf in leaves)) for name, part in parts.items()}
+
+
+def _found_in(tree: Any) -> list[Flips]:
+    import jax
+
+    is_flips = lambda x: isinstance(x, Flips)  # noqa: E731
+    return [leaf for leaf in jax.tree.leaves(tree, is_leaf=is_flips) if is_flips(leaf)]

@@ -2,7 +2,7 @@
 
 from jaxtyping import Float
 
-from .._array import Array, namespace
+from .._array import Array, namespace, quiet
 from .._types import Parameter
 from .._validate import positive
 from ..geometry import AbstractGeometry
@@ -46,4 +46,5 @@ def first_passage_time(geometry: AbstractGeometry, a: Parameter, y: Parameter) -
     xp = namespace(a, y)
     a, y = (xp.asarray(value, xp.result_type(a, y)) for value in (a, y))
     a, y = xp.broadcast_arrays(a, y)
-    return geometry.passage_time(a, y)
+    with quiet():
+        return geometry.passage_time(a, y)

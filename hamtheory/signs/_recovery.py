@@ -1,12 +1,11 @@
 """Whether the signs are those of the ground truth, and when the last of them came right."""
 
-import jax.numpy as jnp
 from jaxtyping import Float
 
-from .._array import Array
-from .._device import real_array
+from .._array import Array, namespace, quiet
 from .._flips import Flips
 from .._types import Vectors
+from .._validate import default_float, real_array
 
 
 def agreement(theta: Vectors, theta_star: Vectors) -> Float[Array, "..."]:
@@ -28,9 +27,11 @@ def agreement(theta: Vectors, theta_star: Vectors) -> Float[Array, "..."]:
     if theta.shape != truth.shape:
         raise ValueError(f"theta and theta_star must have the same shape; got {theta.shape} and {truth.shape}")
     support = truth != 0
-    right = jnp.sum(support & (jnp.sign(theta) == jnp.sign(truth).astype(theta.dtype)), axis=-1)
-    dtype = jnp.result_type(float)
-    return right.astype(dtype) / jnp.sum(support, axis=-1).astype(dtype)
+    xp = namespace(theta, truth)
+    right = xp.sum(support & (xp.sign(theta) == xp.sign(truth).astype(theta.dtype)), axis=-1)
+    dtype = default_float(xp)
+    with quiet():
+        return right.astype(dtype) / xp.sum(support, axis=-1).astype(dtype)
 
 
 def recovery_time(flips: Flips, theta_star: Vectors) -> Float[Array, "..."]:
@@ -43,8 +44,6 @@ def recovery_time(flips: Flips, theta_star: Vectors) -> Float[Array, "..."]:
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
     >>> flow = ht.solve_flow(problem, ht.HAM(alpha=50.0), [0.1, -0.3])
@@ -57,7 +56,8 @@ def recovery_time(flips: Flips, theta_star: Vectors) -> Float[Array, "..."]:
     if truth.shape != flips.sign.shape:
         raise ValueError(f"theta_star must have shape {flips.sign.shape}, that of the flips; got {truth.shape}")
     support = truth != 0
-    right = flips.sign == jnp.sign(truth).astype(flips.sign.dtype)
-    last = jnp.where(flips.gross > 0, jnp.asarray(flips.last), 0).astype(jnp.result_type(float))
-    time = jnp.max(jnp.where(support, jnp.where(right, last, jnp.inf), -jnp.inf), axis=-1)
-    return jnp.where(jnp.any(support, axis=-1), time, jnp.nan)
+    xp = namespace(truth, flips.sign)
+    right = flips.sign == xp.sign(truth).astype(flips.sign.dtype)
+    last = xp.where(flips.gross > 0, xp.asarray(flips.last), 0).astype(default_float(xp))
+    time = xp.max(xp.where(support, xp.where(right, last, xp.inf), -xp.inf), axis=-1)
+    return xp.where(xp.any(support, axis=-1), time, xp.nan)

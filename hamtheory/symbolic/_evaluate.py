@@ -45,9 +45,11 @@ def can_evaluate(expression: sympy.Expr) -> bool:
 
 
 def evaluate(expression: sympy.Expr, values: dict[sympy.Symbol, Array]) -> Array:
-    """The expression at `values`, arrays of one dtype and module, broadcast against each other; at least one is used
-    unless the expression is a number."""
-    return _compiled(expression, tuple(values), namespace(*values.values()))(*values.values())
+    """The expression at `values`: arrays of one dtype and module, broadcast against each other."""
+    arrays = tuple(values.values())
+    xp = namespace(*arrays)
+    found = _compiled(expression, tuple(values), xp)(*arrays)
+    return found if hasattr(found, "dtype") else xp.full_like(arrays[0], found)  # of a number
 
 
 @functools.lru_cache(maxsize=4096)
@@ -115,7 +117,7 @@ def evaluate_with_bound(expression: sympy.Expr, values: dict[sympy.Symbol, Array
         rounded = len(operands) + (abs(float(node.exp)) if node.is_Pow and node.exp.is_number else 0)
         bound = (1 + rounded) * unit * jnp.abs(value)
         for i, error in enumerate(errors):
-            of_one = lambda x, i=i: function(*operands[:i], x, *operands[i + 1 :])
+            of_one = lambda x, i=i: function(*operands[:i], x, *operands[i + 1 :])  # noqa: E731
             slope = jax.jvp(of_one, (operands[i],), (jnp.ones_like(operands[i]),))[1]
             bound = bound + jnp.abs(slope) * error
         return value, bound

@@ -41,7 +41,7 @@ class SymbolicGeometry(AbstractGeometry):
         names = (name.name for name in self.derivation.forms.parameters)
         return dict(zip(names, self.values, strict=True))
 
-    def inverse_metric(self, theta: Parameter) -> Scalars:
+    def inverse_metric(self, theta: Array) -> Scalars:
         forms = self.derivation.forms
         values = [value.astype(theta.dtype) for value in self.values]
         return evaluate(forms.metric, {X: abs(theta), **dict(zip(forms.parameters, values, strict=True))})

@@ -50,7 +50,7 @@ def _notes(forms):
         if form is None:
             yield f"no closed form found for {what}; evaluated by {how}"
         elif form is not sympy.oo and not can_evaluate(form):
-            yield f"the closed form of {what} has functions that JAX lacks; evaluated by {how}"
+            yield f"the closed form of {what} has functions that NumPy and JAX lack; evaluated by {how}"
 
 
 def _first(ways, test):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import cloudpickle
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -248,8 +249,9 @@ def test_parameters_broadcast(shape):
 
 def test_more_parameters_than_a_table_takes():
     alpha = np.geomspace(1e-2, 1e2, 5000)
-    np.testing.assert_allclose(Linear(alpha).mirror_map(0.3), ht.HAM(alpha).mirror_map(0.3), rtol=1e-14)
-    np.testing.assert_allclose(Linear(alpha).inverse_mirror_map(0.03), ht.HAM(alpha).inverse_mirror_map(0.03), rtol=1e-13)
+    for method in ("mirror_map", "inverse_mirror_map"):
+        got, want = (getattr(family(alpha), method)(0.03) for family in (Linear, ht.HAM))
+        np.testing.assert_allclose(got, want, rtol=1e-13)
 
 
 @pytest.mark.parametrize("engine", [np, jnp], ids=["numpy", "jax"])
@@ -312,14 +314,14 @@ def test_derivatives_of_passage_times():
 def test_derivatives_at_array_parameters_and_vmap(method):
     alpha, theta = jnp.array([[0.1, 3.0, 50.0]]), jnp.array([[0.02, -0.3, 0.01], [0.0, 0.7, 0.04]])
     total = lambda family: lambda alpha, x: jnp.sum(getattr(family(alpha), method)(x) * jnp.arange(6.0).reshape(2, 3))  # noqa: E731
-    got = jax.grad(total(Linear), (0, 1))(alpha, theta)
+    found = jax.grad(total(Linear), (0, 1))(alpha, theta)
     with jax.numpy_rank_promotion("allow"):
-        want = jax.grad(total(ht.HAM), (0, 1))(alpha, theta)
-    for got, want in zip(got, want, strict=True):
+        known = jax.grad(total(ht.HAM), (0, 1))(alpha, theta)
+    for got, want in zip(found, known, strict=True):
         assert got.shape == want.shape
         np.testing.assert_allclose(got, want, rtol=1e-11)
-    mapped = jax.jit(jax.vmap(jax.grad(lambda a, x: getattr(Linear(a), method)(x))))(alpha[0], theta[1])
-    np.testing.assert_allclose(mapped, jax.vmap(jax.grad(lambda a, x: getattr(ht.HAM(a), method)(x)))(alpha[0], theta[1]), rtol=1e-11)
+    mapped = lambda family: jax.jit(jax.vmap(jax.grad(lambda a, x: getattr(family(a), method)(x))))(alpha[0], theta[1])  # noqa: E731
+    np.testing.assert_allclose(mapped(Linear), mapped(ht.HAM), rtol=1e-11)
 
 
 def test_a_static_field_and_two_parameters():
@@ -335,8 +337,9 @@ def test_a_static_field_and_two_parameters():
     scaled = lambda a, b, x: jnp.arctan(jnp.sqrt(b / a) * x) / jnp.sqrt(a * b)  # noqa: E731
     x = np.array([0.3, -4.0])
     np.testing.assert_allclose(geo.mirror_map(x), scaled(3.0, 0.5, x), rtol=1e-14)
-    got = jax.jacrev(lambda a, b, x: Two(2, a, b).mirror_map(x), (0, 1))(jnp.asarray(3.0), jnp.asarray(0.5), jnp.asarray(x))
-    want = jax.jacrev(scaled, (0, 1))(jnp.asarray(3.0), jnp.asarray(0.5), jnp.asarray(x))
+    at = jnp.asarray(3.0), jnp.asarray(0.5), jnp.asarray(x)
+    got = jax.jacrev(lambda a, b, x: Two(2, a, b).mirror_map(x), (0, 1))(*at)
+    want = jax.jacrev(scaled, (0, 1))(*at)
     np.testing.assert_allclose(got, want, rtol=1e-12)
     # NumPy's numbers in a geometry, JAX's arrays in a call.
     np.testing.assert_allclose(jax.jit(geo.mirror_map)(jnp.asarray(x)), geo.mirror_map(x), rtol=1e-14)
@@ -345,6 +348,13 @@ def test_a_static_field_and_two_parameters():
 def test_bounds_are_differentiated():
     got = jax.grad(lambda a: Quadratic(a).mirror_bound())(jnp.asarray(4.0))
     np.testing.assert_allclose(got, -np.pi / 4 * 4**-1.5, rtol=1e-12)
+
+
+def test_a_copy_leaves_the_table_behind():
+    geo = Linear(3.0)
+    geo.mirror_map(0.3)
+    copy = cloudpickle.loads(cloudpickle.dumps(geo))
+    assert list(vars(copy)) == ["alpha"] and copy.mirror_map(0.3) == geo.mirror_map(0.3)
 
 
 def test_the_wrong_module_is_named():

@@ -1,81 +1,27 @@
-"""The whole curve of limits, from one end of a family to the other, in one call."""
-
-from typing import Any
+"""Curves of limits by JAX, each from its neighbour."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Real
+import numpy as np
 
-from .._array import Array, ArrayLike
-from .._device import device_engine, finite, real_array, start
+from .._device import device_engine, finite, positive, real_array, start
 from .._result import Result, throw_unless
-from .._types import Vector
 from .._validate import count, is_traced, tolerance
-from ..geometry import AbstractExponentialGeometry
 from ..metrics import relative_residual
-from ..problem import LinearRegression
-from ._device import feasible
+from ._device import feasible, regularised_limit
 from ._path import effective, follow, retarget, start_of_path
+from ._penalty import known_penalty
+from ._regularized import Interior, bounded, cold, regularised, warm
+from ._result import LimitPath, RegularizationPath
 from ._solve import ROUNDING_REACH
 
 _PATIENCE = 150  # factorisations from one point to the next, before it is sought from the beginning
 
 
-class LimitPath(eqx.Module):
-    """The limits of a family over a grid of its logarithmic parameter; see `limit_path`.
-
-    `log_parameters`: the grid, (points,). `thetas`: (points, d). `duals`: (points, n). `residual`, `duality_gap`,
-    `relative_gap`, `result` as in a `LimitResult`, one a point. `stats`: `steps` (factorisations, one a point), `rank`
-    (of X), `distance` (of y from the range of X).
-    Source: own.
-    """
-
-    log_parameters: Float[Array, " points"]
-    thetas: Float[Array, "points d"]
-    duals: Float[Array, "points n"]
-    residual: Float[Array, " points"]
-    duality_gap: Float[Array, " points"]
-    relative_gap: Float[Array, " points"]
-    result: Any
-    stats: dict[str, Array]
-
-
 @device_engine
-def limit_path(
-    problem: LinearRegression,
-    family: type[AbstractExponentialGeometry],
-    grid: Real[ArrayLike, " points"] | list[float],
-    theta0: Vector | None = None,
-    *,
-    tol: float = 1e-10,
-    max_steps: int = 2000,
-    throw: bool = True,
-) -> LimitPath:
-    """The limits of `solve_limit` for every parameter of a grid, each followed from its neighbour.
-
-    Arguments:
-      `problem`: any regression. `family`: `ht.HAM` or `ht.Hypentropy`.
-      `grid`: values of `ln α` (HAM) or `ln γ` (Hypentropy) within ±10⁵, (points,), in any order.
-      `theta0`, `tol`, `throw`: as in `solve_limit`. `max_steps`: the budget of each point.
-    Returns: a `LimitPath`, in the order of the grid. `result` is per point; with `throw`, all must have converged.
-    Errors: as `solve_limit`; `TypeError` if `family` is no such class.
-
-    Can be compiled, and vmapped over problems, starting points and grids.
-    Source: own.
-
-    ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
-    >>> import hamtheory as ht
-    >>> path = ht.limit_path(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM, [-30.0, 5.0, 1e4])
-    >>> path.thetas.round(3).tolist()
-    [[0.4, 0.8], [0.074, 0.963], [0.0, 1.0]]
-
-    ```
-    """
-    if not (isinstance(family, type) and issubclass(family, AbstractExponentialGeometry)):
-        raise TypeError(f"family must be a class of geometries, ht.HAM or ht.Hypentropy; got {family!r}")
+def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> LimitPath:
+    """As the public one, which has its text."""
     grid = finite(real_array(grid, "grid", ndim=1), "grid").astype(problem.dtype)
     if grid.size == 0:
         raise ValueError("grid must hold at least one parameter; got none")
@@ -138,4 +84,54 @@ def _limit_path(problem, family, grid, theta0, tol, max_steps) -> LimitPath:
             "rank": problem.rank,
             "distance": problem.distance,
         },
+    )
+
+
+@device_engine
+def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -> RegularizationPath:
+    """As the public one, which has its text."""
+    grid = positive(real_array(weight_decays, "weight_decays", ndim=1), "weight_decays").astype(problem.dtype)
+    if grid.size == 0:
+        raise ValueError("weight_decays must hold at least one strength; got none")
+    known_penalty(geo, grid[0], problem.dtype)
+    within = jnp.asarray(tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), problem.dtype)
+    path = _regularization_path(problem, geo, grid, within, jnp.asarray(count(max_steps, "max_steps")))
+    if not throw:
+        return path
+    if is_traced(path):
+        return throw_unless(path.result, (Result.converged,), path, "regularization_path")
+    failed = np.flatnonzero(np.asarray(path.result))
+    if failed.size:
+        first = int(failed[0])
+        detail = f"{failed.size} of {grid.size} points failed; the first at weight_decay={float(grid[first]):g}"
+        one = jax.tree.map(lambda leaf: leaf[first], path.result)
+        throw_unless(one, (Result.converged,), path, "regularization_path", detail)
+    return path
+
+
+@eqx.filter_jit
+def _regularization_path(problem, geo, grid, tol, max_steps) -> RegularizationPath:
+    order = jnp.argsort(-grid)
+
+    def visit(previous: Interior, weight_decay):
+        penalty = bounded(known_penalty(geo, weight_decay, problem.dtype), problem)
+        point = regularised(problem, geo, penalty, weight_decay, warm(problem, previous), tol, max_steps)
+        # A start near a solution can be near the boundary elsewhere: then the way from the centre is the safer one.
+        again = jnp.where(point.done, jnp.zeros_like(max_steps), max_steps)
+        fallback = regularised(problem, geo, penalty, weight_decay, cold(problem), tol, again)
+        point = jax.tree.map(lambda a, b: jnp.where(point.done, a, b), point, fallback)
+        return point, regularised_limit(problem, geo, penalty, weight_decay, point)
+
+    _, limits = jax.lax.scan(visit, cold(problem), grid[order])
+    limits = jax.tree.map(lambda x: x[jnp.argsort(order)], limits)
+    return RegularizationPath(
+        weight_decays=grid,
+        thetas=limits.theta,
+        duals=limits.dual,
+        residual=relative_residual(problem, limits.theta),
+        stationarity=limits.stats["stationarity"],
+        duality_gap=limits.duality_gap,
+        relative_gap=limits.stats["relative_gap"],
+        result=limits.result,
+        steps=limits.stats["steps"],
     )
