@@ -18,7 +18,8 @@ class Symmetric:
         self._negated, self._decomposed = negated, None
         r, stages = negated.shape[0], 9
         new, again = 2 * r * r * d + 25 * r**3 + 2e6, stages * d * (4 * r + 100) + 1e6
-        self.patience = int(2 + math.sqrt(new / again))  # iterations from which a new Jacobian is the cheaper course
+        # Iterations from which a new one is the cheaper course; stale for too long, it would keep the steps short.
+        self.patience = min(5, int(2 + math.sqrt(new / again)))
 
     @property
     def _eigen(self):

@@ -1,12 +1,13 @@
 """What an integrator on the host is given, and what it is."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 Vector = Any  # a NumPy array
 
 
+@runtime_checkable
 class Field(Protocol):
     """A vector field in natural units, on states (..., m) at times (...)."""
 

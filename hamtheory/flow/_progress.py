@@ -5,7 +5,6 @@ import math
 import sys
 import time
 
-import jax
 import numpy as np
 import tqdm
 
@@ -62,7 +61,8 @@ class ProgressBar:
     def close(self):
         """Leave the last state on its line, however the flow ended."""
         if self.bar is not None:
-            jax.effects_barrier()  # callbacks may be on their way
+            if jax := sys.modules.get("jax"):
+                jax.effects_barrier()  # callbacks may be on their way
             self.bar.refresh()
             self.bar.close()
             self.bar = None

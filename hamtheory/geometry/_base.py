@@ -177,6 +177,13 @@ class AbstractGeometry(Struct, abc.ABC):
         """The logarithm of the factor on R, R′ and R* (and 1/g⁻¹) that keeps them in the range of numbers, mostly 0."""
         return np.float64(0.0)
 
+    def power_barrier(self) -> tuple[int, float] | None:
+        """`(L, ln a)` if this is the geometry of u^L − v^L from u = v = a, with one depth L ≥ 3 for all entries.
+
+        Its mirror map has a bounded range, at whose ends no digit is left: limits near them are found another way.
+        """
+        return None
+
     def log_decaying_scale(self) -> Scalars | None:
         """ln γ, if the flow under weight decay is `θ_t = γ_t sinh(2(R′(θ₀) + Xᵀν))`, `γ_t = γ e^(−4βt)`, `dν/dt =
         −(Xθ − y)/n`: then there are dual coordinates for it."""
@@ -244,6 +251,10 @@ class Rescaled(AbstractGeometry):
     def mirror_bound(self) -> Scalars:
         return self.geo.mirror_bound() / self.size
 
+    def power_barrier(self) -> tuple[int, float] | None:
+        barrier = self.geo.power_barrier()
+        return barrier and (barrier[0], barrier[1] - float(np.log(self.size)) / barrier[0])
+
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
         geo, rate = self.geo.decayed(t, weight_decay)
         return Rescaled(geo, self.size), rate
@@ -297,6 +308,11 @@ class AbstractExponentialGeometry(AbstractGeometry):
     @abc.abstractmethod
     def shifted(self, by: Number) -> "AbstractExponentialGeometry":
         """The member of the family at `ℓ + by`."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def profile(s: Array) -> tuple[Scalars, Scalars]:
+        """`Θ/Θ′` and `ln Θ′`, elementwise: the family is `θ = e^(−ℓ) Θ(s)`, which is exponential for large |s|."""
 
     @abc.abstractmethod
     def exponent(self, theta: Array) -> Scalars:

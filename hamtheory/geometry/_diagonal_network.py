@@ -124,6 +124,11 @@ class DiagonalNetwork(AbstractGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf) if self.depth == 2 else _mirror_bound(self.depth, self.scale)
 
+    def power_barrier(self) -> tuple[int, float] | None:
+        if self.depth == 2 or np.ndim(self.parameter):
+            return None
+        return self.depth, float(self.log_scale)
+
     def _relative_to_bound(self, mu, a):
         """Where |μ| is below the bound, and the quotient z there (0 elsewhere); below 1, rounding included."""
         xp = namespace(mu, a)

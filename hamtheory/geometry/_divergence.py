@@ -1,11 +1,15 @@
 """The Bregman divergence, once for every geometry."""
 
+import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, choose, namespace, quiet
 from .._types import Vectors
 from ._base import AbstractGeometry, floating, parameter_ndim
 from ._quadrature import taylor_remainder
+
+_TWO_NODES = ((4 - np.sqrt(6)) / 10, (4 + np.sqrt(6)) / 10)
+_TWO_WEIGHTS = ((9 + np.sqrt(6)) / 36, (9 - np.sqrt(6)) / 36)
 
 
 def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
@@ -47,11 +51,18 @@ def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> 
     xp = namespace(theta, theta0)
     theta, theta0 = xp.broadcast_arrays(xp.asarray(theta), xp.asarray(theta0))
     step = theta - theta0
-    near = (xp.abs(step) <= xp.abs(theta0) / 2) & (theta0 != 0)
+    near = (xp.abs(step) <= xp.abs(theta0) / 2) & (xp.abs(theta0) >= xp.finfo(theta0.dtype).tiny)
+
+    if xp is np and not theta0.any():
+        return geo.potential(theta)  # R(0) = R′(0) = 0
 
     def close():
         # At zero the inverse metric may be too small for a number.
         start, by = xp.where(near, theta0, 1), xp.where(near, step, 0)
+        if xp is np and np.max(np.abs(by) - 1e-4 * np.abs(start)) <= 0:
+            # Two nodes of Gauss, for the weight 1 − u: exact up to the cube of the relative step
+            first, second = (geo.inverse_metric(start + u * by) for u in _TWO_NODES)
+            return by * (by * (_TWO_WEIGHTS[0] / first + _TWO_WEIGHTS[1] / second))
         return taylor_remainder(lambda s: 1 / geo.inverse_metric(s), start, by, parameter_ndim(geo))
 
     def far():

@@ -1,5 +1,6 @@
 """HAM's geometry."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from ._numerics import expm1_over, log1p_over, odd
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
 from ._quadrature import taylor_remainder
+
+_POTENTIAL = [(k + 1) / math.factorial(k + 2) for k in range(9)][::-1]
 
 
 class HAM(AbstractExponentialGeometry):
@@ -70,6 +73,21 @@ class HAM(AbstractExponentialGeometry):
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
+        if xp is np and np.ndim(alpha) == 0:
+            # With L = ln(1 + α|θ|) it is [(1 + α|θ|)L − α|θ|]/α², and L² Σ (k + 1)/(k + 2)! Lᵏ/α² where that cancels.
+            z, unit = alpha * x, np.exp(-excess)
+            log = np.log1p(z) if excess == 0 else np.logaddexp(0, np.log(z) + excess)
+            values = (((unit + z) * log - z) / alpha) / alpha
+            near = log < 0.05
+            if near.any():
+                some = log[near]
+                series = np.full_like(some, _POTENTIAL[0])
+                for coefficient in _POTENTIAL[1:]:
+                    series *= some
+                    series += coefficient
+                some = some / alpha
+                values[near] = series * some * some * unit
+            return values
         near = (alpha * x < 1) & ((excess == 0) | (x == 0))
         x = xp.broadcast_to(x, near.shape)
 
@@ -181,15 +199,15 @@ class HAM(AbstractExponentialGeometry):
 
     def from_exponent(self, s: Array) -> Scalars:
         """`θ = sign(s) (e^(|s| − ln α) − 1/α)`, elementwise."""
+        xp, log = namespace(s), self.log_alpha.astype(s.dtype)
+        return odd(lambda x: -xp.expm1(-x) * xp.exp(x - log), s)
+
+    @staticmethod
+    def profile(s: Array) -> tuple[Scalars, Scalars]:
+        """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise."""
         xp = namespace(s)
-        log = self.log_alpha.astype(s.dtype)
-
-        def size(x):
-            near = x < 1
-            far = xp.exp(xp.where(near, 1, x) - log) - xp.exp(-log)
-            return xp.where(near, xp.expm1(xp.where(near, x, 0)) * xp.exp(-log), far)
-
-        return odd(size, s)
+        size = xp.abs(s)
+        return xp.copysign(xp.expm1(-size), s), size
 
     def log_weight(self, s: Array) -> Scalars:
         """`ln(|θ| + 1/α) = |s| − ln α`, elementwise."""

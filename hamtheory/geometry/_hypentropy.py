@@ -8,7 +8,7 @@ from jaxtyping import Float
 from .._array import Array, choose, namespace, quiet, replaced, static
 from .._types import Number, Parameter
 from ._base import AbstractExponentialGeometry, Scalars, shown
-from ._numerics import asinh_quotient, contracted, sinh_times
+from ._numerics import asinh_quotient, contracted, odd, sinh_times
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
 
@@ -178,8 +178,15 @@ class Hypentropy(AbstractExponentialGeometry):
 
     def from_exponent(self, s: Array) -> Scalars:
         """`θ = γ sinh(s)`, elementwise."""
-        gamma, _, log = self._split(s.dtype)
-        return sinh_times(gamma, log, s)
+        xp, log = namespace(s), self.log_gamma.astype(s.dtype) - s.dtype.type(np.log(2.0))
+        return odd(lambda x: -xp.expm1(-2 * x) * xp.exp(x + log), s)
+
+    @staticmethod
+    def profile(s: Array) -> tuple[Scalars, Scalars]:
+        """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise."""
+        xp = namespace(s)
+        size = xp.abs(s)
+        return xp.tanh(s), size + xp.log1p(xp.exp(-2 * size))
 
     def log_weight(self, s: Array) -> Scalars:
         """`ln √(θ² + γ²) = ln γ + ln cosh(s)`, elementwise."""

@@ -23,6 +23,7 @@ def taylor_remainder(second_derivative, x, h, ndim: int = 0):
     nodes, weights = xp.asarray(NODES, x.dtype), xp.asarray(REMAINDER_WEIGHTS, x.dtype)
     nodes = nodes.reshape((-1,) + (1,) * max(x.ndim, ndim))  # they come first, whatever the shapes of the parameters
     values = second_derivative(padded(x, nodes.ndim) + nodes * padded(h, nodes.ndim))
+    h = padded(h, nodes.ndim - 1)
     return h * (h * xp.tensordot(weights, values, axes=1))
 
 

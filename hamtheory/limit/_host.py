@@ -13,6 +13,7 @@ from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ..problem._regression import without_truth
 from ._host_interior import HostRegularised, regularised, regularised_path
+from ._host_network import is_hidden, network
 from ._host_newton import HostLimit, newton
 from ._host_path import follow, follow_many
 from ._penalty import known_penalty
@@ -142,6 +143,9 @@ def limit_from(
     problem: LinearRegression, geo: AbstractGeometry, theta0: np.ndarray, tol: float, max_steps: int
 ) -> HostLimit:
     """The limit without weight decay, of checked arguments."""
+    size = float(np.max(np.abs(problem.row_space.target @ problem.row_space.basis)))
+    if size > 0 and not theta0.any() and is_hidden(geo, size, tol):
+        return network(problem, geo, tol, max_steps)
     is_path = geo.log_sparsity is not None and np.ndim(geo.log_sparsity) == 0
     return (follow if is_path else newton)(problem, geo, theta0, tol, max_steps)
 

@@ -27,7 +27,7 @@ Source: the path of an exponential penalty is asymptotically straight, [cominett
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -112,7 +112,7 @@ class Path:
         self.geo = geo.shifted(self.log_unit + self.by)
         self.sparsity = sparsity + self.by
         self.log_size = self.log_natural + self.sparsity
-        self.profile = _profile(self.geo)
+        self.profile = self.geo.profile
         self.at_end = self.geo.exponent(self.start) if self.moved else None
 
     def _pause(self) -> None:
@@ -407,19 +407,6 @@ class Path:
             if shift < 0:  # not there yet
                 self.shift, self.current, self.factor = shift, False, None
             return limit
-
-
-def _profile(geo: AbstractExponentialGeometry) -> Callable[[Vector], tuple[Vector, Vector]]:
-    """`Θ/Θ′` and `ln Θ′` of an exponent, where `θ = e^(−ℓ) Θ(s)`."""
-    if hasattr(geo, "profile"):
-        return geo.profile
-    unit = geo.shifted(-geo.log_sparsity)
-
-    def profile(s: Vector) -> tuple[Vector, Vector]:
-        near = np.clip(s, -40, 40)  # beyond, it is exponential in every digit
-        return unit.from_exponent(near) * np.exp(-unit.log_weight(near)), unit.log_weight(s)
-
-    return profile
 
 
 def follow(

@@ -5,7 +5,6 @@ from ._count import (
     FlipCounter as FlipCounter,
     FlipState as FlipState,
     count_flips as count_flips,
-    totals as totals,
 )
 from ._events import FlipEvents as FlipEvents, Flips as Flips, flip_events as flip_events, flip_times as flip_times
 from ._flips import flips as flips, totals as totals
