@@ -79,8 +79,8 @@ def in_units(
     return Units(length, size, metric), moved, other, theta0 / problem.dtype.type(size)
 
 
-def _power_of_two(size: float, dtype: Any) -> float:
+def _power_of_two(size: Any, dtype: Any) -> float:
     most = _COMFORTABLE[np.dtype(dtype)]
-    if not np.isfinite(size) or size == 0 or 1 / most <= size <= most:
+    if not np.isfinite(size) or size == 0 or 1 / most <= float(size) <= most:
         return 1.0
     return float(np.exp2(np.round(np.log2(float(size)))))

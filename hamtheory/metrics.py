@@ -134,8 +134,6 @@ def certify(
         rounding = xp.finfo(theta.dtype).eps * (theta0 @ start)
         scale = bregman_divergence(geo, theta, theta0) + rounding
         residual = norm(space.singular_values * removable) / _scale(problem)
-        if xp is np:
-            return Certificate(residual, gap, gap.dtype.type(0) if gap == 0 else abs(gap) / (scale if scale > 0 else 1))
         relative = xp.where(gap == 0, 0, xp.abs(gap) / xp.where(scale > 0, scale, 1))
         return Certificate(residual, gap, relative[()])
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import time
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +195,7 @@ def by_scipy(problem: ht.LinearRegression, geo: Any, method: str, dual: bool, pa
         return 0.0 if time.perf_counter() > until else missing
 
     arrived.terminal = True  # type: ignore[attr-defined]
-    options = {"jac": jacobian} if jacobian is not None and method in ("LSODA", "BDF", "Radau") else {}
+    options: dict[str, Any] = {"jac": jacobian} if jacobian is not None and method in ("LSODA", "BDF", "Radau") else {}
     found = scipy.integrate.solve_ivp(
         velocity, (0, 1e12), start, method=method, rtol=1e-9, atol=1e-11, events=arrived, **options
     )

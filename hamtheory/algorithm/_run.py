@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +22,12 @@ from ._loop import Plan, RunResult, first_carry, trajectory
 from ._sampler import Sampler
 
 _MOST_MEMORY = 1 << 34  # bytes of saves: 16 GiB
+
+
+_NO_REVERSE_MODE = (
+    "run can be differentiated in forward mode alone: use jax.jacfwd or jax.jvp. The flow that a rule follows, and its "
+    "limit, have both modes: solve_flow at given ts, and solve_limit"
+)
 
 
 @device_engine
@@ -97,6 +104,8 @@ def run(
     grid = grid_of(save_every, steps, problem)
     within = None if tol is None else jnp.asarray(tolerance(tol, "tol", problem.dtype, 16), problem.dtype)
     result = trajectory(plan, first_carry(plan, start(theta0, problem.d, problem.dtype)), grid, within, progress)
+    if is_traced(result):
+        result = eqxi.nondifferentiable_backward(result, msg=_NO_REVERSE_MODE)
     return _checked(result, steps, throw)
 
 

@@ -59,12 +59,17 @@ def _least_l1(problem: ht.LinearRegression) -> np.ndarray:
 
     Of `max bᵀλ` over `|Qᵀλ| ≤ 1`, λ over its largest |Qᵀλ| is a point, so that its value is a lower bound.
     """
-    space, limit = problem.row_space, ht.solve_limit(problem, ht.HAM(log_alpha=_FAR_OUT), throw=False)
+    space, limit = problem.row_space, _far_out(problem)
     coordinates = space.coordinates(limit.dual)
     largest = np.max(np.abs(coordinates @ space.basis))
     bound = space.target @ coordinates / (largest or 1.0)
     proven = limit.residual <= _PROVEN and bound >= (1 - _PROVEN) * np.sum(np.abs(limit.theta))
     return limit.theta if proven else ht.basis_pursuit(problem)
+
+
+def _far_out(problem: ht.LinearRegression) -> ht.LimitResult:
+    within = max(1e-10, 32 * float(np.finfo(problem.dtype).eps))
+    return ht.solve_limit(problem, ht.HAM(log_alpha=_FAR_OUT), tol=within, throw=False)
 
 
 def _measured(prefix: str, theta) -> dict[str, Any]:

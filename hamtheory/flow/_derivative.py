@@ -61,7 +61,7 @@ def _saved_jvp(primals, tangents):
 
     def trajectory(inputs, adjoint):
         flow = eqx.combine(inputs, rest)
-        found = _integrated(flow, *held, adjoint)
+        found = _integrated(flow, held[0], held[1], adjoint)
         return found, flow.problem.loss(found)
 
     def forward(_, right):
@@ -75,7 +75,10 @@ def _saved_jvp(primals, tangents):
         return by, jax.tree.map(jnp.add, change, transposed(by)[0])
 
     found = thetas
-    none = (jnp.zeros_like(thetas), jnp.zeros(thetas.shape[0], thetas.dtype))
+    # Every right-hand side is to depend on the tangents, zeros among them: JAX transposes only what is linear.
+    zero = sum(0 * jnp.sum(leaf) for leaf in jax.tree.leaves(along))
+    along = jax.tree.map(lambda leaf: leaf + jnp.asarray(zero).astype(leaf.dtype), along)
+    none = (jnp.zeros_like(thetas) + zero, jnp.zeros(thetas.shape[0], thetas.dtype) + zero)
     (changes, losses), _ = jax.lax.custom_linear_solve(lambda x: x, (none, along), forward, backward)
     if by_time is not None:
         speed = jax.vmap(lambda t, x: _speed(flow, t, x))(ts, found)

@@ -270,9 +270,10 @@ class ProductFlow(ExponentialDualFlow):
 
     def sums(self, t: Array, states: Array) -> tuple[Array, Array]:
         """m + w and m − w at physical times and states λ, (times, d) each."""
-        half = states @ self.basis
-        decay = 2 * self.weight_decay * np.asarray(t)[..., None]
-        return self.sum * np.exp(half - decay), self.difference * np.exp(-half - decay)
+        with np.errstate(all="ignore"):
+            half = states @ self.basis
+            decay = 2 * self.weight_decay * np.asarray(t)[..., None]
+            return self.sum * np.exp(half - decay), self.difference * np.exp(-half - decay)
 
     def is_at_rest(self, theta):
         # A balanced coordinate keeps its sign, and a dead one its zero: the flow minimises over what is left.

@@ -178,6 +178,7 @@ def _result(problem, units: Units, plan: Plan, found: Trajectory, certificate) -
         violation = plan.options["violation"](found.end_time, found.end_state, theta)
     thetas = scaled(found.thetas, units.theta).astype(problem.dtype)
     theta = scaled(theta, units.theta)
+    thetas[-1] = theta  # found one by one, it is rounded differently
     stats = {name: found.counts[name] for name in ("steps", "accepted", "rejected")}
     return FlowResult(
         ts=found.ts * plan.unit,

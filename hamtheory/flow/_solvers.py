@@ -11,6 +11,7 @@ from .._array import Array
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
 from ._chebyshev import RKC
+from ._solve import HOST_SOLVERS
 
 # Name -> integrator. Kvaerno's methods are implicit (L-stable), the others explicit, "rkc" with stages for stability;
 # "euler" needs a fixed step `dt`.
@@ -61,7 +62,8 @@ def solver_named(
     An implicit method solves its stages to the tolerances of the step-size controller; where there is none, to these.
     """
     if isinstance(solver, str) and solver not in SOLVERS:
-        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, or a diffrax solver; got {solver!r}")
+        known = ", ".join(dict.fromkeys((*HOST_SOLVERS, *SOLVERS)))
+        raise ValueError(f"solver must be one of {known}, or a diffrax solver; got {solver!r}")
     chosen = SOLVERS[solver] if isinstance(solver, str) else solver
     if not fixed_step and not isinstance(chosen, diffrax.AbstractAdaptiveSolver):
         raise ValueError(f"dt must be given for {type(chosen).__name__}, which has no error estimate to adapt by")

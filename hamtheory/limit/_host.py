@@ -147,7 +147,8 @@ def limit_from(
     if size > 0 and not theta0.any() and is_hidden(geo, size, tol):
         return network(problem, geo, tol, max_steps)
     is_path = geo.log_sparsity is not None and np.ndim(geo.log_sparsity) == 0
-    return (follow if is_path else newton)(problem, geo, theta0, tol, max_steps)
+    solve: Any = follow if is_path else newton
+    return solve(problem, geo, theta0, tol, max_steps)
 
 
 def limit_result(problem: LinearRegression, units: Units, limit: Any) -> LimitResult:

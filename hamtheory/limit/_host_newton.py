@@ -41,9 +41,10 @@ class Gram:
     """
 
     def __init__(self, basis: np.ndarray):
-        from scipy.linalg.lapack import dpotrf, dpotrs
+        from scipy.linalg import lapack
 
-        self.basis, self._factor, self._solve = basis, dpotrf, dpotrs
+        routines: Any = lapack
+        self.basis, self._factor, self._solve = basis, routines.dpotrf, routines.dpotrs
         rank, columns = basis.shape
         width = max(512, _BLOCK // max(rank, 1))
         self._buffer = np.empty((rank, min(columns, width)))

@@ -113,7 +113,7 @@ class Path:
         self.sparsity = sparsity + self.by
         self.log_size = self.log_natural + self.sparsity
         self.profile = self.geo.profile
-        self.at_end = self.geo.exponent(self.start) if self.moved else None
+        self.at_end: Any = self.geo.exponent(self.start) if self.moved else 0.0
 
     def _pause(self) -> None:
         self.fresh, self.trial, self.slope, self.arrived, self.stalled = False, 0.0, 0.0, 0, False
@@ -174,6 +174,7 @@ class Path:
         self.largest = math.exp(min(-top, _LARGEST_LOG))
 
     def solve(self, rhs: np.ndarray) -> np.ndarray:
+        assert self.factor is not None
         found = self.gram.solve(self.factor, rhs)
         found *= self.largest
         return found
@@ -349,8 +350,10 @@ class Path:
             self.factorise(self.floor())
         weights = np.where(self.squared > self.low, self.weight, 0)
         theta, residual, norm, self.correction = self.theta, self.residual, self.norm, 0.0
+        eta = self.eta
         for _ in range(_MOST_CORRECTIONS):
-            relative = np.dot(self.solve(residual), self.basis)
+            step = self.solve(residual)
+            relative = np.dot(step, self.basis)
             relative *= weights > 0
             corrected = theta - weights * relative
             after = np.dot(self.basis, corrected) - self.target
@@ -358,12 +361,12 @@ class Path:
             self.correction = max(self.correction, moved)
             if not (left < 0.5 * norm and moved <= 1e-3):
                 break
-            theta, residual, norm = corrected, after, left
+            theta, residual, norm, eta = corrected, after, left, eta - step
             if left <= 4 * _EPS * self.scale:
                 break
-        return self._limit(theta, tol)
+        return self._limit(theta, eta, tol)
 
-    def _limit(self, theta: Vector, tol: float) -> HostLimit:
+    def _limit(self, theta: Vector, eta: Vector, tol: float) -> HostLimit:
         dtype = self.problem.dtype
         theta = np.ldexp(theta, self.exponent2)
         if self.seen is not None:
@@ -372,7 +375,7 @@ class Path:
             theta = whole
         log_scale = float(self.given.log_exponent_unit(dtype)) - self.by
         theta, coordinates = theta.astype(dtype, copy=False), np.zeros_like(self.problem.row_space.target)
-        coordinates[: self.eta.size] = self.eta * math.exp(log_scale)
+        coordinates[: eta.size] = eta * math.exp(log_scale)
         certificate = certify(self.problem, self.given, theta, self.theta0, coordinates)
         if not np.isfinite(theta).all():
             ended: Ended = "nonfinite"
@@ -386,7 +389,7 @@ class Path:
         """Go on until the limit is proven, or for so many steps."""
         with np.errstate(all="ignore"):
             if self.eta.size == 0:
-                return self._limit(self.start, tol)
+                return self._limit(self.start, self.eta, tol)
             budget = self.steps + max_steps
             while self.steps < budget and not self.stalled and self.arrived < _MOST_ARRIVALS:
                 self.advance(tol)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from .._array import Array, is_jax
 from .._types import Number, Vector
 from .._validate import start
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, Euclidean
 from ..problem import LinearRegression
 from ._result import LimitResult
 
@@ -80,4 +80,10 @@ def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[A
     """
     theta0 = start(theta0, problem.d, problem.dtype)
     space = problem.row_space
-    return theta0 + (space.target - space.project(theta0)) @ space.basis
+    coordinates = space.target - space.project(theta0)
+    theta = theta0 + coordinates @ space.basis
+    if not is_jax(problem, theta0):
+        return theta
+    from ._implicit import attached
+
+    return attached(problem, Euclidean(), theta0, theta, coordinates)[0]

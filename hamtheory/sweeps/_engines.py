@@ -21,7 +21,7 @@ from ..flow._batch import widest_of as flows_widest_of
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..limit import solve_limit, solve_limits
 from ..limit._batch import widest_of as limits_widest_of
-from ..limit._limit_path import _limit_path
+from ..limit._device_paths import _limit_path
 from ..problem import LinearRegression
 from ..signs._count import CountedState
 

@@ -147,7 +147,7 @@ def test_float32_and_that_the_precision_is_put_back(tmp_path, data):
         (["limit", "sparse:2,4,1", "--tol", "1e-30"], "below what float64 can reach"),
         (["flow", "sparse:2,4,1", "--ts", "0,one"], "increasing times such as"),
         (["flow", "sparse:2,4,1", "--ts", "2,1"], "ts must be increasing"),
-        (["flow", "sparse:2,4,1", "--solver", "rk4"], "tsit5"),
+        (["flow", "sparse:2,4,1", "--solver", "rk5"], "tsit5"),
         (["flow", "sparse:2,4,1", "--coordinates", "dual", "--weight-decay", "1"], "weight_decay=0"),
         (["flow", "sparse:2,4,1", "--weight-decay", "-1"], "must not be negative"),
     ],
