@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -52,7 +53,9 @@ class Name:
 
 
 def _tree(module: ModuleType) -> ast.Module:
-    return ast.parse(inspect.getsource(module))
+    """Of a package whose names are imported when they are asked for, that of its stub, which lists them."""
+    stub = Path(inspect.getsourcefile(module) or "").with_suffix(".pyi")
+    return ast.parse(stub.read_text(encoding="utf-8") if stub.is_file() else inspect.getsource(module))
 
 
 def _offered(module: ModuleType) -> Iterator[tuple[str, Any]]:
@@ -90,7 +93,7 @@ def names() -> tuple[Name, ...]:
             else:
                 at_top = name in top and getattr(hamtheory, name) is value
                 found.append(Name(room, f"ht.{name}" if at_top else f"ht.{room}.{name}", value))
-    found += [Name("result", f"ht.{name}", getattr(hamtheory, name)) for name in ("Result", "NAMES", "codes")]
+    found += [Name("result", f"ht.{name}", getattr(hamtheory, name)) for name in ("Result", "NAMES")]
     return tuple(found)
 
 

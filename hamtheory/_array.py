@@ -116,8 +116,21 @@ def is_jax(*values: Any) -> bool:
     return bool(_jax_arrays) and any(isinstance(leaf, _jax_arrays) for value in values for leaf in leaves(value))
 
 
-def namespace(*arrays: Any) -> Any:
-    """`jax.numpy` if any of the arrays is JAX's, else `numpy`."""
+def namespace(*arrays: Any) -> ModuleType:
+    """The module to compute with: `jax.numpy` if any of the arguments is an array of JAX's, else `numpy`.
+
+    Arguments: `arrays`, of any shape and dtype, or numbers.
+    Returns: the module.
+    Source: own; the convention, that of the Python array API standard.
+
+    ```python
+    >>> import numpy as np
+    >>> import hamtheory as ht
+    >>> ht.geometry.namespace(np.ones(2)).__name__
+    'numpy'
+
+    ```
+    """
     if _jax_arrays:
         for array in arrays:
             if isinstance(array, _jax_arrays):

@@ -49,6 +49,8 @@ def to_numpy(result: Any) -> Any:
             return leaf
         return np.asarray(leaf)
 
+    if is_traced(result):  # by numbers that a function closes over, such as a schedule's
+        return result
     result = jax.tree.map(moved, result)
     if np.ndim(code := getattr(result, "result", np.zeros(1))) == 0:
         result = eqx.tree_at(lambda r: r.result, result, Result(int(code)))

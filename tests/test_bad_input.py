@@ -76,7 +76,7 @@ BAD = {
         ValueError,
         "coordinates='dual' needs weight_decay=0",
     ),
-    "solver": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), solver="rk4"), ValueError, "solver must be one of euler, "),
+    "solver": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), solver="rk5"), ValueError, "must be one of collocation, "),
     "euler without dt": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), solver="euler"), ValueError, "dt must be given"),
     "dt < 0": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), dt=-1.0), ValueError, "dt must be positive"),
     "decreasing ts": (lambda: ht.solve_flow(PROBLEM, ht.HAM(1.0), ts=[1.0, 0.5]), ValueError, "ts must be increasing"),

@@ -111,9 +111,10 @@ def run(
 
 def in_dtype(algorithm: AbstractAlgorithm, dtype) -> AbstractAlgorithm:
     """The rule with its real numbers as arrays of the dtype, Python floats among them."""
-    real = lambda x: isinstance(x, float) or (  # noqa: E731
-        eqx.is_array_like(x) and hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
-    )
+
+    def real(x) -> bool:
+        return isinstance(x, float) or (hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating))
+
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if real(x) else x, algorithm)
 
 

@@ -233,4 +233,3 @@ def crossings_of(plan: Plan, rtol: float, most: int):
     integrate(flow, **plan.options, dense=watch.after_step)
     found = watch.crossed(most)
     return replace(found, first=found.first * plan.unit, last=found.last * plan.unit, times=found.times * plan.unit)
-

@@ -108,34 +108,34 @@ class AbstractGeometry(Struct, abc.ABC):
         super().__init_subclass__(**options)
 
     @abc.abstractmethod
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         """`g⁻¹(θ)`."""
 
-    def mirror_map(self, theta: Array) -> Scalars:
+    def mirror_map(self, theta: Scalars) -> Scalars:
         """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing."""
         from . import _defaults
 
         return _defaults.integral(self, "mirror", floating(theta, self))
 
-    def inverse_mirror_map(self, mu: Array) -> Scalars:
+    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
         """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`."""
         from . import _defaults
 
         return _defaults.inverse_mirror_map(self, floating(mu, self))
 
-    def potential(self, theta: Array) -> Scalars:
+    def potential(self, theta: Scalars) -> Scalars:
         """`R(θ)`."""
         from . import _defaults
 
         return _defaults.integral(self, "potential", floating(theta, self))
 
-    def conjugate(self, mu: Array) -> Scalars:
+    def conjugate(self, mu: Scalars) -> Scalars:
         """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`."""
         from . import _defaults
 
         return _defaults.conjugate(self, floating(mu, self))
 
-    def moment(self, theta: Array) -> Scalars:
+    def moment(self, theta: Scalars) -> Scalars:
         """`∫₀^|θ| s ds / g⁻¹(s) = R*(R′(θ))`: its gradient is θ/g⁻¹(θ), of which weight decay is a multiple."""
         from . import _defaults
 
@@ -147,7 +147,7 @@ class AbstractGeometry(Struct, abc.ABC):
 
         return _defaults.mirror_bound(self)
 
-    def passage_time(self, a: Array, y: Array) -> Scalars:
+    def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         """`∫₀^a ds / (g⁻¹(s) (y + s))`: see `hamtheory.signs.first_passage_time`.
 
         Arguments: positive floating arrays of one shape and dtype.
@@ -156,7 +156,7 @@ class AbstractGeometry(Struct, abc.ABC):
 
         return _defaults.passage_time(self, a, y)
 
-    def closed_form(self, what: str, x: Array) -> tuple[Scalars, Scalars] | None:
+    def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Scalars] | None:
         """What the method `what` gives at x ≥ 0, and where that can be relied on; None where there is no such form.
 
         Asked on the device before a quadrature, for `mirror_map` and `inverse_mirror_map`.
@@ -205,7 +205,7 @@ class AbstractGeometry(Struct, abc.ABC):
         """
         return self, weight_decay
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+    def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         """How far each coordinate is from the optimality of the flow's limit under weight decay; zero exactly there.
 
         Arguments: `theta` and `gradient = ∇f(theta)` of one shape, `weight_decay` the paper's β > 0.
@@ -229,22 +229,22 @@ class Rescaled(AbstractGeometry):
     geo: AbstractGeometry
     size: float
 
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         return self.geo.inverse_metric(theta * theta.dtype.type(self.size))
 
-    def mirror_map(self, theta: Array) -> Scalars:
+    def mirror_map(self, theta: Scalars) -> Scalars:
         size = theta.dtype.type(self.size)
         return self.geo.mirror_map(theta * size) / size
 
-    def inverse_mirror_map(self, mu: Array) -> Scalars:
+    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
         size = mu.dtype.type(self.size)
         return self.geo.inverse_mirror_map(mu * size) / size
 
-    def potential(self, theta: Array) -> Scalars:
+    def potential(self, theta: Scalars) -> Scalars:
         size = theta.dtype.type(self.size)
         return self.geo.potential(theta * size) / size / size
 
-    def conjugate(self, mu: Array) -> Scalars:
+    def conjugate(self, mu: Scalars) -> Scalars:
         size = mu.dtype.type(self.size)
         return self.geo.conjugate(mu * size) / size / size
 
@@ -259,7 +259,7 @@ class Rescaled(AbstractGeometry):
         geo, rate = self.geo.decayed(t, weight_decay)
         return Rescaled(geo, self.size), rate
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+    def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         size = theta.dtype.type(self.size)
         return self.geo.stationarity(theta * size, gradient * size, weight_decay) / size
 
@@ -311,19 +311,19 @@ class AbstractExponentialGeometry(AbstractGeometry):
 
     @staticmethod
     @abc.abstractmethod
-    def profile(s: Array) -> tuple[Scalars, Scalars]:
+    def profile(s: Scalars) -> tuple[Scalars, Scalars]:
         """`Θ/Θ′` and `ln Θ′`, elementwise: the family is `θ = e^(−ℓ) Θ(s)`, which is exponential for large |s|."""
 
     @abc.abstractmethod
-    def exponent(self, theta: Array) -> Scalars:
+    def exponent(self, theta: Scalars) -> Scalars:
         """`s(θ)`, elementwise."""
 
     @abc.abstractmethod
-    def from_exponent(self, s: Array) -> Scalars:
+    def from_exponent(self, s: Scalars) -> Scalars:
         """`θ(s)`, elementwise."""
 
     @abc.abstractmethod
-    def log_weight(self, s: Array) -> Scalars:
+    def log_weight(self, s: Scalars) -> Scalars:
         """`ln dθ/ds`, elementwise."""
 
     @abc.abstractmethod

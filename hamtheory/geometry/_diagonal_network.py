@@ -75,14 +75,14 @@ class DiagonalNetwork(AbstractGeometry):
         """ln a."""
         return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
             return 4 * xp.hypot(theta, 2 * xp.square(a))
         return _inverse_metric(self.depth, theta, a)
 
-    def mirror_map(self, theta: Array) -> Scalars:
+    def mirror_map(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
@@ -90,7 +90,7 @@ class DiagonalNetwork(AbstractGeometry):
             return asinh_quotient(theta, gamma, xp.log(gamma)) / 4
         return _mirror_map(self.depth, theta, a)
 
-    def inverse_mirror_map(self, mu: Array) -> Scalars:
+    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
         xp = namespace(mu)
         a = self.scale.astype(mu.dtype)
         if self.depth == 2:
@@ -101,7 +101,7 @@ class DiagonalNetwork(AbstractGeometry):
         theta = a**self.depth * (xp.expm1(-power * xp.log1p(-z)) - xp.expm1(-power * xp.log1p(z)))
         return xp.where(inside, theta, xp.nan)
 
-    def potential(self, theta: Array) -> Scalars:
+    def potential(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         a = self.scale.astype(theta.dtype)
         if self.depth == 2:
@@ -109,7 +109,7 @@ class DiagonalNetwork(AbstractGeometry):
             return theta * (self.mirror_map(theta) - theta / (4 * (gamma + xp.hypot(theta, gamma))))
         return _potential(self.depth, theta, a)
 
-    def conjugate(self, mu: Array) -> Scalars:
+    def conjugate(self, mu: Scalars) -> Scalars:
         xp = namespace(mu)
         a = self.scale.astype(mu.dtype)
         if self.depth == 2:
@@ -143,7 +143,7 @@ class DiagonalNetwork(AbstractGeometry):
         """
         return self, _none(weight_decay, weight_decay)
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+    def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         """The gradient, of the shape of `theta`.
 
         Errors: `ValueError` for any other weight decay than 0.

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._array import Array, namespace
+from .._array import namespace
 from .._types import Number
 from ._base import AbstractGeometry, Scalars
 from ._numerics import log1p_over
@@ -27,22 +27,22 @@ class Euclidean(AbstractGeometry):
 
     name: ClassVar[str] = "gd"
 
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         return namespace(theta).ones_like(theta)
 
-    def mirror_map(self, theta: Array) -> Scalars:
+    def mirror_map(self, theta: Scalars) -> Scalars:
         return theta
 
-    def inverse_mirror_map(self, mu: Array) -> Scalars:
+    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
         return mu
 
-    def potential(self, theta: Array) -> Scalars:
+    def potential(self, theta: Scalars) -> Scalars:
         return theta * theta / 2
 
-    def conjugate(self, mu: Array) -> Scalars:
+    def conjugate(self, mu: Scalars) -> Scalars:
         return mu * mu / 2
 
-    def moment(self, theta: Array) -> Scalars:
+    def moment(self, theta: Scalars) -> Scalars:
         return theta * theta / 2
 
     def hyperbola(self) -> tuple[Scalars, Scalars, Scalars]:
@@ -51,7 +51,7 @@ class Euclidean(AbstractGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
 
-    def passage_time(self, a: Array, y: Array) -> Scalars:
+    def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         return log1p_over(1 / y, a, 0) / y
 
     def in_units(self, size: float) -> "tuple[Euclidean, float]":

@@ -12,7 +12,7 @@ from ._base import AbstractExponentialGeometry, Scalars, shown
 from ._numerics import expm1_over, log1p_over, odd
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
-from ._quadrature import taylor_remainder
+from ._quadrature import padded, taylor_remainder
 
 _POTENTIAL = [(k + 1) / math.factorial(k + 2) for k in range(9)][::-1]
 
@@ -56,20 +56,20 @@ class HAM(AbstractExponentialGeometry):
         """ln α."""
         return self.parameter if self.logarithmic else namespace(self.parameter).log(self.parameter)
 
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         return xp.exp(-excess) + alpha * xp.abs(theta)
 
-    def mirror_map(self, theta: Array) -> Scalars:
+    def mirror_map(self, theta: Scalars) -> Scalars:
         alpha, excess, _ = split(self, theta.dtype)
         return odd(lambda x: log1p_over(alpha, x, excess), theta)
 
-    def inverse_mirror_map(self, mu: Array) -> Scalars:
+    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
         alpha, excess, _ = split(self, mu.dtype)
         return odd(lambda x: expm1_over(alpha, x, excess), mu)
 
-    def potential(self, theta: Array) -> Scalars:
+    def potential(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
@@ -101,7 +101,7 @@ class HAM(AbstractExponentialGeometry):
 
         return choose(near, small, large)
 
-    def conjugate(self, mu: Array) -> Scalars:
+    def conjugate(self, mu: Scalars) -> Scalars:
         xp = namespace(mu)
         alpha, excess, _ = split(self, mu.dtype)
         x = xp.abs(mu)
@@ -119,7 +119,7 @@ class HAM(AbstractExponentialGeometry):
 
         return choose(near, small, large)
 
-    def moment(self, theta: Array) -> Scalars:
+    def moment(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
@@ -128,7 +128,8 @@ class HAM(AbstractExponentialGeometry):
 
         def small():
             some = xp.where(near, x, 0)
-            return taylor_remainder(lambda s: 1 / (1 + alpha * (some - s)), xp.zeros_like(x), some, xp.ndim(alpha))
+            density = lambda s: 1 / (1 + alpha * (padded(some, s.ndim) - s))  # noqa: E731
+            return taylor_remainder(density, xp.zeros_like(x), some, xp.ndim(alpha))
 
         def large():
             some = xp.where(near, 1 / alpha, x)
@@ -142,7 +143,7 @@ class HAM(AbstractExponentialGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
 
-    def passage_time(self, a: Array, y: Array) -> Scalars:
+    def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         # In the unit of time of the geometry, with g⁻¹ = origin + α s: T = ln(x) / (α y − origin), where x is
         # (1 + s α/origin) / (1 + s/y) at s = a, 1 + a positive product if the denominator is positive; so is 1/x if
         # not.
@@ -169,7 +170,7 @@ class HAM(AbstractExponentialGeometry):
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[HAM, Number]":
         return self, weight_decay * namespace(self.parameter).exp(-self.log_rescaling)
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+    def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         # β θ/(1 + α|θ|), whatever the unit of time.
         metric = self.inverse_metric(theta)
         xp = namespace(metric)
@@ -192,24 +193,24 @@ class HAM(AbstractExponentialGeometry):
     def shifted(self, by: Number) -> "HAM":
         return with_log(self, self.log_alpha + by)
 
-    def exponent(self, theta: Array) -> Scalars:
+    def exponent(self, theta: Scalars) -> Scalars:
         """`s = sign(θ) ln(1 + α|θ|)`, elementwise."""
         alpha, excess, _ = split(self, theta.dtype)
         return odd(lambda x: alpha * log1p_over(alpha, x, excess), theta)
 
-    def from_exponent(self, s: Array) -> Scalars:
+    def from_exponent(self, s: Scalars) -> Scalars:
         """`θ = sign(s) (e^(|s| − ln α) − 1/α)`, elementwise."""
         xp, log = namespace(s), self.log_alpha.astype(s.dtype)
         return odd(lambda x: -xp.expm1(-x) * xp.exp(x - log), s)
 
     @staticmethod
-    def profile(s: Array) -> tuple[Scalars, Scalars]:
+    def profile(s: Scalars) -> tuple[Scalars, Scalars]:
         """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise."""
         xp = namespace(s)
         size = xp.abs(s)
         return xp.copysign(xp.expm1(-size), s), size
 
-    def log_weight(self, s: Array) -> Scalars:
+    def log_weight(self, s: Scalars) -> Scalars:
         """`ln(|θ| + 1/α) = |s| − ln α`, elementwise."""
         return namespace(s).abs(s) - self.log_alpha.astype(s.dtype)
 

@@ -65,13 +65,13 @@ class Hypentropy(AbstractExponentialGeometry):
         gamma, excess, log = split(self, dtype)
         return gamma, excess, log - excess
 
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         gamma, excess, log = self._split(theta.dtype)
         exact = xp.abs(xp.log(gamma) - log) <= 1e-10
         return 2 * xp.hypot(theta * xp.exp(-excess), xp.where(exact, gamma, xp.exp(log)))
 
-    def mirror_map(self, theta: Array) -> Scalars:
+    def mirror_map(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         gamma, excess, log = self._split(theta.dtype)
         return choose(
@@ -80,7 +80,7 @@ class Hypentropy(AbstractExponentialGeometry):
             lambda: asinh_quotient(theta, gamma, log) / 2,
         )
 
-    def inverse_mirror_map(self, mu: Array) -> Scalars:
+    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
         xp = namespace(mu)
         gamma, excess, log = self._split(mu.dtype)
         return choose(
@@ -89,7 +89,7 @@ class Hypentropy(AbstractExponentialGeometry):
             lambda: sinh_times(gamma, log, xp.where(excess > 0, 0, 2 * mu)),
         )
 
-    def potential(self, theta: Array) -> Scalars:
+    def potential(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         gamma, excess, _ = self._split(theta.dtype)
         # θ/(γ + √(θ² + γ²)), in the unit of time of the mirror map.
@@ -98,7 +98,7 @@ class Hypentropy(AbstractExponentialGeometry):
         share = xp.where(excess > 0, theta / gamma, ratio) / (1 + xp.hypot(xp.ones_like(ratio), ratio))
         return theta / 2 * (2 * self.mirror_map(theta) - share)
 
-    def conjugate(self, mu: Array) -> Scalars:
+    def conjugate(self, mu: Scalars) -> Scalars:
         xp = namespace(mu)
         gamma, excess, log = self._split(mu.dtype)
         root = choose(
@@ -108,7 +108,7 @@ class Hypentropy(AbstractExponentialGeometry):
         )
         return xp.square(root)
 
-    def moment(self, theta: Array) -> Scalars:
+    def moment(self, theta: Scalars) -> Scalars:
         xp = namespace(theta)
         gamma, excess, _ = self._split(theta.dtype)
         scaled = theta * xp.exp(-excess)
@@ -121,7 +121,7 @@ class Hypentropy(AbstractExponentialGeometry):
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
 
-    def passage_time(self, a: Array, y: Array) -> Scalars:
+    def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         xp = namespace(a, y, self.parameter)
         a, y, gamma, excess, log = xp.broadcast_arrays(*map(xp.asarray, (a, y, *split(self, a.dtype))))
         with quiet():
@@ -149,7 +149,7 @@ class Hypentropy(AbstractExponentialGeometry):
             moved = self.parameter * namespace(self.parameter, shift).exp(-shift)
         return replaced(self, parameter=moved), 4 * weight_decay
 
-    def stationarity(self, theta: Array, gradient: Array, weight_decay: Number) -> Scalars:
+    def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         # The prox residual of the lasso f + 2 beta |theta|_1, in units of theta for a unit step.
         xp = namespace(theta, gradient)
         step = theta - gradient
@@ -171,24 +171,24 @@ class Hypentropy(AbstractExponentialGeometry):
     def shifted(self, by: Number) -> "Hypentropy":
         return with_log(self, self.log_gamma - by)
 
-    def exponent(self, theta: Array) -> Scalars:
+    def exponent(self, theta: Scalars) -> Scalars:
         """`s = asinh(θ/γ)`, elementwise."""
         gamma, _, log = self._split(theta.dtype)
         return asinh_quotient(theta, gamma, log)
 
-    def from_exponent(self, s: Array) -> Scalars:
+    def from_exponent(self, s: Scalars) -> Scalars:
         """`θ = γ sinh(s)`, elementwise."""
         xp, log = namespace(s), self.log_gamma.astype(s.dtype) - s.dtype.type(np.log(2.0))
         return odd(lambda x: -xp.expm1(-2 * x) * xp.exp(x + log), s)
 
     @staticmethod
-    def profile(s: Array) -> tuple[Scalars, Scalars]:
+    def profile(s: Scalars) -> tuple[Scalars, Scalars]:
         """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise."""
         xp = namespace(s)
         size = xp.abs(s)
         return xp.tanh(s), size + xp.log1p(xp.exp(-2 * size))
 
-    def log_weight(self, s: Array) -> Scalars:
+    def log_weight(self, s: Scalars) -> Scalars:
         """`ln √(θ² + γ²) = ln γ + ln cosh(s)`, elementwise."""
         xp = namespace(s)
         size = xp.abs(s)

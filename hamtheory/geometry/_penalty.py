@@ -10,6 +10,14 @@ class Penalty(Struct):
 
     `slope`: λ. `barrier`: μ. `curvature`: β.
     Source: own; for HAM, [jacobs2026ham].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> penalty = ht.HAM(alpha=10.0).penalty(0.5, float)
+    >>> penalty.slope.round(3).tolist(), penalty.barrier.round(3).tolist()
+    (0.05, 0.1)
+
+    ```
     """
 
     slope: Float[Array, ""]

@@ -41,12 +41,12 @@ class SymbolicGeometry(AbstractGeometry):
         names = (name.name for name in self.derivation.forms.parameters)
         return dict(zip(names, self.values, strict=True))
 
-    def inverse_metric(self, theta: Array) -> Scalars:
+    def inverse_metric(self, theta: Scalars) -> Scalars:
         forms = self.derivation.forms
         values = [value.astype(theta.dtype) for value in self.values]
         return evaluate(forms.metric, {X: abs(theta), **dict(zip(forms.parameters, values, strict=True))})
 
-    def closed_form(self, what: str, x: Array) -> tuple[Array, Array] | None:
+    def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Scalars] | None:
         return closed_form(self.derivation.forms, what, x, self.values, self.inverse_metric)
 
     def __repr__(self) -> str:

@@ -32,7 +32,7 @@ PLAIN = {"ht.symbolic.EUCLIDEAN", "ht.symbolic.HAM", "ht.symbolic.HYPENTROPY", "
 # those of `sweep` show the first, and the others take a script or a cluster; and `register`, which is for good.
 WITHOUT_EXAMPLE = {
     "ht.datasets.Split", "ht.problem.RowSpace", "ht.geometry.AbstractExponentialGeometry",
-    "ht.geometry.AbstractGeometry", "ht.geometry.AbstractStaticGeometry", "ht.symbolic.Derivation",
+    "ht.symbolic.Derivation",
     "ht.symbolic.SymbolicGeometry", "ht.symbolic.Limits", "ht.symbolic.NeuronInvariant", "ht.symbolic.FirstPassage",
     "ht.FlowBatch", "ht.FlowResult", "ht.ProductFlowResult", "ht.StochasticFlowResult", "ht.BasisPursuit",
     "ht.LimitBatch", "ht.LimitPath", "ht.RegularizationPath", "ht.LimitResult", "ht.RunBatch", "ht.RunResult",
@@ -42,7 +42,7 @@ WITHOUT_EXAMPLE = {
     "ht.sweeps.Quantity", "ht.sweeps.register", "ht.sweeps.Damage", "ht.train.Images",
     "ht.train.AbstractMethod", "ht.train.Product",
     "ht.train.Thresholded", "ht.train.TrainResult", "ht.train.Interval", "ht.train.Paired", "ht.theorem.Step",
-    "ht.theorem.Verdict", "ht.metrics.Certificate", "ht.Result",
+    "ht.theorem.Verdict", "ht.metrics.Certificate",
 }  # fmt: skip
 
 # Annotations that say no shape, unless they are in a jaxtyping annotation, `Float[Array, "n d"]`.
