@@ -9,12 +9,14 @@ from ..problem import LinearRegression
 from ._result import FlowResult, ProductFlowResult
 
 # Integrators of the host: implicit collocation, the stabilised explicit method, SciPy's, and those of a fixed step.
-HOST_SOLVERS = ("collocation", "rkc", "lsoda", "bdf", "radau", "dop853", "euler", "heun", "rk4")
+_OF_FIXED_STEP = ("euler", "heun", "rk4")
+HOST_SOLVERS = ("collocation", "rkc", "lsoda", "bdf", "radau", "dop853", *_OF_FIXED_STEP)
 
 
-def _is_on_host(solver: Any) -> bool:
+def _is_on_host(solver: Any, dt: Any) -> bool:
     """Whether the integrator is one of the host's; diffrax's are the device engine's."""
-    return solver is None or (isinstance(solver, str) and solver in HOST_SOLVERS)
+    known = HOST_SOLVERS if dt is None else _OF_FIXED_STEP
+    return solver is None or (isinstance(solver, str) and solver in known)
 
 
 def solve_flow(
@@ -72,7 +74,7 @@ def solve_flow(
 
     ```
     """
-    if is_jax(problem, geo, theta0, weight_decay, ts) or not _is_on_host(solver):
+    if is_jax(problem, geo, theta0, weight_decay, ts) or not _is_on_host(solver, dt):
         from ._device import solve_flow as solve
     else:
         from ._host_solve import solve_flow as solve
@@ -134,7 +136,7 @@ def product_flow(
 
     ```
     """
-    if is_jax(problem, m0, w0, weight_decay, ts) or not _is_on_host(solver):
+    if is_jax(problem, m0, w0, weight_decay, ts) or not _is_on_host(solver, dt):
         from ._device import product_flow as solve
     else:
         from ._host_solve import product_flow as solve

@@ -130,8 +130,9 @@ def march(f, x, mu, radius) -> Reached:
         )
 
     zero = jnp.zeros_like(x)
-    sums: Any = [zero] * 4
-    start = _State(*sums, (zero, zero), zero, zero, f(zero[None])[0], radius, (end > 0) & (mu > 0))
+    sums: Any = (zero,) * 4
+    rest: Any = ((zero, zero), zero, zero, f(zero[None])[0], radius, (end > 0) & (mu > 0))
+    start = _State(*(sums + rest))
     going = lambda s: jnp.any(s[0].active) & (s[1] < _LARGEST_STEPS)  # noqa: E731
     state = jax.lax.while_loop(going, lambda s: (advance(s[0]), s[1] + 1), (start, 0))[0]
     good = valid & ~state.active & ((state.y < largest) | (end == x))

@@ -29,6 +29,7 @@ Source: the path of an exponential penalty is asymptotically straight, [cominett
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
