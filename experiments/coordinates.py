@@ -2,8 +2,6 @@
 
 import dataclasses
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import tqdm
 import xarray as xr
@@ -40,19 +38,18 @@ class Config:
         return cls(n=16, d=446, k=2, instances=1, scales=(0.01, 0.04, 0.16, 0.6, 1.6))
 
 
-@eqx.filter_jit
 def _numbers(problem, geo, flow, limit):
     """Relative error of the end of a flow, how far it left the row space, its certificate and that of the limit."""
-    error = ht.metrics.distance(flow.theta, limit.theta) / jnp.linalg.norm(limit.theta)
-    drift = ht.metrics.invariant_drift(problem, geo, flow.theta, jnp.zeros(problem.d))
+    error = ht.metrics.distance(flow.theta, limit.theta) / np.linalg.norm(limit.theta)
+    drift = ht.metrics.invariant_drift(problem, geo, flow.theta, np.zeros(problem.d))
     return error, drift, flow.residual, flow.stats["relative_gap"], flow.result, limit.result
 
 
 def _lanes(problem, geo, config: Config):
     """For each step size and each coordinates: the step size and the numbers of the lane."""
     limit = ht.solve_limit(problem, geo, throw=False)
-    root = problem.X * jnp.sqrt(geo.inverse_metric(limit.theta))[None, :]
-    stable = 2 * problem.n / float(jnp.linalg.norm(root, 2)) ** 2
+    root = problem.X * np.sqrt(geo.inverse_metric(limit.theta))[None, :]
+    stable = 2 * problem.n / float(np.linalg.norm(root, 2)) ** 2
     end = config.efolds / float(ht.metrics.asymptotic_rate(problem, geo, limit.theta))
     for scale in config.scales:
         for coordinates in COORDINATES:

@@ -150,9 +150,10 @@ class _RowSpaceFlow(Flow):
         return self._residual_unit * euclidean(velocity)
 
     def has_settled(self, t, state, velocity):
-        if self.residual(state, velocity) > 10 * self.tolerance:
+        if not self.residual(state, velocity) <= 10 * self.tolerance:
             return False
-        return self.error(self.linearise(t, state).inverse(velocity), self.weights(state)) <= 0.1
+        jacobian = self.linearise(t, state)
+        return jacobian.is_finite() and self.error(jacobian.inverse(velocity), self.weights(state)) <= 0.1
 
     def fastest_rate(self):
         return self.metric * self.mirror_size / self.size

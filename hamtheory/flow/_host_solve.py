@@ -24,7 +24,7 @@ _REACH = 16
 _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """How to integrate, and what: `make(tolerance)` is the flow, `options` those of `integrate`."""
 
