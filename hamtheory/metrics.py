@@ -10,7 +10,10 @@ from ._types import Number, Parameter, Vector, Vectors
 from .geometry import AbstractGeometry, bregman_divergence
 from .problem import LinearRegression
 
+_quietly = np.errstate(all="ignore")  # of θ that are not finite, the metrics are not either
 
+
+@_quietly
 def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array, "*batch"]:
     """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0).
 
@@ -29,6 +32,7 @@ def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array,
     return norm(problem.residual(theta), axis=-1) / _scale(problem)
 
 
+@_quietly
 def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector) -> Float[Array, ""]:
     """`‖Xθ − Py‖ / ‖y‖` with P the projection on the range of X: the part of the residual that can be removed.
 
@@ -93,6 +97,7 @@ def _divergence_of_neighbours(geo: AbstractGeometry, theta: np.ndarray, other: n
     return value if np.isfinite(value) else None
 
 
+@_quietly
 def certify(
     problem: LinearRegression,
     geo: AbstractGeometry,
@@ -138,6 +143,7 @@ def certify(
         return Certificate(residual, gap, relative[()])
 
 
+@_quietly
 def nearest_coordinates(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, " r"]:
@@ -183,6 +189,7 @@ def _solve_positive(matrix: Array, right: Array) -> Array:
         return np.full_like(right, np.nan)
 
 
+@_quietly
 def invariant_drift(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, ""]:
@@ -208,6 +215,7 @@ def invariant_drift(
     return outside / namespace(size).where(size > 0, size, 1)
 
 
+@_quietly
 def relative_stationarity(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, weight_decay: Number
 ) -> Float[Array, ""]:
@@ -235,6 +243,7 @@ def relative_stationarity(
     return xp.max(xp.abs(violation)) / xp.where(scale > 0, scale, 1)
 
 
+@_quietly
 def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
     """`norm / least − 1`: how far a norm is above the least possible one.
 
@@ -253,6 +262,7 @@ def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
     return xp.asarray(norm) / xp.asarray(least) - 1
 
 
+@_quietly
 def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
     """`‖θ − reference‖₂`.
 
@@ -272,6 +282,7 @@ def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
     return norm(theta - reference.reshape((1,) * (theta.ndim - 1) + (-1,)), axis=-1)
 
 
+@_quietly
 def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Array, ""]:
     """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect.
 
@@ -292,6 +303,7 @@ def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Arra
     return xp.where(sizes[0] > 0, xp.sum(xp.cumsum(sizes) < share * xp.sum(sizes)) + 1, 0)[()]
 
 
+@_quietly
 def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`λ_min⁺(X diag(g⁻¹(θ)) Xᵀ) / n`: the rate at which the residual of the flow decays near its limit θ.
 
@@ -317,6 +329,7 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
     return xp.square(values[problem.rank - 1]) / problem.n
 
 
+@_quietly
 def gradient_second_moments(
     problem: LinearRegression, theta: Vector, *, batch_size: int | None = None, label_noise: Number = 0.0
 ) -> Float[Array, " d"]:
@@ -346,6 +359,7 @@ def gradient_second_moments(
     return exact * (1 - 1 / batch_size) + (xp.square(residual) + noise) @ xp.square(X) / (n * batch_size)
 
 
+@_quietly
 def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
 
