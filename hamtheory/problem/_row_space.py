@@ -51,9 +51,9 @@ class RowSpace(Struct):
             active = spread > xp.max(spread) * size * eps
             rotated, basis = xp.where(active[None, :], rotated, 0), xp.where(active[:, None], basis, 0)
             target = xp.where(active, rotated.T @ values / xp.where(active, spread, 1), 0)
-            # Rounding of an equation is relative to its own terms, of which y is one.
+            # In rows of length 1 an equation may be as large as θ, and its rounding is relative to that.
             missing = values - rotated @ (spread * target)
-            terms = xp.maximum(xp.abs(values), xp.abs(rows) @ xp.abs(target @ basis))
+            terms = xp.maximum(xp.abs(values), norm(target))
             self.is_consistent = xp.all(xp.abs(missing) <= 10 * size * eps * terms)
             left, s, turn, inside = _in_own_units(lengths, rotated * spread[None, :], active)
             target, basis = turn @ target, turn @ basis
