@@ -4,6 +4,7 @@ Every flow is integrated in *natural units*, in which the state, the time and th
 the units of X, y and θ; `physical_state` and `time_unit` lead back. Velocities and points take any leading axes.
 """
 
+import abc
 import math
 from typing import Any
 
@@ -14,7 +15,7 @@ from ._host_jacobians import Symmetric
 Array = Any
 
 
-class Flow:
+class Flow(abc.ABC):
     """What the integrators need to know of a flow.
 
     `time_unit`: t over natural time. `size`: the natural size of θ, its unit.
@@ -44,37 +45,37 @@ class Flow:
     def initial(self) -> Array:
         return self.start
 
-    def velocity(self, t: Array, state: Array) -> Array:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def velocity(self, t: Array, state: Array) -> Array: ...
 
-    def linearise(self, t: float, state: Array) -> Any:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def linearise(self, t: float, state: Array) -> Any: ...
 
+    @abc.abstractmethod
     def weights(self, state: Array) -> Array:
         """Of the errors in the state: together they are within the tolerance if their `norm` is at most one."""
-        raise NotImplementedError
 
-    def norm(self, weighted: Array) -> float:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def norm(self, weighted: Array) -> float: ...
 
     def error(self, error: Array, weights: Array) -> float:
         """The norm of an error; tighter, if it costs more."""
         return self.norm(error * weights)
 
+    @abc.abstractmethod
     def points(self, t: Array, state: Array) -> Array:
         """θ, (..., d), at states (..., m) in natural units, and natural times (...)."""
-        raise NotImplementedError
 
-    def physical_state(self, state: Array) -> Array:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def physical_state(self, state: Array) -> Array: ...
 
+    @abc.abstractmethod
     def signals(self, t: Array, state: Array) -> tuple[Array, Array]:
         """What has the sign of θ and is a polynomial where the state is one, (..., d), and its rounding error, (d,)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def residual(self, state: Array, velocity: Array) -> float:
         """`‖Xθ − Py‖ / ‖y‖`, from what is there already; 0 where that is no criterion."""
-        raise NotImplementedError
 
     def is_at_rest(self, theta: Array) -> bool:
         """Whether the flow has ended elsewhere than at its limit: never, where the metric is positive."""
@@ -84,11 +85,11 @@ class Flow:
         """Whether all that is yet to come is within the tolerance."""
         return False
 
-    def fastest_rate(self) -> float:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def fastest_rate(self) -> float: ...
 
-    def first_step(self) -> float:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def first_step(self) -> float: ...
 
     def slowest_rate(self) -> float:
         """That of the direction in which X is smallest, in natural units."""
@@ -121,8 +122,9 @@ class _RowSpaceFlow(Flow):
         metric = self._metric(t, state) * (self.mirror_size / self.size)
         return Symmetric((self.lift * metric) @ self.lift_t, self.lift.shape[1])
 
-    def _metric(self, t, state):
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _metric(self, t: Any, state: Array) -> Any:
+        """g⁻¹ at a state, (d,)."""
 
     def weights(self, state):
         # Under weight decay λ grows without bound, and its rounding with it.
