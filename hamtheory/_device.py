@@ -4,7 +4,9 @@ What JAX computes of a problem in NumPy's arrays is computed in the precision of
 that call alone, and comes back in NumPy's arrays.
 """
 
+import contextlib
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,15 +30,19 @@ def device_engine(function: _Function) -> _Function:
     The result is of NumPy unless a problem or a start was of JAX, or JAX is tracing.
     """
 
+    signature = inspect.signature(function)
+
     @functools.wraps(function)
-    def call(problem, *args, **options):
+    def call(*args, **options):
+        given = signature.bind(*args, **options).arguments
+        problem = next(iter(given.values()))
         problems = [problem] if hasattr(problem, "row_space") else problem
-        starts = [arg for arg in (*args, *(options.get(name) for name in _STARTS)) if _is_array(arg)]
+        starts = [start for name, start in given.items() if name in _STARTS and _is_array(start)]
         if is_jax(list(problems), starts) or is_traced(args, options):
-            return function(*_moved((problem, *args)), **_moved(options))
+            return function(*_moved(args), **_moved(options))
         dtype = getattr(problems[0], "dtype", np.dtype(np.float64)) if len(problems) else np.dtype(np.float64)
-        with jax.enable_x64(dtype == np.float64):
-            return to_numpy(function(*_moved((problem, *args)), **_moved(options)))
+        with jax.enable_x64(True) if dtype == np.float64 else contextlib.nullcontext():
+            return to_numpy(function(*_moved(args), **_moved(options)))
 
     return call  # type: ignore[return-value]
 

@@ -1,24 +1,35 @@
 """Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at every call."""
 
 import gc
+import re
 from pathlib import Path
 
 import jax
 import jaxtyping
 import pytest
 
+ROOT = Path(__file__).parent.parent
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Compiling takes most of the time: processes and runs share what they compiled.
-jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
+jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache" / "xla"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_traceback_in_locations_limit", 0)
 # Tracing makes many objects and few cycles: at Python's own thresholds, looking for these takes a tenth of the time.
 gc.freeze()
 gc.set_threshold(100_000, 20, 20)
+# The inner loops of the host engine are not checked: a check takes longer than what they do in a step.
+MODULES = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in ROOT.glob("hamtheory/**/*.py")]
+UNCHECKED = re.compile(
+    r"hamtheory\.(_array|(flow|limit)\._host\w*|geometry\._(numerics|parameter|quadrature)|.*__init__)"
+)
 # An int is a float where a float is asked for, as it is to type checkers.
-jaxtyping.install_import_hook("hamtheory", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+jaxtyping.install_import_hook(
+    [module for module in MODULES if not UNCHECKED.fullmatch(module)],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int
 
 from .._array import ArrayLike
 from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
 from .._device import device_engine, times
 from .._flips import Flips
-from .._types import Times
+from .._types import Times, Vectors
 from .._validate import count, tolerance
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
@@ -64,7 +64,7 @@ class FlowBatch(eqx.Module):
 def solve_flows(
     problems: LinearRegression | Sequence[LinearRegression],
     geos: AbstractGeometry,
-    theta0s: Real[ArrayLike, "lanes d"] | None = None,
+    theta0s: Vectors | None = None,
     *,
     which: Int[ArrayLike, " lanes"] | None = None,
     share: bool | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .._array import Array, Struct, is_jax, leaves, namespace, quiet
 from .._types import Number, Parameter
@@ -111,31 +111,31 @@ class AbstractGeometry(Struct, abc.ABC):
     def inverse_metric(self, theta: Scalars) -> Scalars:
         """`g⁻¹(θ)`."""
 
-    def mirror_map(self, theta: Scalars) -> Scalars:
+    def mirror_map(self, theta: Parameter) -> Scalars:
         """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing."""
         from . import _defaults
 
         return _defaults.integral(self, "mirror", floating(theta, self))
 
-    def inverse_mirror_map(self, mu: Scalars) -> Scalars:
+    def inverse_mirror_map(self, mu: Parameter) -> Scalars:
         """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`."""
         from . import _defaults
 
         return _defaults.inverse_mirror_map(self, floating(mu, self))
 
-    def potential(self, theta: Scalars) -> Scalars:
+    def potential(self, theta: Parameter) -> Scalars:
         """`R(θ)`."""
         from . import _defaults
 
         return _defaults.integral(self, "potential", floating(theta, self))
 
-    def conjugate(self, mu: Scalars) -> Scalars:
+    def conjugate(self, mu: Parameter) -> Scalars:
         """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`."""
         from . import _defaults
 
         return _defaults.conjugate(self, floating(mu, self))
 
-    def moment(self, theta: Scalars) -> Scalars:
+    def moment(self, theta: Parameter) -> Scalars:
         """`∫₀^|θ| s ds / g⁻¹(s) = R*(R′(θ))`: its gradient is θ/g⁻¹(θ), of which weight decay is a multiple."""
         from . import _defaults
 
@@ -156,7 +156,7 @@ class AbstractGeometry(Struct, abc.ABC):
 
         return _defaults.passage_time(self, a, y)
 
-    def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Scalars] | None:
+    def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Bool[Array, "..."]] | None:
         """What the method `what` gives at x ≥ 0, and where that can be relied on; None where there is no such form.
 
         Asked on the device before a quadrature, for `mirror_map` and `inverse_mirror_map`.

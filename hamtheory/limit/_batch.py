@@ -18,11 +18,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int
 
 from .._array import Array, ArrayLike
 from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, widest, width_for
 from .._device import device_engine
+from .._types import Vectors
 from .._validate import count, tolerance
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..metrics import relative_residual
@@ -57,7 +58,7 @@ class LimitBatch(eqx.Module):
 def solve_limits(
     problems: LinearRegression | Sequence[LinearRegression],
     geos: AbstractGeometry,
-    theta0s: Real[ArrayLike, "lanes d"] | None = None,
+    theta0s: Vectors | None = None,
     *,
     which: Int[ArrayLike, " lanes"] | None = None,
     share: bool | None = None,

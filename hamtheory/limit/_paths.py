@@ -1,9 +1,8 @@
 """Whole curves of limits in one call: over the parameter of a family, and over the strength of weight decay."""
 
-from jaxtyping import Real
 
-from .._array import ArrayLike, is_jax
-from .._types import Vector
+from .._array import is_jax
+from .._types import Times, Vector
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
 from ..problem import LinearRegression
 from ._result import LimitPath, RegularizationPath
@@ -12,7 +11,7 @@ from ._result import LimitPath, RegularizationPath
 def limit_path(
     problem: LinearRegression,
     family: type[AbstractExponentialGeometry],
-    grid: Real[ArrayLike, " points"] | list[float],
+    grid: Times,
     theta0: Vector | None = None,
     *,
     tol: float = 1e-10,
@@ -53,7 +52,7 @@ def limit_path(
 def regularization_path(
     problem: LinearRegression,
     geo: AbstractGeometry,
-    weight_decays: Real[ArrayLike, " points"] | list[float],
+    weight_decays: Times,
     *,
     tol: float = 1e-10,
     max_steps: int = 2000,

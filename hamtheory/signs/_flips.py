@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from jaxtyping import Bool, Real
+from jaxtyping import Bool
 
-from .._array import Array, ArrayLike, namespace
+from .._array import Array, namespace
 from .._flips import Flips
+from .._types import Matrix
 
 
-def flips(thetas: Real[ArrayLike, "times d"]) -> Bool[Array, "gaps d"]:
+def flips(thetas: Matrix) -> Bool[Array, "gaps d"]:
     """Where the sign of an entry has changed from one saved time to the next.
 
     A zero has no sign of its own: the entry keeps the last one that it had. So +, 0, − is one flip, at the last step,

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import sympy
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .._array import Array, static
 from .._types import Parameter
@@ -46,7 +46,7 @@ class SymbolicGeometry(AbstractGeometry):
         values = [value.astype(theta.dtype) for value in self.values]
         return evaluate(forms.metric, {X: abs(theta), **dict(zip(forms.parameters, values, strict=True))})
 
-    def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Scalars] | None:
+    def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Bool[Array, "..."]] | None:
         return closed_form(self.derivation.forms, what, x, self.values, self.inverse_metric)
 
     def __repr__(self) -> str:
