@@ -1,6 +1,5 @@
 """Whole curves of limits in one call: over the parameter of a family, and over the strength of weight decay."""
 
-
 from .._array import is_jax
 from .._types import Times, Vector
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
