@@ -1,7 +1,7 @@
 """The interface of a discrete algorithm."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Bool, Float
@@ -37,6 +37,14 @@ class AbstractAlgorithm(eqx.Module):
 
     ```
     """
+
+    follows: ClassVar[type[AbstractGeometry] | None] = None  #: the geometries whose flow it discretises
+
+    @classmethod
+    def along(cls, geo: AbstractGeometry, weight_decay: float = 0.0) -> "AbstractAlgorithm":
+        """The rule of this kind that discretises the flow of `geo`, which is one that it `follows`, with weight decay;
+        or a `ValueError` where there is none."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def init(self, problem: LinearRegression, theta0: Float[Array, " d"]) -> Any:

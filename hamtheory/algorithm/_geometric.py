@@ -8,6 +8,7 @@ from ._base import AbstractAlgorithm
 
 
 class _Geometric(AbstractAlgorithm):
+    follows = AbstractGeometry
     geometry: AbstractGeometry
 
     def __init__(self, geometry: AbstractGeometry):
@@ -20,6 +21,12 @@ class _Geometric(AbstractAlgorithm):
 
     def theta(self, state):
         return state
+
+    @classmethod
+    def along(cls, geo, weight_decay=0.0):
+        if weight_decay:
+            raise ValueError(f"weight_decay must be 0 for {cls.__name__}")
+        return cls(geo)
 
     def of_flow(self):
         return self.geometry

@@ -57,6 +57,7 @@ class ProductGD(AbstractAlgorithm):
     ```
     """
 
+    follows = Hypentropy
     weight_decay: Float[Array, "..."]
     gamma: Float[Array, "..."]
     m0: Float[Array, "..."] | None
@@ -108,6 +109,10 @@ class ProductGD(AbstractAlgorithm):
 
     def theta(self, state):
         return state.m * state.w
+
+    @classmethod
+    def along(cls, geo, weight_decay=0.0):
+        return cls(weight_decay, gamma=geo.gamma)
 
     def of_flow(self):
         return Hypentropy(self.gamma)

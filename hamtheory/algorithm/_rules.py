@@ -27,6 +27,8 @@ class GD(AbstractAlgorithm):
     ```
     """
 
+    follows = Euclidean
+
     def init(self, problem, theta0):
         return theta0
 
@@ -35,6 +37,12 @@ class GD(AbstractAlgorithm):
 
     def theta(self, state):
         return state
+
+    @classmethod
+    def along(cls, geo, weight_decay=0.0):
+        if weight_decay:
+            raise ValueError("weight_decay must be 0 for gradient descent")
+        return cls()
 
     def of_flow(self):
         return Euclidean()
@@ -87,6 +95,7 @@ class Exponentiated(AbstractAlgorithm):
 class AbstractHyperbolic(AbstractAlgorithm):
     """A gradient step to `θ½ = θ − η∇f(θ)`, and a hyperbolic one: `θ ← θ½ exp(−η(α s ⊙ ∇f(θ) + β))`, s signs."""
 
+    follows = HAM
     alpha: Float[Array, "..."]
     beta: Float[Array, "..."]
     gradient_below: Float[Array, "..."] | None
@@ -129,6 +138,10 @@ class AbstractHyperbolic(AbstractAlgorithm):
 
     def theta(self, state):
         return state
+
+    @classmethod
+    def along(cls, geo, weight_decay=0.0):
+        return cls(geo.alpha, weight_decay)
 
     def of_flow(self):
         return HAM(self.alpha)

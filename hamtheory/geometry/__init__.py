@@ -8,6 +8,7 @@ from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
 from ._ham import HAM
 from ._hypentropy import Hypentropy
+from ._named import arguments_of, name_of, named, names
 from ._penalty import Penalty
 
 __all__ = [
@@ -18,8 +19,12 @@ __all__ = [
     "Euclidean",
     "Hypentropy",
     "Penalty",
+    "arguments_of",
     "bregman_divergence",
     "check_geometry",
     "divergence_terms",
+    "name_of",
+    "named",
+    "names",
     "namespace",
 ]

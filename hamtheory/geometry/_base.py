@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,6 +96,8 @@ class AbstractGeometry(Struct, abc.ABC):
     """
 
     name: ClassVar[str] = ""
+    formula: ClassVar[str] = ""  #: of g⁻¹, for tables
+    example: ClassVar[Mapping[str, Any]] = {}  #: arguments for where there are none, on the command line
 
     def __init_subclass__(cls, **options: Any) -> None:
         for method in _ELEMENTWISE:
@@ -215,8 +217,12 @@ class AbstractGeometry(Struct, abc.ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # not what it remembers
 
+    def arguments(self) -> dict[str, Any]:
+        """What makes the same geometry again: `type(geo)(**geo.arguments())`."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+
     def __repr__(self) -> str:
-        given = ", ".join(f"{field.name}={shown(getattr(self, field.name))}" for field in dataclasses.fields(self))
+        given = ", ".join(f"{name}={shown(value)}" for name, value in self.arguments().items())
         return f"{type(self).__name__}({given})"
 
 

@@ -1,6 +1,7 @@
 """The geometry of diagonal networks of any depth, u^L − v^L."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from .._array import Array, custom_jvp, namespace, quiet, static
 from .._types import Number, Parameter
 from .._validate import count, is_traced
-from ._base import AbstractGeometry, Scalars, shown
+from ._base import AbstractGeometry, Scalars
 from ._numerics import asinh_quotient, sinh_times
 from ._parameter import positive_or_log
 
@@ -55,6 +56,8 @@ class DiagonalNetwork(AbstractGeometry):
     """
 
     name: ClassVar[str] = "network"
+    formula: ClassVar[str] = "L^2 (u^(2L-2) + v^(2L-2))"
+    example: ClassVar[Mapping[str, Any]] = {"depth": 3, "scale": 1e-2}
     depth: int = static()
     parameter: Float[Array, "..."]
     logarithmic: bool = static()
@@ -150,8 +153,8 @@ class DiagonalNetwork(AbstractGeometry):
         """
         return _none(weight_decay, gradient)
 
-    def __repr__(self) -> str:
-        return f"DiagonalNetwork(depth={self.depth}, {'log_' * self.logarithmic}scale={shown(self.parameter)})"
+    def arguments(self) -> dict[str, Any]:
+        return {"depth": self.depth, "log_scale" if self.logarithmic else "scale": self.parameter}
 
 
 def _with_a_unit(depth, parameter, logarithmic):

@@ -26,6 +26,7 @@ class Euclidean(AbstractGeometry):
     """
 
     name: ClassVar[str] = "gd"
+    formula: ClassVar[str] = "1"
 
     def inverse_metric(self, theta: Scalars) -> Scalars:
         return namespace(theta).ones_like(theta)

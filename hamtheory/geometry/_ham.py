@@ -1,14 +1,15 @@
 """HAM's geometry."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, choose, namespace, quiet, static
 from .._types import Number, Parameter
-from ._base import AbstractExponentialGeometry, Scalars, shown
+from ._base import AbstractExponentialGeometry, Scalars
 from ._numerics import expm1_over, log1p_over, odd
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
@@ -39,6 +40,8 @@ class HAM(AbstractExponentialGeometry):
     ```
     """
 
+    formula: ClassVar[str] = "1 + alpha |theta|"
+    example: ClassVar[Mapping[str, Any]] = {"alpha": 100.0}
     parameter: Float[Array, "..."]
     logarithmic: bool = static()
 
@@ -218,5 +221,5 @@ class HAM(AbstractExponentialGeometry):
         _, _, log = split(self, dtype)
         return -namespace(log).minimum(log, largest_unscaled_log(dtype))
 
-    def __repr__(self) -> str:
-        return f"HAM({'log_' * self.logarithmic}alpha={shown(self.parameter)})"
+    def arguments(self) -> dict[str, Any]:
+        return {"log_alpha" if self.logarithmic else "alpha": self.parameter}

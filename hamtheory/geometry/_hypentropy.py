@@ -1,5 +1,6 @@
 """The geometry of the pointwise overparameterisation m*w."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -7,7 +8,7 @@ from jaxtyping import Float
 
 from .._array import Array, choose, namespace, quiet, replaced, static
 from .._types import Number, Parameter
-from ._base import AbstractExponentialGeometry, Scalars, shown
+from ._base import AbstractExponentialGeometry, Scalars
 from ._numerics import asinh_quotient, contracted, odd, sinh_times
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
@@ -43,6 +44,8 @@ class Hypentropy(AbstractExponentialGeometry):
     """
 
     name: ClassVar[str] = "mw"
+    formula: ClassVar[str] = "2 sqrt(theta^2 + gamma^2)"
+    example: ClassVar[Mapping[str, Any]] = {"gamma": 1e-3}
     parameter: Float[Array, "..."]
     logarithmic: bool = static()
 
@@ -198,5 +201,5 @@ class Hypentropy(AbstractExponentialGeometry):
         _, excess, _ = split(self, dtype)
         return excess - np.dtype(dtype).type(np.log(2.0))
 
-    def __repr__(self) -> str:
-        return f"Hypentropy({'log_' * self.logarithmic}gamma={shown(self.parameter)})"
+    def arguments(self) -> dict[str, Any]:
+        return {"log_gamma" if self.logarithmic else "gamma": self.parameter}

@@ -25,7 +25,7 @@ from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_piece
 from .._device import device_engine
 from .._types import Vectors
 from .._validate import count, tolerance
-from ..geometry import AbstractExponentialGeometry, AbstractGeometry
+from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._device import feasible, solve_from
@@ -99,7 +99,7 @@ def solve_limits(
     budget = jnp.asarray(count(max_steps, "max_steps"))
     most = widest_of(source.rank, source.d, source.shared)
     width = width_for(source.lanes, most) if width is None else count(width, "width")
-    work = _follow if isinstance(geos, AbstractExponentialGeometry) else _at_once
+    work = _follow if geos.log_sparsity is not None else _at_once
     return LimitBatch(**work(source, within, budget, width, Progress(source.lanes, report)))
 
 

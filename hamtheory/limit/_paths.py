@@ -39,7 +39,7 @@ def limit_path(
 
     ```
     """
-    if not (isinstance(family, type) and issubclass(family, AbstractExponentialGeometry)):
+    if not (isinstance(family, type) and hasattr(family, "at_log")):
         raise TypeError(f"family must be a class of geometries, ht.HAM or ht.Hypentropy; got {family!r}")
     if is_jax(problem, grid, theta0):
         from ._device_paths import limit_path as solve

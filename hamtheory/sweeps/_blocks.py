@@ -2,6 +2,7 @@
 
 import abc
 import hashlib
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,16 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._validate import count
+from ..geometry import AbstractGeometry, arguments_of, name_of, named
 from ..problem import datasets
-from ._grid import grid, number, numbers, seeds
-
-FAMILIES = {
-    "gd": ((), "1"),
-    "ham": (("alpha", "log_alpha"), "1 + alpha |theta|"),
-    "mw": (("gamma", "log_gamma"), "2 sqrt(theta^2 + gamma^2)"),
-    "network": (("scale", "log_scale"), "L^2 (u^(2L-2) + v^(2L-2))"),
-    "formula": (None, "any"),
-}
+from ._grid import Grid, grid, number, numbers, seeds
 
 
 class Problems(abc.ABC):
@@ -162,13 +156,12 @@ class File(Problems):
 
 @dataclass(frozen=True)
 class Geometries:
-    """A family of geometries over a grid of its parameter (of a formula: over all combinations of its parameters).
+    """A family of geometries over a grid of its parameter, or over all combinations of several.
 
-    Arguments: `family`, one of gd, ham, mw, network and formula; `parameters`, by name: `alpha` or `log_alpha` of ham,
-      `gamma` or `log_gamma` of mw, `scale` or `log_scale` of network (with its `depth`), and those of the
-      `inverse_metric` of formula. Each is a number, a list, or a grid.
-    Errors: `ValueError` for an unknown family, parameters that it does not have, or that are not positive; `TypeError`
-      for what is no number.
+    Arguments: `family`: what `ht.geometry.named` takes: gd, ham, mw, network, formula, or a class of your own;
+      `parameters`: what makes a geometry of that class, by name: each number is a number, a list, or a grid.
+    Errors: `ValueError` for an unknown family, parameters that it does not have, or at which there is no geometry;
+      `TypeError` for what is no number.
     Source: own.
 
     ```python
@@ -176,63 +169,97 @@ class Geometries:
     >>> block = ht.sweeps.Geometries("ham", {"alpha": {"start": 1.0, "stop": 100.0, "count": 3, "scale": "log"}})
     >>> len(block), block.at(np.array([1]))["alpha"].tolist()
     (3, [10.0])
+    >>> ht.sweeps.Geometries.of(ht.DiagonalNetwork(depth=3, scale=[0.1, 1.0])).parameters
+    {'depth': 3, 'scale': (0.1, 1.0)}
 
     ```
     """
 
     family: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    inverse_metric: str | None = None
-    depth: int | None = None
 
     def __post_init__(self):
-        if self.family not in FAMILIES:
-            raise ValueError(f"family must be one of {', '.join(FAMILIES)}; got {self.family!r}")
-        given = {name: grid(value, f"{self.family}'s {name}") for name, value in self.parameters.items()}
+        own = arguments_of(named(self.family))
+        unknown = [name for name in self.parameters if own is not None and name not in own]
+        if unknown:
+            has = ", ".join(own) if own else "no parameter"
+            raise ValueError(f"geometry {self.family} has no {', '.join(map(repr, unknown))}; it has: {has}")
+        is_text = lambda value: isinstance(value, str)  # noqa: E731
+        given = {
+            name: grid(value, f"{self.family}'s {name}") if (own or {}).get(name, not is_text(value)) else value
+            for name, value in self.parameters.items()
+        }
         _set(self, parameters=given)
-        own = FAMILIES[self.family][0]
-        if own is not None and (len(given) != min(len(own), 1) or any(name not in own for name in given)):
-            needed = f"exactly one of {' and '.join(own)}" if own else "no parameter"
-            raise ValueError(f"geometry {self.family} needs {needed}; got {', '.join(given) or 'none'}")
-        if (self.family == "formula") != (self.inverse_metric is not None):
-            raise ValueError("inverse_metric must be given for the family 'formula', and for it alone")
-        if (self.family == "network") != (self.depth is not None):
-            raise ValueError("depth must be given for the family 'network', and for it alone")
-        if self.depth is not None:
-            _set(self, depth=count(self.depth, "depth", least=2))
-        for name, value in given.items():
-            if own and not name.startswith("log_") and np.min(numbers(value)) <= 0:
-                raise ValueError(f"{self.family}'s {name} must be positive; got {np.min(numbers(value)):g}")
+        try:
+            inspect.signature(named(self.family)).bind(**given)
+        except TypeError as error:
+            raise ValueError(f"geometry {self.family}: {error}; got {', '.join(given) or 'nothing'}") from None
+        self.build(self.at(np.arange(len(self))))
+
+    @classmethod
+    def of(cls, geo: AbstractGeometry) -> "Geometries":
+        """The block of a geometry, whose arrays are grids.
+
+        Errors: `ValueError` for an array with more than one axis.
+        """
+        found = {}
+        for name, value in geo.arguments().items():
+            if np.ndim(value) > 1:
+                raise ValueError(f"{name} of {geo.name} must be a number or have one axis; got shape {np.shape(value)}")
+            found[name] = np.asarray(value).tolist() if hasattr(value, "dtype") else value
+        return cls(name_of(type(geo)), found)
 
     def __len__(self) -> int:
         return math.prod(self.shape)
 
+    def _class(self) -> type[AbstractGeometry]:
+        return named(self.family)
+
+    @property
+    def numbers(self) -> "dict[str, tuple[float, ...] | Grid]":
+        """The grids, by the names of the parameters."""
+        return {name: value for name, value in self.parameters.items() if isinstance(value, (tuple, Grid))}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The arguments that are no numbers of a grid: those that all geometries of the block have."""
+        return {name: value for name, value in self.parameters.items() if name not in self.numbers}
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the grids of the parameters."""
-        return tuple(len(numbers(value)) for value in self.parameters.values())
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the parameters."""
-        return tuple(self.parameters)
+        return tuple(len(numbers(value)) for value in self.numbers.values())
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What geometries must share to be computed side by side."""
-        return self.family, self.inverse_metric, self.depth, self.names
+        return self.family, tuple(self.fixed.items()), tuple(self.numbers)
 
     @property
     def label(self) -> str:
         """One word for the block."""
-        return self.family if self.depth is None else f"{self.family}-{self.depth}"
+        fixed = [str(value) for value in self.fixed.values() if not isinstance(value, str)]
+        return "-".join([self._class().name, *fixed])
+
+    def variable(self, name: str) -> str:
+        """What data sets call a parameter: `parameter`, or `log_parameter`, of those that a geometry takes either way,
+        like α or ln α; `parameter_NAME` otherwise."""
+        own, plain = arguments_of(self._class()) or {}, name.removeprefix("log_")
+        either = plain in own and f"log_{plain}" in own
+        return ("log_" * name.startswith("log_") + "parameter") if either else f"parameter_{name}"
 
     def at(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The parameters of the geometries at these places, of any shape; in float64, of the same shape."""
         places = np.unravel_index(index, self.shape) if self.shape else ()
-        return {
-            name: numbers(value)[place] for (name, value), place in zip(self.parameters.items(), places, strict=True)
-        }
+        found = zip(self.numbers.items(), places, strict=True)
+        return {name: np.asarray(numbers(value)[place]) for (name, value), place in found}
+
+    def build(self, values: Mapping[str, Any]) -> AbstractGeometry:
+        """The geometries at these values of the parameters, as one.
+
+        Errors: those of the class.
+        """
+        return self._class()(**self.fixed, **values)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .. import metrics
 from .._result import NAMES
 from .._validate import count, tolerance
 from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
-from ..geometry import HAM, AbstractGeometry, Euclidean, Hypentropy
+from ..geometry import AbstractGeometry
 from ..limit import solve_limits
 from ..signs._count import FlipCounter
 from . import _engines
@@ -23,8 +23,12 @@ from ._quantities import FLIPS, MEASURED, REACH, decay, flips_of, measured_of
 from ._quantity import LaneBatch, Quantity, Variable, register
 
 _DIMS = ("learning_rate", "batch_size", "draw")
-_RULES = ("published", "hyp", "mirror", "natural")
-_PUBLISHED = ("gd", "ham", "mw")
+_RULES: dict[str, tuple[type[AbstractAlgorithm], ...]] = {
+    "published": (GD, HAMStep, ProductGD),
+    "hyp": (HYP,),
+    "mirror": (MirrorDescent,),
+    "natural": (NaturalGradient,),
+}
 _WIDTH = 32
 
 
@@ -103,11 +107,7 @@ class Run(Quantity):
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
         for block in geometries:
-            known = {"published": _PUBLISHED, "hyp": ("ham",)}.get(self.rule)
-            if known is not None and block.family not in known:
-                raise ValueError(f"rule {self.rule!r} is one of the families {', '.join(known)}; got {block.family!r}")
-            if self.weight_decay and (self.rule not in ("published", "hyp") or block.family == "gd"):
-                raise ValueError(f"weight_decay must be 0 for the rule {self.rule!r} of {block.family!r}")
+            self._algorithm(block.build(block.at(np.zeros((), int))))
 
     def variables(self) -> dict[str, Variable]:
         kept = {name: MEASURED[name] for name in MEASURED if name not in ("duality_gap", "relative_gap", "steps")}
@@ -187,18 +187,15 @@ class Run(Quantity):
         return {name: np.repeat(x, len(seeds) // len(drawn), axis=2) for name, x in shaped.items()}
 
     def _algorithm(self, geometry: AbstractGeometry) -> AbstractAlgorithm:
-        if self.rule == "mirror":
-            return MirrorDescent(geometry)
-        if self.rule == "natural":
-            return NaturalGradient(geometry)
-        if isinstance(geometry, Euclidean):
-            return GD()
-        if isinstance(geometry, HAM):
-            if self.rule == "hyp":
-                return HYP(geometry.alpha, self.weight_decay)
-            return HAMStep(geometry.alpha, self.weight_decay)
-        assert isinstance(geometry, Hypentropy)
-        return ProductGD(self.weight_decay, gamma=geometry.gamma)
+        """The rule for this geometry, or a `ValueError`."""
+        fitting = [rule for rule in _RULES[self.rule] if issubclass(type(geometry), rule.follows or ())]
+        if not fitting:
+            known = ", ".join(rule.follows.name for rule in _RULES[self.rule] if rule.follows)
+            raise ValueError(f"rule {self.rule!r} is one of the families {known}; got {geometry.name!r}")
+        try:
+            return fitting[0].along(geometry, self.weight_decay)
+        except ValueError as error:
+            raise ValueError(f"rule {self.rule!r} of {geometry.name!r}: {error}") from None
 
 
 def stable_rates(lanes: LaneBatch) -> np.ndarray:

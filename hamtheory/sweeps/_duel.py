@@ -15,7 +15,7 @@ from .._result import NAMES
 from .._validate import count, tolerance
 from ..algorithm import HAMStep, ProductGD
 from ..flow import solve_flows
-from ..geometry import HAM, Hypentropy
+from ..geometry import HAM, Hypentropy, named
 from ..limit import basis_pursuit
 from ..signs._count import FlipCounter
 from . import _engines
@@ -126,7 +126,7 @@ class Duel(Quantity):
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
         for block in geometries:
-            if block.family != "ham":
+            if named(block.family) is not HAM:
                 raise ValueError(f"a duel is one of ham with the m⊙w that matches it; got {block.family!r}")
         sizes = {len(block) for block in geometries}
         if len(sizes) > 1:
@@ -315,7 +315,7 @@ class _Flat:
         self, duel: Duel, geos: Any, rates: np.ndarray, condition: np.ndarray, where: np.ndarray
     ) -> dict[str, np.ndarray]:
         which, theta0s = self.some(where)
-        rule = HAMStep(geos.alpha) if isinstance(geos, HAM) else ProductGD(gamma=geos.gamma)
+        rule = next(rule for rule in (HAMStep, ProductGD) if rule.follows is type(geos)).along(geos)
         checks = np.union1d(0, np.round(np.geomspace(1, duel.steps, duel.checks)).astype(int))
         ends = _engines.runs(
             self.lanes.problems,

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..geometry import HAM, AbstractGeometry, DiagonalNetwork, Euclidean, Hypentropy
+from ..geometry import AbstractGeometry
 from ..problem import LinearRegression, RowSpace, datasets
 from ..problem._files import read_problem
 from ..problem._synthetic import draw
@@ -188,7 +188,7 @@ def _starts(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> tuple[lis
 
 
 def check_geometries(spec: SweepSpec) -> None:
-    """Refuse parameters at which there is no geometry."""
+    """Refuse parameters at which there is no geometry in the precision of the sweep."""
     with jax.enable_x64(spec.dtype == "float64"):
         for block in spec.geometries:
             build(block, block.at(np.arange(len(block))), spec.dtype)
@@ -197,18 +197,7 @@ def check_geometries(spec: SweepSpec) -> None:
 def build(block: Geometries, values: dict[str, np.ndarray], dtype: str) -> AbstractGeometry:
     """The geometries of a block at these values of its parameters, as one pytree."""
     with np.errstate(over="ignore"):  # an infinity is refused with its name
-        parameters = {name: jnp.asarray(array.astype(dtype)) for name, array in values.items()}
-    if block.family == "gd":
-        return Euclidean()
-    if block.family == "ham":
-        return HAM(**parameters)
-    if block.family == "mw":
-        return Hypentropy(**parameters)
-    if block.family == "network":
-        return DiagonalNetwork(block.depth or 0, **parameters)
-    from .. import symbolic
-
-    return symbolic.geometry(block.inverse_metric or "", **parameters)
+        return block.build({name: jnp.asarray(array.astype(dtype)) for name, array in values.items()})
 
 
 def _geometry(spec: SweepSpec, block: np.ndarray, place: np.ndarray) -> AbstractGeometry:

@@ -78,8 +78,10 @@ def _parameters(spec: SweepSpec) -> dict[str, Variable]:
         "parameter": Variable("alpha (ham), gamma (mw), scale (network); NaN elsewhere", dtype="float64"),
         "log_parameter": Variable("its natural logarithm", dtype="float64"),
     }
-    names = dict.fromkeys(name for block in spec.geometries if block.family == "formula" for name in block.names)
-    return own | {f"parameter_{name}": Variable(f"{name} of the formula", dtype="float64") for name in names}
+    others = {block.variable(name): name for block in spec.geometries for name in block.numbers}
+    return own | {
+        key: Variable(f"{name} of the geometry", dtype="float64") for key, name in others.items() if key not in own
+    }
 
 
 def _labelled(spec: SweepSpec, at: Places) -> dict[str, np.ndarray]:
@@ -110,13 +112,10 @@ def _per_block(blocks, block, place, function, dtype) -> np.ndarray:
 
 
 def _parameter(block: Geometries, index: np.ndarray, name: str) -> Any:
-    values = block.at(index)
-    if block.family == "formula":
-        return values.get(name.removeprefix("parameter_"), np.nan) if name.startswith("parameter_") else np.nan
-    if name.startswith("parameter_") or not values:
-        return np.nan
-    given, array = next(iter(values.items()))
+    values = {block.variable(own): array for own, array in block.at(index).items()}
     with np.errstate(over="ignore", under="ignore"):
-        if name == "parameter":
-            return np.exp(array) if given.startswith("log_") else array
-        return array if given.startswith("log_") else np.log(array)
+        if name == "parameter" and "log_parameter" in values:
+            return np.exp(values["log_parameter"])
+        if name == "log_parameter" and "parameter" in values:
+            return np.log(values["parameter"])
+    return values.get(name, np.nan)

@@ -12,6 +12,7 @@ import numpy as np
 from .. import metrics
 from .._flips import Flips
 from .._validate import count, tolerance
+from ..geometry import AbstractGeometry, named
 from ..signs._recovery import agreement, recovery_time
 from . import _engines
 from ._blocks import Geometries
@@ -20,7 +21,6 @@ from ._quantity import LaneBatch, Quantity, Variable, register
 
 REACH = 16  # units of rounding, as in solve_limit and solve_flow
 _WIDTH = 64
-_DECAYING = ("gd", "ham", "mw")  # families whose limits under weight decay are known
 
 MEASURED = {
     "l1_norm": Variable("L1 norm of theta"),
@@ -71,7 +71,11 @@ class Limit(Quantity):
         return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"), weight_decay=decay(self))
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
-        _check_decay(self.weight_decay, geometries, _DECAYING)
+        for block in geometries if self.weight_decay else ():
+            if _first(block).penalty(self.weight_decay, np.float64) is None:
+                raise ValueError(
+                    f"weight_decay must be 0 for the family {block.family!r}, of which the limit under it is not known"
+                )
 
     def variables(self) -> dict[str, Variable]:
         return MEASURED
@@ -113,7 +117,7 @@ class Path(Quantity):
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
         for block in geometries:
-            if block.family not in ("ham", "mw"):
+            if not hasattr(named(block.family), "at_log"):
                 raise ValueError(f"a path follows ham or mw from one parameter to the next; got {block.family!r}")
         sizes = {len(block) for block in geometries}
         if len(sizes) > 1:
@@ -177,7 +181,11 @@ class Flow(Quantity):
         return replace(self, rtol=rtol, tol=tol, max_steps=steps, weight_decay=decay(self), ts=ts)
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
-        _check_decay(self.weight_decay, geometries, (*_DECAYING, "formula"))
+        for block in geometries if self.weight_decay else ():
+            try:
+                _first(block).decayed(0.0, self.weight_decay)
+            except ValueError as error:
+                raise ValueError(f"weight_decay must be 0 for the family {block.family!r}: {error}") from None
 
     def variables(self) -> dict[str, Variable]:
         own = {
@@ -274,10 +282,9 @@ def decay(quantity: Any) -> float:
     return value
 
 
-def _check_decay(weight_decay: float, geometries: Sequence[Geometries], known: tuple[str, ...]) -> None:
-    for block in geometries:
-        if weight_decay and block.family not in known:
-            raise ValueError(f"weight_decay must be 0 for the family {block.family!r}; it can be given for {known}")
+def _first(block: Geometries) -> AbstractGeometry:
+    """The first geometry of a block."""
+    return block.build(block.at(np.zeros((), int)))
 
 
 def _known(value: float | None) -> float:

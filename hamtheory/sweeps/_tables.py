@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ._blocks import FAMILIES, DataSet, File, Geometries, Normal, Problems, Sparse, WrongSigns, Zeros
+from ..geometry import AbstractGeometry
+from ._blocks import DataSet, File, Geometries, Normal, Problems, Sparse, WrongSigns, Zeros
 from ._grid import Grid, ListedSeeds, Seeds, fields
 
 _PROBLEMS: dict[str, type] = {kind.kind: kind for kind in (Sparse, DataSet, File)}
@@ -23,14 +24,16 @@ def starts_of(table: Any, name: str) -> Zeros | Normal | WrongSigns:
 
 
 def geometries_of(table: Any, name: str) -> Geometries:
-    """A block of geometries from a table with its `family`, in which parameters may stand at the top level."""
+    """A block of geometries, from a geometry or a table with its `family`; parameters may stand at the top level."""
     if isinstance(table, Geometries):
         return table
+    if isinstance(table, AbstractGeometry):
+        return Geometries.of(table)
     table = dict(_table(table, name))
-    own = FAMILIES.get(table.get("family", ""), ((), ""))[0] or ()
-    parameters = dict(_table(table.pop("parameters", {}), f"{name} parameters"))
-    parameters |= {key: table.pop(key) for key in own if key in table}
-    return Geometries(parameters=parameters, **fields(table, Geometries, name))
+    if "family" not in table:
+        raise ValueError(f"{name} needs 'family'; got {', '.join(table) or 'nothing'}")
+    family, inner = table.pop("family"), dict(_table(table.pop("parameters", {}), f"{name} parameters"))
+    return Geometries(family, inner | table)
 
 
 def as_table(block: Any) -> dict[str, Any]:

@@ -28,12 +28,34 @@ class SymbolicGeometry(AbstractGeometry):
     Everything is computed from the inverse metric, as that of any geometry is, to rounding for θ of any size.
     `derivation` has the formulas, and says in its `notes` what has no closed form. The `values` are those of the
     parameters, in the order of their names.
+    Errors: as `hamtheory.symbolic.geometry`.
     Source: own.
     """
 
-    name: ClassVar[str] = "symbolic"
+    name: ClassVar[str] = "formula"
+    formula: ClassVar[str] = "any"
     derivation: Derivation = static()
     values: tuple[Float[Array, "..."], ...]
+
+    def __init__(self, inverse_metric: str | sympy.Expr, **parameters: Parameter):
+        expression = parse(inverse_metric)
+        names = [name.name for name in _names(expression)]
+        missing, unknown = sorted(set(names) - set(parameters)), sorted(set(parameters) - set(names))
+        if missing or unknown:
+            wrong = [f"{', '.join(some)} {what}" for some, what in ((missing, "missing"), (unknown, "unknown")) if some]
+            raise ValueError(f"g⁻¹ = {expression} has the parameters {names or 'none'}: {'; '.join(wrong)}")
+        values = tuple(finite(real_array(parameters[name], name), name) for name in names)
+        check_even(expression)
+        traced = is_traced(values)
+        if not traced:
+            _check_positive(expression, values)
+        self.derivation = derive(expression)
+        if traced:
+            import equinox as eqx
+
+            bad = _somewhere_negative(self.derivation, values)
+            values = eqx.error_if(values, bad, f"g⁻¹(θ) = {expression} must be positive")
+        self.values = values
 
     @property
     def parameters(self) -> dict[str, Float[Array, "..."]]:
@@ -42,12 +64,13 @@ class SymbolicGeometry(AbstractGeometry):
         return dict(zip(names, self.values, strict=True))
 
     def inverse_metric(self, theta: Scalars) -> Scalars:
-        forms = self.derivation.forms
-        values = [value.astype(theta.dtype) for value in self.values]
-        return evaluate(forms.metric, {X: abs(theta), **dict(zip(forms.parameters, values, strict=True))})
+        return _metric(self.derivation, theta, self.values)
 
     def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Bool[Array, "..."]] | None:
         return closed_form(self.derivation.forms, what, x, self.values, self.inverse_metric)
+
+    def arguments(self) -> dict[str, Any]:
+        return {"inverse_metric": str(self.derivation.inverse_metric)} | self.parameters
 
     def __repr__(self) -> str:
         given = "".join(f", {name}={shown(value)}" for name, value in self.parameters.items())
@@ -73,34 +96,26 @@ def geometry(inverse_metric: str | sympy.Expr, /, **parameters: Parameter) -> Sy
 
     ```
     """
-    expression = parse(inverse_metric)
-    names = [name.name for name in _names(expression)]
-    missing, unknown = sorted(set(names) - set(parameters)), sorted(set(parameters) - set(names))
-    if missing or unknown:
-        wrong = [f"{', '.join(some)} {what}" for some, what in ((missing, "missing"), (unknown, "unknown")) if some]
-        raise ValueError(f"g⁻¹ = {expression} has the parameters {names or 'none'}: {'; '.join(wrong)}")
-    values = tuple(finite(real_array(parameters[name], name), name) for name in names)
-    check_even(expression)
-    if not is_traced(values):
-        _check_positive(expression, values)
-        return SymbolicGeometry(derive(expression), values)
-    import equinox as eqx
-
-    geo = SymbolicGeometry(derive(expression), values)
-    return eqx.error_if(geo, _somewhere_negative(geo), f"g⁻¹(θ) = {expression} must be positive")
+    return SymbolicGeometry(inverse_metric, **parameters)
 
 
 _names = parameters
 
 
-def _somewhere_negative(geo: SymbolicGeometry) -> Any:
+def _metric(derivation: Derivation, theta: Scalars, values: tuple[Scalars, ...]) -> Scalars:
+    """g⁻¹(|θ|)."""
+    forms = derivation.forms
+    values = tuple(value.astype(theta.dtype) for value in values)
+    return evaluate(forms.metric, {X: abs(theta), **dict(zip(forms.parameters, values, strict=True))})
+
+
+def _somewhere_negative(derivation: Derivation, values: tuple[Scalars, ...]) -> Any:
     """Of traced parameters."""
     import jax.numpy as jnp
 
-    shape = jnp.broadcast_shapes(*(value.shape for value in geo.values))
-    grid = jnp.asarray(_GRID.reshape((-1,) + (1,) * len(shape)), jnp.result_type(*geo.values))
-    spread = tuple(jnp.broadcast_to(value, shape)[None] for value in geo.values)
-    g = SymbolicGeometry(geo.derivation, spread).inverse_metric(grid)
+    shape = jnp.broadcast_shapes(*(value.shape for value in values))
+    grid = jnp.asarray(_GRID.reshape((-1,) + (1,) * len(shape)), jnp.result_type(*values))
+    g = _metric(derivation, grid, tuple(jnp.broadcast_to(value, shape)[None] for value in values))
     return jnp.any(g < 0) | jnp.any(~((g > 0) & jnp.isfinite(g))[0])
 
 

@@ -119,7 +119,7 @@ def test_other_rules(tmp_path, rule):
         ({"rule": "adam"}, ValueError, "rule must be one of"),
         ({"rule": "hyp"}, ValueError, "rule 'hyp' is one of the families ham"),
         ({"rule": "mirror", "weight_decay": 0.1}, ValueError, "weight_decay must be 0"),
-        ({"weight_decay": 0.1}, ValueError, "weight_decay must be 0 for the rule 'published' of 'gd'"),
+        ({"weight_decay": 0.1}, ValueError, "rule 'published' of 'gd': weight_decay must be 0"),
         ({"label_noise": -1.0}, ValueError, "label_noise must not be negative"),
         ({"relative": 1}, TypeError, "relative must be true or false"),
         ({"tol": 1e-20}, ValueError, "tol=1e-20 is below"),

@@ -64,7 +64,7 @@ def test_toml_python_and_json_say_the_same(written):
         geometries=[
             ht.sweeps.Geometries("ham", {"alpha": ht.sweeps.Grid(0.01, 100, 3, "log")}),
             ht.sweeps.Geometries(
-                "formula", {"a": [1.0, 2.0], "b": [0.5, 1.5, 2.5]}, inverse_metric="1 + a*theta**2 + b*theta**4"
+                "formula", {"inverse_metric": "1 + a*theta**2 + b*theta**4", "a": [1.0, 2.0], "b": [0.5, 1.5, 2.5]}
             ),
         ],
         starts=[ht.sweeps.Zeros(), ht.sweeps.Normal(0.1, seeds=[7, 5])],
@@ -146,9 +146,17 @@ BAD = {
     "data set": (lambda: ht.sweeps.DataSet("iris"), ValueError, "'fermentation', .*got 'iris'"),
     "missing data": (lambda: ht.sweeps.File("nowhere.npz"), FileNotFoundError, "no file .*nowhere.npz"),
     "suffix of data": (lambda: ht.sweeps.File("data.mat"), ValueError, r"must end in .npz or .csv; got 'data.mat'"),
-    "family": (lambda: ht.sweeps.Geometries("sgd"), ValueError, "family must be one of gd, ham, .*; got 'sgd'"),
-    "no alpha": (lambda: ht.sweeps.Geometries("ham"), ValueError, "needs exactly one of alpha and log_alpha; got none"),
-    "alpha of gd": (lambda: ht.sweeps.Geometries("gd", {"alpha": 1.0}), ValueError, "gd needs no parameter; got alpha"),
+    "family": (lambda: ht.sweeps.Geometries("sgd"), ValueError, "geometry must be one of gd, ham, .*; got 'sgd'"),
+    "no alpha": (
+        lambda: ht.sweeps.Geometries("ham"),
+        ValueError,
+        "give exactly one of alpha and log_alpha; got alpha=None",
+    ),
+    "alpha of gd": (
+        lambda: ht.sweeps.Geometries("gd", {"alpha": 1.0}),
+        ValueError,
+        "geometry gd has no 'alpha'; it has: no parameter",
+    ),
     "alpha = 0": (lambda: ht.sweeps.Geometries("ham", {"alpha": [1.0, 0.0]}), ValueError, "alpha must be positive"),
     "NaN in a grid": (
         lambda: ht.sweeps.Geometries("ham", {"alpha": [1.0, np.nan]}),
@@ -157,15 +165,21 @@ BAD = {
     ),
     "log grid": (lambda: ht.sweeps.Grid(-1.0, 1.0, 3, "log"), ValueError, "needs positive ends; got -1 to 1"),
     "scale of a grid": (lambda: ht.sweeps.Grid(1.0, 2.0, 3, "cubic"), ValueError, "'lin' or 'log'; got 'cubic'"),
-    "formula": (lambda: ht.sweeps.Geometries("formula", {"a": 1.0}), ValueError, "inverse_metric must be given"),
+    "formula": (lambda: ht.sweeps.Geometries("formula", {"a": 1.0}), ValueError, "missing .* 'inverse_metric'; got a"),
     "bad formula": (
-        lambda: ht.sweep(ht.SweepSpec([SPARSE], [ht.sweeps.Geometries("formula", {"b": 1.0}, "1 + a*theta**2")]), "x"),
+        lambda: ht.sweep(
+            ht.SweepSpec([SPARSE], [ht.sweeps.Geometries("formula", {"inverse_metric": "1 + a*theta**2", "b": 1.0})]),
+            "x",
+        ),
         ValueError,
         "a missing; b unknown",
     ),
     "negative formula": (
         lambda: ht.sweep(
-            ht.SweepSpec([SPARSE], [ht.sweeps.Geometries("formula", {"a": [1.0, -1.0]}, "1 + a*theta**2")]), "x"
+            ht.SweepSpec(
+                [SPARSE], [ht.sweeps.Geometries("formula", {"inverse_metric": "1 + a*theta**2", "a": [1.0, -1.0]})]
+            ),
+            "x",
         ),
         ValueError,
         "must be positive",
@@ -175,7 +189,7 @@ BAD = {
         ValueError,
         "log_alpha must be within",
     ),
-    "depth": (lambda: ht.sweeps.Geometries("network", {"scale": 1.0}), ValueError, "depth must be given"),
+    "depth": (lambda: ht.sweeps.Geometries("network", {"scale": 1.0}), ValueError, "missing .* 'depth'; got scale"),
     "start": (lambda: ht.SweepSpec([SPARSE], [GD], ["ones"]), ValueError, "'zeros', 'normal', 'wrong'; got 'ones'"),
     "scale of a start": (lambda: ht.sweeps.Normal(0.0), ValueError, "scale must be positive; got 0"),
     "quantity": (lambda: ht.SweepSpec([SPARSE], [GD], quantity="time"), ValueError, "quantity must be one of 'limit'"),
@@ -204,7 +218,9 @@ BAD = {
     ),
     "decay of a formula": (
         lambda: ht.SweepSpec(
-            [SPARSE], [ht.sweeps.Geometries("formula", {}, "1")], quantity=ht.sweeps.Limit(weight_decay=0.1)
+            [SPARSE],
+            [ht.sweeps.Geometries("formula", {"inverse_metric": "1"})],
+            quantity=ht.sweeps.Limit(weight_decay=0.1),
         ),
         ValueError,
         "weight_decay must be 0 for the family 'formula'",

@@ -1,0 +1,120 @@
+"""A geometry by its name, with the arguments that make one: for tables, stored specs and the command line."""
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from ._base import AbstractGeometry
+from ._diagonal_network import DiagonalNetwork
+from ._euclidean import Euclidean
+from ._ham import HAM
+from ._hypentropy import Hypentropy
+
+_BUILT_IN = {cls.name: cls for cls in (Euclidean, HAM, Hypentropy, DiagonalNetwork)}
+_FORMULA = "formula"
+_FIXED = (int, bool, str, "int", "bool", "str")
+
+
+def names() -> tuple[str, ...]:
+    """The names of the geometries that come with the package.
+
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.names()
+    ('gd', 'ham', 'mw', 'network', 'formula')
+
+    ```
+    """
+    return (*_BUILT_IN, _FORMULA)
+
+
+def named(name: str) -> type[AbstractGeometry]:
+    """The class of geometries with this name.
+
+    Arguments: `name`: one of `names()`; `package.module:Class`, which is imported; or the name of a class that is
+      defined already.
+    Errors: `ValueError` for a name that is none of these.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.named("ham")(alpha=2.0)
+    HAM(alpha=2.0)
+
+    ```
+    """
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    if name == _FORMULA:
+        from ..symbolic._geometry import SymbolicGeometry  # SymPy takes a second to import
+
+        return SymbolicGeometry
+    module, colon, path = name.partition(":")
+    if colon:
+        return _imported(module, path, name)
+    known = [cls for cls in _concrete(AbstractGeometry) if cls.name == name]
+    if not known:
+        raise ValueError(
+            f"geometry must be one of {', '.join(names())}, a class that is defined already, or package.module:Class; "
+            f"got {name!r}"
+        )
+    return known[-1]
+
+
+def name_of(cls: type[AbstractGeometry]) -> str:
+    """What `named` finds this class by, in another process too if it is not defined in a function or a script.
+
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.name_of(ht.Hypentropy)
+    'mw'
+
+    ```
+    """
+    if cls.__module__.startswith("hamtheory.") and cls.name in names():
+        return cls.name
+    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+        return cls.name
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def arguments_of(cls: type[AbstractGeometry]) -> dict[str, bool] | None:
+    """The arguments that make one, and whether each is a number, of which there can be an array; None: any numbers.
+
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.arguments_of(ht.DiagonalNetwork)
+    {'depth': False, 'scale': True, 'log_scale': True}
+
+    ```
+    """
+    signature = inspect.signature(cls).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
+        return None
+    return {parameter.name: parameter.annotation not in _FIXED for parameter in signature}
+
+
+def _imported(module: str, path: str, name: str) -> type[AbstractGeometry]:
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"there is no geometry {name!r}: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, AbstractGeometry)):
+        raise ValueError(f"{name!r} is no subclass of hamtheory.geometry.AbstractGeometry; it is {found!r}")
+    return found
+
+
+def _concrete(cls: type) -> Iterator[type[AbstractGeometry]]:
+    for below in cls.__subclasses__():
+        if not inspect.isabstract(below):
+            yield below
+        yield from _concrete(below)
