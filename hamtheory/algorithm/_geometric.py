@@ -1,5 +1,7 @@
 """The two textbook discretisations of the flow of any geometry."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -23,7 +25,7 @@ class _Geometric(AbstractAlgorithm):
         return state
 
     @classmethod
-    def along(cls, geo, weight_decay=0.0):
+    def along(cls, geo: Any, weight_decay=0.0):
         if weight_decay:
             raise ValueError(f"weight_decay must be 0 for {cls.__name__}")
         return cls(geo)

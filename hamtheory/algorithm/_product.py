@@ -1,6 +1,6 @@
 """Gradient descent on the factors of θ = m⊙w."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -111,7 +111,7 @@ class ProductGD(AbstractAlgorithm):
         return state.m * state.w
 
     @classmethod
-    def along(cls, geo, weight_decay=0.0):
+    def along(cls, geo: Any, weight_decay=0.0):
         return cls(weight_decay, gamma=geo.gamma)
 
     def of_flow(self):

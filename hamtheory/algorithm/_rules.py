@@ -1,6 +1,7 @@
 """The rules on θ itself."""
 
 import abc
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +40,7 @@ class GD(AbstractAlgorithm):
         return state
 
     @classmethod
-    def along(cls, geo, weight_decay=0.0):
+    def along(cls, geo: Any, weight_decay=0.0):
         if weight_decay:
             raise ValueError("weight_decay must be 0 for gradient descent")
         return cls()
@@ -140,7 +141,7 @@ class AbstractHyperbolic(AbstractAlgorithm):
         return state
 
     @classmethod
-    def along(cls, geo, weight_decay=0.0):
+    def along(cls, geo: Any, weight_decay=0.0):
         return cls(geo.alpha, weight_decay)
 
     def of_flow(self):

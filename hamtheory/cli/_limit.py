@@ -29,6 +29,7 @@ examples:
   hamtheory limit fermentation --log-alpha 5000
   hamtheory limit fermentation --geometry mw --weight-decay 0.01
   hamtheory limit mnist --inverse-metric "1 + a*theta**2" --parameter a=3.0
+  hamtheory limit data.csv --geometry my_module:MyGeometry --parameter a=3.0
 
 Exit code 1: not converged, or X theta = y has no solution; what was found is
 reported and written all the same. Exit code 2: bad input."""

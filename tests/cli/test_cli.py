@@ -170,6 +170,8 @@ def test_geometry_from_a_formula(monkeypatch):
         ({"log_alpha": 2.0}, ht.HAM(log_alpha=2.0)),
         ({"geometry": "mw"}, ht.Hypentropy(gamma=1e-3)),
         ({"geometry": "mw", "log_gamma": -1.0}, ht.Hypentropy(log_gamma=-1.0)),
+        ({"geometry": "network", "scale": 0.5}, ht.DiagonalNetwork(depth=3, scale=0.5)),
+        ({"geometry": "network", "depth": 4}, ht.DiagonalNetwork(depth=4, scale=0.01)),
     ],
 )
 def test_geometries(options, geo):

@@ -135,6 +135,8 @@ def test_float32_and_that_the_precision_is_put_back(tmp_path, data):
         (["limit", "sparse:2,4,1", "--alpha", "nan"], "alpha must be finite"),
         (["limit", "sparse:2,4,1", "--geometry", "mw", "--gamma", "0"], "product_flow"),
         (["limit", "sparse:2,4,1", "--parameter", "a=1"], "--parameter needs the --inverse-metric"),
+        (["limit", "sparse:2,4,1", "--geometry", "nowhere:HAM"], "there is no geometry 'nowhere:HAM'"),
+        (["limit", "sparse:2,4,1", "--geometry", "math:pi"], "no subclass of hamtheory.geometry.AbstractGeometry"),
         (["limit", "sparse:2,4,1", "--inverse-metric", "1+theta"], "even"),
         (["limit", "sparse:2,4,1", "--inverse-metric", "1+a*theta**2"], "a missing"),
         (["limit", "sparse:2,4,1", "--inverse-metric", "1+a*theta**2", "--parameter", "a:1"], "NAME=VALUE"),
