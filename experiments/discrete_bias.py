@@ -95,7 +95,7 @@ def _flows(config: Config, problems: list, family: str, strengths: np.ndarray) -
     geometries = geometry(np.repeat(parameter(strengths), len(problems)))
     ends = ht.solve_limits(problems, geometries, which=which, tol=config.limit_tol, **_AS_SWEEPS)
     stable, slowest = _rates(stacked, geometries, jnp.asarray(ends.theta))
-    found = {"theta": ends.theta, "codes": ends.codes, "stable": stable, "slowest": slowest}
+    found = {"theta": ends.theta, "codes": ends.result, "stable": stable, "slowest": slowest}
     shape = (len(strengths), len(problems))
     return {name: np.asarray(values).reshape(*shape, *values.shape[1:]) for name, values in found.items()}
 
@@ -123,7 +123,7 @@ def _integrals(config: Config, problems: list, flows: dict[str, np.ndarray]):
         )
         fine, coarse = ends.integral.reshape(2, len(problems), 2, config.d)
         found.append(2 * fine - coarse)
-        codes.append(ends.codes.reshape(2, len(problems)).max(axis=0))
+        codes.append(ends.result.reshape(2, len(problems)).max(axis=0))
     return np.array(found), np.array(codes)
 
 
@@ -185,7 +185,7 @@ def _predicted(config: Config, problems: list, rule: str, stable: np.ndarray, in
     )
     which = np.tile(np.repeat(np.arange(shape[1]), shape[2]), shape[0])
     ends = ht.solve_limits(problems, ht.HAM(alpha=alpha), starts, which=which, tol=config.limit_tol, **_AS_SWEEPS)
-    return ends.theta.reshape(*shape, config.d), ends.codes.reshape(shape)
+    return ends.theta.reshape(*shape, config.d), ends.result.reshape(shape)
 
 
 def reached(excess: np.ndarray, steps: np.ndarray, strengths: np.ndarray, budgets: np.ndarray):

@@ -76,7 +76,7 @@ def _worst(*codes) -> np.ndarray:
     return np.max([np.asarray(code) for code in codes], axis=0)
 
 
-def _runs(config: Config, problem, rule, rate: float, seed: int, integrand) -> ht.RunBatch:
+def _runs(config: Config, problem, rule, rate: float, seed: int, integrand) -> ht.RunResult:
     return ht.run_many(
         problem,
         rule,
@@ -107,7 +107,7 @@ def _product(config: Config, problem, rate: float, seed: int) -> dict[str, np.nd
         if name != "measured"
     }
     found |= {"l1_measured": _l1(ends.theta)} | {"l1_" + name: _l1(theta) for name, (theta, _) in limits.items()}
-    return found | {"status": _worst(ends.codes, *(code for _, code in limits.values()))}
+    return found | {"status": _worst(ends.result, *(code for _, code in limits.values()))}
 
 
 def _hyperbolic(config: Config, problem, rate: float, seed: int) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ def _hyperbolic(config: Config, problem, rate: float, seed: int) -> dict[str, np
         "slope": (measured * predicted).sum(axis=1) / (predicted**2).sum(axis=1),
         "l1_measured": _l1(ends.theta),
         "l1_ito": _l1(theta),
-        "status": _worst(ends.codes, code),
+        "status": _worst(ends.result, code),
     }
 
 
@@ -150,7 +150,7 @@ def _in_law(config: Config, problem, rule, largest: float, seed: int) -> dict[st
         substeps=config.substeps,
         key=jax.random.key(seed + 1),
     )
-    fine = (flow.codes == ht.NAMES.index("reached_end")) & (ends.codes == ht.NAMES.index("reached_end"))
+    fine = (flow.result == ht.NAMES.index("reached_end")) & (ends.result == ht.NAMES.index("reached_end"))
     codes = np.where(fine, 0, ht.NAMES.index("nonfinite"))
     losses = np.stack([ends.loss[:, 1:], np.asarray(flow.loss)])
     return {"loss": losses, "norm": np.stack([_l1(ends.theta), _l1(flow.theta)]), "code": codes}

@@ -72,7 +72,7 @@ def steps_of(config: Config) -> np.ndarray:
     return np.unique(np.round(np.geomspace(*config.looks)).astype(int))
 
 
-def _segment(config: Config, problem, rule, rate: float, steps: int, key, at: ht.RunBatch | None) -> ht.RunBatch:
+def _segment(config: Config, problem, rule, rate: float, steps: int, key, at: ht.RunResult | None) -> ht.RunResult:
     """So many steps from where the last ones ended, at first from zero."""
     theta0s = np.zeros((config.draws, config.d))
     if at is not None and isinstance(rule, ht.ProductGD):
@@ -103,8 +103,8 @@ def _measured(config: Config, problem, rule, rate: float, seed: int) -> tuple[np
         shrunk = isinstance(rule, ht.ProductGD)
         gammas = jnp.asarray(np.abs(at.states.m**2 - at.states.w**2) / 2) if shrunk else None
         thetas, codes = _without_noise(problem, rule.of_flow(), jnp.asarray(at.theta), gammas)
-        left = at.codes == ht.NAMES.index("nonfinite")
-        found.append((np.asarray(thetas), np.where(left, at.codes, np.asarray(codes))))
+        left = at.result == ht.NAMES.index("nonfinite")
+        found.append((np.asarray(thetas), np.where(left, at.result, np.asarray(codes))))
     thetas, codes = zip(*found, strict=True)
     return np.stack(thetas), np.stack(codes)
 

@@ -124,7 +124,7 @@ def trained(config: Config, images: htt.Images, settings: list[Setting]) -> tupl
     end = htt.train(images, _MODEL, method, recipe, seeds=seeds, hyper=hyper, **how)
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(end.weights)]
     weights, biases = ([leaf for leaf in leaves if leaf.ndim == axes] for axes in (3, 2))
-    codes = np.where(end.codes == ht.NAMES.index("reached_end"), 0, end.codes)
+    codes = np.where(end.result == ht.NAMES.index("reached_end"), 0, end.result)
     return list(zip(*weights, strict=True)), list(zip(*biases, strict=True)), codes
 
 

@@ -163,7 +163,7 @@ def _solved(config: Config, lanes: list[Lane]) -> dict[str, np.ndarray]:
         ends = ht.solve_flows(problems, geometry, theta0s[own], which=which[own], **how)
         flips = ends.flips
         assert flips is not None
-        found["status"][own] = ends.codes
+        found["status"][own] = ends.result
         found["recovered"][own] = np.asarray(ht.signs.agreement(flips.sign, truth))
         found["recovery_time"][own] = np.asarray(ht.signs.recovery_time(flips, truth))
         for name, values in (("gross", flips.gross), ("net", flips.net), ("flipped_back", flips.flipped_back)):

@@ -20,13 +20,11 @@ from .algorithm import (
     Exponentiated as Exponentiated,
     HAMStep as HAMStep,
     ProductGD as ProductGD,
-    RunBatch as RunBatch,
     RunResult as RunResult,
     run as run,
     run_many as run_many,
 )
 from .flow import (
-    FlowBatch as FlowBatch,
     FlowResult as FlowResult,
     ProductFlowResult as ProductFlowResult,
     StochasticFlowResult as StochasticFlowResult,
@@ -44,7 +42,6 @@ from .geometry import (
 )
 from .limit import (
     BasisPursuit as BasisPursuit,
-    LimitBatch as LimitBatch,
     LimitPath as LimitPath,
     LimitResult as LimitResult,
     RegularizationPath as RegularizationPath,

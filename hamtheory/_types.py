@@ -7,10 +7,11 @@ whatever becomes an array, which the first lines of a function make of them.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Real
+from jaxtyping import Float, Real
 
 if TYPE_CHECKING:
     Number = Vector = Samples = Matrix = Vectors = Times = Parameter = Any
+    Instants = Trajectory = Course = Any
 else:
     Number = float | Real[Any, ""]
     Vector = Real[Any, " d"] | Sequence[float]  # one entry a column of X
@@ -19,3 +20,7 @@ else:
     Vectors = Real[Any, "*#batch d"] | Sequence
     Times = Real[Any, " times"] | Sequence[float]
     Parameter = float | Real[Any, "..."] | Sequence
+    # What results of one have, and those of many may not.
+    Instants = Float[Any, " saves"] | None
+    Trajectory = Float[Any, "saves d"] | None
+    Course = Float[Any, "*lanes saves"] | None

@@ -1,7 +1,7 @@
 """Discrete algorithms: what gradient descent, HAM and m⊙w do with a learning rate that is not zero."""
 
 from ._base import AbstractAlgorithm
-from ._batch import RunBatch, run_many
+from ._batch import run_many
 from ._geometric import MirrorDescent, NaturalGradient
 from ._loop import RunResult
 from ._product import ProductGD, ProductState
@@ -18,7 +18,6 @@ __all__ = [
     "NaturalGradient",
     "ProductGD",
     "ProductState",
-    "RunBatch",
     "RunResult",
     "run",
     "run_many",

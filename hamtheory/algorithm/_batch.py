@@ -18,33 +18,13 @@ from .._validate import count, tolerance
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._base import AbstractAlgorithm
-from ._loop import Carry, Plan, bar_of, chunks, first_carry, one_step, steps_in_chunk
+from ._loop import Carry, Plan, RunResult, bar_of, chunks, first_carry, one_step, steps_in_chunk
 from ._run import checked_integrand, grid_of, in_dtype, rate_of, sampler_of
 from ._sampler import Sampler
 
 _RUNNING = -1
 _CONVERGED, _REACHED_END, _NONFINITE = (NAMES.index(name) for name in ("converged", "reached_end", "nonfinite"))
 _MOST_SAVES, _WIDEST = 256, 256
-
-
-class RunBatch(eqx.Module):
-    """The ends of many runs, one a lane, with their losses on the way; see `run_many`.
-
-    `theta`: (lanes, d). `residual`: (lanes,), `‖Xθ − y‖/‖y‖`. `codes`: how each ended, an index of `hamtheory.NAMES`.
-    `steps`: the numbers of the saved steps, (saves,); `loss`: of all samples at them, (lanes, saves), where a lane that
-    has ended stays as it was. `ended`: the number of the last step of each, (lanes,), of a lane that has left the range
-    of numbers the save at which that was found. `states`, `integral`: the last ones, pytrees of (lanes, ...) arrays.
-    Source: own.
-    """
-
-    theta: Float[np.ndarray, "lanes d"]
-    residual: Float[np.ndarray, " lanes"]
-    codes: Int[np.ndarray, " lanes"]
-    steps: Int[np.ndarray, " saves"]
-    loss: Float[np.ndarray, "lanes saves"]
-    ended: Int[np.ndarray, " lanes"]
-    states: Any
-    integral: Any
 
 
 @device_engine
@@ -67,7 +47,7 @@ def run_many(
     width: int | None = None,
     share: bool | None = None,
     progress: bool = True,
-) -> RunBatch:
+) -> RunResult:
     """Run a discrete algorithm on many lanes, each as `run` does, with progress and in memory that does not grow.
 
     Arguments:
@@ -81,7 +61,8 @@ def run_many(
       `key`: lane i draws by `jax.random.fold_in(key, i)`; or `keys`: one of each lane, (lanes,).
       `width`: lanes in step, on which rounding depends; left out: as many as there are, 256 at most, fewer of large
         problems, and of those with an X each. `progress`: show a bar on work over two seconds.
-    Returns: a `RunBatch`. Nothing is raised for a lane that fails: its code says how it ended.
+    Returns: a `RunResult` with an axis of lanes. Nothing is raised for a lane that fails: its `result` says how it
+      ended.
     Errors: `ValueError` or `TypeError` for bad arguments.
 
     A lane's result does not depend on the others, and agrees with that of `run` up to rounding.
@@ -131,7 +112,7 @@ def run_many(
             for at in range(0, source.lanes, width)
         ]
     theta, residual, codes, loss, ended, states, integral = jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
-    return RunBatch(theta, residual, codes, grid, loss, ended, states, integral)
+    return RunResult(grid, None, theta, loss, residual, codes, {"steps": ended}, states, integral)
 
 
 def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | None:

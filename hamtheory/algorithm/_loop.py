@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from .._array import Array
 from .._batching import widest
 from .._result import Result, select
+from .._types import Trajectory
 from .._validate import is_traced
 from ..metrics import relative_residual
 from ..problem import LinearRegression
@@ -25,7 +26,8 @@ _MOST_SAVES, _MOST_STEPS = 2048, 50_000  # a chunk: what stays on the device, an
 
 
 class RunResult(eqx.Module):
-    """The trajectory of an algorithm; see `run`.
+    """The trajectory of an algorithm, see `run`; or the ends of many, with an axis of lanes before all others but
+    that of `steps`, see `run_many`.
 
     `steps`: the numbers of the saved steps, from 0, (saves,). `thetas`: (saves, d). `theta`: the last one, (d,).
     `loss`: of all samples, along the trajectory, (saves,). `residual`: `‖Xθ − y‖/‖y‖` at the end.
@@ -33,14 +35,17 @@ class RunResult(eqx.Module):
     that led to an infinity or NaN, −1 if none did.
     `states`: the saved states of the algorithm, a pytree of (saves, ...) arrays. Of `ProductGD`, `ms` and `ws`:
     (saves, d). `integral`: that of the `integrand`, a pytree of (saves, ...) arrays; None without one.
+    Of many, `thetas` is None, `result` an array of numbers, `states` and `integral` are the last ones; the loss of a
+    lane that has ended stays as it was; and `stats["steps"]` is, of one that has left the range of numbers, the save at
+    which that was found.
     Source: own.
     """
 
     steps: Int[Array, " saves"]
-    thetas: Float[Array, "saves d"]
-    theta: Float[Array, " d"]
-    loss: Float[Array, " saves"]
-    residual: Float[Array, ""]
+    thetas: Trajectory
+    theta: Float[Array, "*lanes d"]
+    loss: Float[Array, "*lanes saves"]
+    residual: Float[Array, "*lanes"]
     result: Any
     stats: dict[str, Array]
     states: Any

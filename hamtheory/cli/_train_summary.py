@@ -13,7 +13,7 @@ from ._output import Arrays, provenance
 from ._summary import _row
 
 _CURVES = ("loss", "validation_accuracy", "test_accuracy", "kept", "nonzero", "gross", "net", "flipped_back")
-_ENDS = ("final_validation_accuracy", "final_test_accuracy", "final_kept", "final_nonzero", "codes", "nonfinite_step")
+_ENDS = ("final_validation_accuracy", "final_test_accuracy", "final_kept", "final_nonzero", "result", "nonfinite_step")
 _COLUMN = 24  # characters
 
 

@@ -1,6 +1,6 @@
 """Flows: integration in primal, dual and product coordinates, one at a time or many."""
 
-from ._batch import FlowBatch as FlowBatch, solve_flows as solve_flows
+from ._batch import solve_flows as solve_flows
 from ._result import FlowResult as FlowResult, ProductFlowResult as ProductFlowResult
 from ._solve import product_flow as product_flow, solve_flow as solve_flow
 from ._solvers import SOLVERS as SOLVERS, stiffness as stiffness

@@ -19,45 +19,21 @@ over another width round differently, and a lane would depend on how many there 
 
 from collections.abc import Callable, Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from .._array import ArrayLike
 from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
 from .._device import device_engine, times
-from .._flips import Flips
 from .._types import Times, Vectors
 from .._validate import count, tolerance
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression
+from ._result import FlowResult
 from ._rounds import STABILISED, STIFF, Entry, Plan, advance, describe, enter, uncrossed
 from ._solvers import solver_named
-
-
-class FlowBatch(eqx.Module):
-    """The ends of many flows, one a lane, with their certificates; see `solve_flows`.
-
-    `theta`: (lanes, d). `residual`, `duality_gap`, `relative_gap`: (lanes,), as in a `FlowResult`. `codes`: how each
-    ended, an index of `hamtheory.NAMES`. `time`, `steps`, `rejected`: (lanes,). `ts` and `loss`: (times,) and
-    (lanes, times), if times were given; a lane that has converged stays where it is. `flips`: a `hamtheory.signs.Flips`
-    of arrays (lanes, d), if asked for.
-    Source: own.
-    """
-
-    theta: Float[np.ndarray, "lanes d"]
-    residual: Float[np.ndarray, " lanes"]
-    duality_gap: Float[np.ndarray, " lanes"]
-    relative_gap: Float[np.ndarray, " lanes"]
-    codes: Int[np.ndarray, " lanes"]
-    time: Float[np.ndarray, " lanes"]
-    steps: Int[np.ndarray, " lanes"]
-    rejected: Int[np.ndarray, " lanes"]
-    ts: Float[np.ndarray, " times"] | None
-    loss: Float[np.ndarray, "lanes times"] | None
-    flips: Flips | None
 
 
 @device_engine
@@ -77,7 +53,7 @@ def solve_flows(
     width: int | None = None,
     flips: bool = False,
     report: Callable[[int, int], None] | None = None,
-) -> FlowBatch:
+) -> FlowResult:
     """Integrate many flows `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`, each until it has converged.
 
     Arguments:
@@ -96,7 +72,8 @@ def solve_flows(
       `flips`: look for sign flips in every step, as `ht.signs.flip_events` does; their times have the integrator's
         accuracy, of which 1e-6 relative takes an `rtol` of about 1e-8.
       `report(done, lanes)`: called after every round.
-    Returns: a `FlowBatch`. Nothing is raised for a lane that fails: its code says how it ended.
+    Returns: a `FlowResult` with an axis of lanes. Nothing is raised for a lane that fails: its `result` says how it
+      ended.
     Errors: `ValueError` for bad arguments.
 
     A lane's result does not depend on the others. It agrees with that of `solve_flow` within the tolerances.
@@ -213,7 +190,7 @@ def _integrate(source: Source, plan: Plan, solver: str | None, width: int, progr
     return ends
 
 
-def _finished(source: Source, ends: _Ends, plan: Plan) -> FlowBatch:
+def _finished(source: Source, ends: _Ends, plan: Plan) -> FlowResult:
     """The ends with θ, its certificate, and the losses."""
 
     def piece(index):
@@ -221,16 +198,14 @@ def _finished(source: Source, ends: _Ends, plan: Plan) -> FlowBatch:
         return describe(source.at(index), ends.state[index], ends.t[index], saved, plan, source.shared)
 
     found = in_pieces(piece, np.arange(source.lanes))
-    return FlowBatch(
+    return FlowResult(
+        ts=None if plan.ts is None else np.asarray(plan.ts),
+        thetas=None,
         theta=found["theta"],
+        loss=found.get("loss"),
         residual=found["residual"],
         duality_gap=found["duality_gap"],
-        relative_gap=found["relative_gap"],
-        codes=ends.codes,
-        time=ends.t,
-        steps=ends.steps,
-        rejected=ends.rejected,
-        ts=None if plan.ts is None else np.asarray(plan.ts),
-        loss=found.get("loss"),
+        result=ends.codes,
+        stats={"steps": ends.steps, "rejected": ends.rejected, "time": ends.t, "relative_gap": found["relative_gap"]},
         flips=None if ends.crossings is None else ends.crossings.flips,
     )

@@ -31,7 +31,7 @@ class StochasticFlowResult(eqx.Module):
     `ts`: times, (times,). `thetas`: (paths, times, d). `theta`: the last points, (paths, d). `loss`: (paths, times).
     `residual`: `‖Xθ − y‖/‖y‖` at the ends, (paths,). `shift`: what has moved the limit, (paths, times, d): of
     `ProductGD`, `ln(γ₀/γ_t)`; of the other algorithms c, by which the drift κ has moved `R′(θ_t) − R′(θ₀)` away from
-    the row space of X. `codes`: how each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
+    the row space of X. `result`: how each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
     Source: own.
     """
 
@@ -41,7 +41,7 @@ class StochasticFlowResult(eqx.Module):
     loss: Float[Array, "paths times"]
     residual: Float[Array, " paths"]
     shift: Float[Array, "paths times d"]
-    codes: Int[Array, " paths"]
+    result: Int[Array, " paths"]
 
 
 @device_engine
@@ -131,7 +131,7 @@ def stochastic_flow(
         loss=problem.loss(thetas),
         residual=relative_residual(problem, thetas[:, -1]),
         shift=shift,
-        codes=jnp.where(is_finite, NAMES.index("reached_end"), NAMES.index("nonfinite")),
+        result=jnp.where(is_finite, NAMES.index("reached_end"), NAMES.index("nonfinite")),
     )
 
 

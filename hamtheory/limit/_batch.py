@@ -18,7 +18,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from .._array import Array, ArrayLike
 from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, widest, width_for
@@ -30,28 +30,12 @@ from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._device import feasible, solve_from
 from ._path import Path, PathState, path_to, start_of_path
+from ._result import LimitResult
 from ._solve import ROUNDING_REACH
 
 _STEPS = 2  # a round
 _LOOK = -4  # the code of a lane that has arrived, or will not: besides those of `Result`, RUNNING and IDLE
 _MOST_PRODUCTS = 1 << 20  # numbers, 8 MiB: what a cache may hold
-
-
-class LimitBatch(eqx.Module):
-    """The limits of many flows, one a lane, with their certificates; see `solve_limits`.
-
-    `theta`: (lanes, d). `dual`: (lanes, n). `residual`, `duality_gap`, `relative_gap`, `steps`: (lanes,), as in a
-    `LimitResult`. `codes`: how each ended, an index of `hamtheory.NAMES`.
-    Source: own.
-    """
-
-    theta: Float[np.ndarray, "lanes d"]
-    dual: Float[np.ndarray, "lanes n"]
-    residual: Float[np.ndarray, " lanes"]
-    duality_gap: Float[np.ndarray, " lanes"]
-    relative_gap: Float[np.ndarray, " lanes"]
-    codes: Int[np.ndarray, " lanes"]
-    steps: Int[np.ndarray, " lanes"]
 
 
 @device_engine
@@ -66,7 +50,7 @@ def solve_limits(
     max_steps: int = 2000,
     width: int | None = None,
     report: Callable[[int, int], None] | None = None,
-) -> LimitBatch:
+) -> LimitResult:
     """The limits of many flows, each as `solve_limit` finds it.
 
     Arguments:
@@ -78,7 +62,8 @@ def solve_limits(
       `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 256 (fewer of
         large problems).
       `report(done, lanes)`: called after every round.
-    Returns: a `LimitBatch`. Nothing is raised for a lane that fails: its code says how it ended.
+    Returns: a `LimitResult` with an axis of lanes. Nothing is raised for a lane that fails: its `result` says how it
+      ended.
     Errors: `ValueError` for bad arguments.
 
     A lane's result does not depend on the others; it is that of `solve_limit` within the tolerance.
@@ -100,7 +85,9 @@ def solve_limits(
     most = widest_of(source.rank, source.d, source.shared)
     width = width_for(source.lanes, most) if width is None else count(width, "width")
     work = _follow if geos.log_sparsity is not None else _at_once
-    return LimitBatch(**work(source, within, budget, width, Progress(source.lanes, report)))
+    found = work(source, within, budget, width, Progress(source.lanes, report))
+    stats = {name: found.pop(name) for name in ("steps", "relative_gap")}
+    return LimitResult(result=found.pop("codes"), stats=stats, **found)
 
 
 class _Lanes(eqx.Module):

@@ -8,21 +8,23 @@ from .._array import Array, Struct
 
 
 class LimitResult(Struct):
-    """The limit of a flow with its certificate; see `solve_limit`.
+    """The limit of a flow with its certificate, see `solve_limit`; or those of many, with an axis of lanes before all
+    others, see `solve_limits`.
 
     `theta`: the limit, (d,). `dual`: ν, (n,), with `R′(θ) = R′(θ₀) + Xᵀν`. `residual`: `‖Xθ − y‖/‖y‖`.
-    `duality_gap`: primal minus dual value, `νᵀ(Xθ − y)`. `result`: a member of `hamtheory.Result`.
+    `duality_gap`: primal minus dual value, `νᵀ(Xθ − y)`. `result`: a member of `hamtheory.Result`, of many an array of
+    their numbers.
     `stats`: `steps` (Newton steps), `evaluations` (of the dual gradient), `relative_gap` (the gap divided by
-    `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X).
+    `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X); of many `steps` and `relative_gap` alone.
     With weight decay: `dual` is `ν = (y − Xθ)/n`, `duality_gap` that of `min f + P`, `relative_gap` is over its value,
     and `stats["stationarity"]` the relative violation of the optimality condition.
     Source: own.
     """
 
-    theta: Float[Array, " d"]
-    dual: Float[Array, " n"]
-    residual: Float[Array, ""]
-    duality_gap: Float[Array, ""]
+    theta: Float[Array, "*lanes d"]
+    dual: Float[Array, "*lanes n"]
+    residual: Float[Array, "*lanes"]
+    duality_gap: Float[Array, "*lanes"]
     result: Any
     stats: dict[str, Array]
 

@@ -177,11 +177,11 @@ class Run(Quantity):
             },
         )
         measured = measured_of(ends["theta"], lanes.truths[which])
-        measured |= {"residual": ends["residual"], "steps": ends["ended"], "rate": rate}
+        measured |= {"residual": ends["residual"], "steps": ends["steps"], "rate": rate}
         measured |= {"theta": ends["theta"], "loss": ends["loss"]}
         if "flips" in ends:
             measured |= flips_of(ends["flips"], lanes.truths[which])
-        measured["status"] = np.where(usable, ends["codes"], NAMES.index("nonfinite")).astype(np.int8)
+        measured["status"] = np.where(usable, ends["result"], NAMES.index("nonfinite")).astype(np.int8)
         shaped = {name: values.reshape(*outer, *values.shape[1:]) for name, values in measured.items()}
         # Where nothing is random all draws are one.
         return {name: np.repeat(x, len(seeds) // len(drawn), axis=2) for name, x in shaped.items()}
@@ -214,7 +214,7 @@ def stable_rates(lanes: LaneBatch) -> np.ndarray:
         stack = jax.tree.map(lambda *leaves: np.stack(leaves), *(lanes.problems[lanes.which[lane]] for lane in place))
         geometry = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[place]), lanes.geometry)  # noqa: B023
         found = _stable(stack, geometry, jnp.asarray(ends.theta[place]))
-        rates[place] = np.where(ends.codes[place] == 0, np.asarray(found), np.nan)
+        rates[place] = np.where(ends.result[place] == 0, np.asarray(found), np.nan)
     return rates
 
 

@@ -184,7 +184,7 @@ class Duel(Quantity):
         shape, d = logs.shape, lanes.problems[0].d
         flat = _Flat(lanes, shape[1], self.limit_tol)
         ham = flat.path(HAM(log_alpha=jnp.asarray(logs)))
-        thetas, codes = ham.theta.reshape(-1, d), ham.codes.ravel()
+        thetas, codes = ham.theta.reshape(-1, d), ham.result.ravel()
         if self.product is None:
             match = matched(
                 flat.path, flat.lane, thetas, codes, numbers(self.log_gamma).astype(logs.dtype), self.match_tol
@@ -192,7 +192,7 @@ class Duel(Quantity):
         else:
             log_gamma = (np.log(self.product) - logs).astype(logs.dtype)
             path = flat.path(Hypentropy(log_gamma=padded(log_gamma, len(numbers(self.log_gamma)))))
-            theta, ended = path.theta[:, : shape[1]].reshape(-1, d), path.codes[:, : shape[1]].ravel()
+            theta, ended = path.theta[:, : shape[1]].reshape(-1, d), path.result[:, : shape[1]].ravel()
             match = Match(log_gamma.ravel(), theta, ended, np.ones(logs.size, np.int32))
         least = np.array([np.abs(basis_pursuit(_on_device(problem))).sum() for problem in lanes.problems])
         log_gamma = np.where(match.codes == CONVERGED, match.log_gamma, 0)  # something to compute with
@@ -306,8 +306,8 @@ class _Flat:
         assert ends.flips is not None and ends.loss is not None
         time = duel.first_at_target(ts, ends.loss, self.first_loss[where])
         return {
-            "flow_time": np.where(ends.codes == CONVERGED, time, np.inf),
-            "flow_status": np.where(np.isfinite(time), ends.codes, LATE).astype(np.int8),
+            "flow_time": np.where(ends.result == CONVERGED, time, np.inf),
+            "flow_status": np.where(np.isfinite(time), ends.result, LATE).astype(np.int8),
             **{f"flow_{name}": values for name, values in flips_of(ends.flips, self.truths[where]).items()},
         }
 
@@ -340,7 +340,7 @@ class _Flat:
         return {
             "run_time": np.where(finite, time, np.inf),
             "run_l1": np.abs(ends["theta"]).sum(axis=1),
-            "run_status": np.where(np.isfinite(time) & finite, CONVERGED, ends["codes"]).astype(np.int8),
+            "run_status": np.where(np.isfinite(time) & finite, CONVERGED, ends["result"]).astype(np.int8),
             **{f"run_{name}": values for name, values in flips_of(ends["flips"], self.truths[where]).items()},
         }
 

@@ -38,7 +38,7 @@ class Limits(NamedTuple):
     duality_gap: np.ndarray
     relative_gap: np.ndarray
     steps: np.ndarray
-    codes: np.ndarray
+    result: np.ndarray
 
 
 class Flows(NamedTuple):
@@ -49,7 +49,7 @@ class Flows(NamedTuple):
     duality_gap: np.ndarray
     relative_gap: np.ndarray
     steps: np.ndarray
-    codes: np.ndarray
+    result: np.ndarray
     time: np.ndarray
     rejected: np.ndarray
     loss: np.ndarray | None
@@ -219,8 +219,12 @@ def runs(
             )
         )
     back = np.argsort(np.concatenate(parts), kind="stable")
-    names = ("theta", "residual", "codes", "loss", "ended")
-    ends = [{name: getattr(ends, name) for name in names} | _flips_in(ends.states) for ends in found]
+    ends = [
+        {name: getattr(ends, name) for name in ("theta", "residual", "result", "loss")}
+        | {"steps": ends.stats["steps"]}
+        | _flips_in(ends.states)
+        for ends in found
+    ]
     return jax.tree.map(lambda *parts: np.concatenate(parts)[back], *ends)
 
 
@@ -250,7 +254,7 @@ def _batched(kind, solve, problems, which, geos, theta0s, alike: int, how: dict[
 
 
 def _fields(kind, ends):
-    return kind(*(getattr(ends, field) for field in kind._fields))
+    return kind(*(ends.stats[field] if field in ends.stats else getattr(ends, field) for field in kind._fields))
 
 
 @eqx.filter_jit

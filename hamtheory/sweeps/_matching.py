@@ -109,7 +109,7 @@ def _refine(
 
 def _log_norms(path: _engines.Limits) -> np.ndarray:
     """ln of the L1 norms along paths, (lanes, points), NaN where they failed."""
-    return np.where(path.codes == CONVERGED, np.log(np.abs(path.theta).sum(axis=-1)), np.nan)
+    return np.where(path.result == CONVERGED, np.log(np.abs(path.theta).sum(axis=-1)), np.nan)
 
 
 def _passes(off: np.ndarray) -> np.ndarray:

@@ -226,7 +226,7 @@ def _stored(ends: Any, lanes: LaneBatch) -> dict[str, np.ndarray]:
     points = measured_of(curve.reshape(-1, theta.shape[-1]), truths)
     measured = {name: values.reshape(theta.shape[:-1]) for name, values in points.items()}
     certificate = {name: getattr(ends, name) for name in ("residual", "duality_gap", "relative_gap", "steps")}
-    return measured | certificate | {"status": np.asarray(ends.codes, np.int8), "theta": theta}
+    return measured | certificate | {"status": np.asarray(ends.result, np.int8), "theta": theta}
 
 
 def measured_of(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:

@@ -274,7 +274,7 @@ class TrainingSpec(Declaration):
             "flipped_back": end.flipped_back,
         }
         return {name: np.asarray(values).T for name, values in curves.items()} | {
-            "status": end.codes,
+            "status": end.result,
             "test_accuracy": end.final_test_accuracy,
             "validation_accuracy": end.final_validation_accuracy,
             "validation_loss": end.final_validation_loss,

@@ -93,7 +93,7 @@ def train(
       `progress`: whether a bar is shown after two seconds.
     Returns: a `TrainResult`. What a seed does depends on no other, but for rounding in float32.
     Errors: `TypeError` and `ValueError` for bad arguments, and a checkpoint of another run, before any step; a network
-      that is no longer finite is data (`codes`). `RuntimeError` if a method breaks its promise of sparsity.
+      that is no longer finite is data (`result`). `RuntimeError` if a method breaks its promise of sparsity.
     Source: own.
 
     ```python
@@ -175,7 +175,7 @@ def _summary(setup: Setup, arrays, carry: Carry, history, seeds, hyper, lane) ->
         weights=weights,
         masks=masks,
         flips=carry.flips,
-        codes=np.where(failed, NAMES.index("nonfinite"), NAMES.index("reached_end")),
+        result=np.where(failed, NAMES.index("nonfinite"), NAMES.index("reached_end")),
         nonfinite_step=np.where(failed, finite + 1, -1),
         **history,
         **end,

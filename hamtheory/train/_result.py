@@ -26,7 +26,7 @@ class TrainResult:
     are False; in `masks`, None stands for tensors that stay dense. `flips`: a list of `Flips`, of the tensors that are
     sparsified.
 
-    `codes`: how each seed ended, in the order of `hamtheory.NAMES`: `reached_end`, or `nonfinite` after the step
+    `result`: how each seed ended, in the order of `hamtheory.NAMES`: `reached_end`, or `nonfinite` after the step
     `nonfinite_step`, the first that led to an infinity or NaN; −1 if none did. A failed network is data: its numbers
     are there, and mean nothing.
     `seeds`: as given, (seeds,). `hyper`: the hyperparameters, (seeds,) each. `steps`: of the training.
@@ -55,7 +55,7 @@ class TrainResult:
     weights: PyTree[Array]
     masks: PyTree
     flips: Any
-    codes: Int[np.ndarray, " seeds"]
+    result: Int[np.ndarray, " seeds"]
     nonfinite_step: Int[np.ndarray, " seeds"]
 
     def network(self, place: int) -> PyTree:
@@ -65,8 +65,8 @@ class TrainResult:
 
     @property
     def results(self) -> tuple[str, ...]:
-        """The names of the codes."""
-        return tuple(NAMES[code] for code in self.codes)
+        """The names of the results."""
+        return tuple(NAMES[code] for code in self.result)
 
     @property
     def sparsity(self) -> Float[np.ndarray, " seeds"]:

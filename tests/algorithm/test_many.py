@@ -43,8 +43,8 @@ def test_every_lane_is_its_run(rule, noise):
         np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(many.loss[lane], one.loss, rtol=1e-11)
         np.testing.assert_allclose(many.residual[lane], one.residual, rtol=1e-11)
-    assert many.steps.tolist() == [0, 20, 40, 60] and (many.ended == 60).all()
-    assert (many.codes == ht.NAMES.index("reached_end")).all()
+    assert many.steps.tolist() == [0, 20, 40, 60] and (many.stats["steps"] == 60).all()
+    assert (many.result == ht.NAMES.index("reached_end")).all()
 
 
 @pytest.mark.parametrize("width", [1, 2, 8])
@@ -70,18 +70,18 @@ def test_lanes_end_on_their_own():
     """One converges early and stays there, one at a later save, one not at all, one leaves the range of numbers."""
     rates = np.array([0.5, 0.05, 1e-4, 1e3])
     many = ht.run_many(PROBLEM, ht.GD(), learning_rate=rates, steps=4000, tol=1e-6, save_every=100)
-    names = [ht.NAMES[code] for code in many.codes]
+    names = [ht.NAMES[code] for code in many.result]
     assert names == ["converged", "converged", "reached_end", "nonfinite"]
     for lane, rate in enumerate(rates[:3]):
         one = ht.run(PROBLEM, ht.GD(), learning_rate=rate, steps=4000, tol=1e-6, save_every=100)
-        assert many.ended[lane] == one.stats["steps"]
+        assert many.stats["steps"][lane] == one.stats["steps"]
         np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12)
         saved = len(one.loss)
         # A residual of 1e-8 is rounded by 1e-16.
         np.testing.assert_allclose(many.loss[lane, :saved], one.loss, rtol=1e-10, atol=1e-23)
         assert (many.loss[lane, saved:] == many.loss[lane, saved - 1]).all()
     failed = ht.run(PROBLEM, ht.GD(), learning_rate=rates[3], steps=4000, save_every=100, throw=False)
-    assert many.ended[3] - 100 < failed.stats["nonfinite_step"] <= many.ended[3]
+    assert many.stats["steps"][3] - 100 < failed.stats["nonfinite_step"] <= many.stats["steps"][3]
 
 
 def test_integrals():

@@ -105,7 +105,7 @@ def test_state_evolution_is_that_of_limits():
     problems = [ht.LinearRegression(p.X, p.y) for p in rows]
     geometry = ht.HAM(jnp.full(60, 20.0))
     ends = ht.solve_limits(problems, geometry, s * signs, which=np.arange(60), share=False)
-    assert (ends.codes == 0).all()
+    assert (ends.result == 0).all()
     share = np.mean(np.asarray(ht.signs.agreement(ends.theta, truths)))
     assert abs(share - experiment.state_evolution("HAM", 20.0, n, d, k, s)) < 0.12  # four standard errors
 

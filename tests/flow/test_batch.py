@@ -27,8 +27,8 @@ def flows(problem):
 
 
 def test_every_lane_ends_at_its_limit(problem, flows):
-    assert (flows.codes == 0).all()
-    assert flows.residual.max() <= 1e-8 and flows.relative_gap.max() <= 1e-8
+    assert (flows.result == 0).all()
+    assert flows.residual.max() <= 1e-8 and flows.stats["relative_gap"].max() <= 1e-8
     for lane in (0, 13, 27, LANES - 1):
         limit = ht.solve_limit(problem, ht.HAM(alpha=ALPHAS[lane]))
         np.testing.assert_allclose(flows.theta[lane], limit.theta, atol=1e-6)
@@ -48,14 +48,14 @@ def test_a_lane_does_not_depend_on_the_others(problem, flows):
     order = np.random.default_rng(0).permutation(LANES)
     shuffled = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS[order]), width=16)
     np.testing.assert_array_equal(shuffled.theta, flows.theta[order])
-    np.testing.assert_array_equal(shuffled.steps, flows.steps[order])
+    np.testing.assert_array_equal(shuffled.stats["steps"], flows.stats["steps"][order])
     few = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS[5:8]), width=16)
     np.testing.assert_array_equal(few.theta, flows.theta[5:8])
 
 
 def test_the_width_changes_nothing_but_rounding(problem, flows):
     wide = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS), width=64)
-    np.testing.assert_array_equal(wide.steps, flows.steps)
+    np.testing.assert_array_equal(wide.stats["steps"], flows.stats["steps"])
     np.testing.assert_allclose(wide.theta, flows.theta, atol=1e-12)
 
 
@@ -75,13 +75,13 @@ def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem):
     sick = ht.solve_flows(
         [problem, poisoned, contradictory], ht.HAM(alpha=ALPHAS), starts, which=which, width=16, max_steps=20_000
     )
-    names = np.array(ht.NAMES)[sick.codes]
+    names = np.array(ht.NAMES)[sick.result]
     assert (names[which == 0] == "converged").all()
     assert (names[which == 1] == "nonfinite").all()
     assert (names[which == 2] == "infeasible").all()
     np.testing.assert_array_equal(sick.theta[which == 0], sound.theta[which == 0])
     spent = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS), width=16, max_steps=20)
-    assert (np.array(ht.NAMES)[spent.codes] == "max_steps").all()
+    assert (np.array(ht.NAMES)[spent.result] == "max_steps").all()
 
 
 @pytest.mark.parametrize("family", [ht.Hypentropy, ht.DiagonalNetwork])
@@ -89,7 +89,7 @@ def test_other_geometries(problem, family):
     parameters = np.logspace(-2, 1, 8) if family is ht.Hypentropy else np.logspace(-1, 0, 8)
     build = (lambda p: ht.Hypentropy(p)) if family is ht.Hypentropy else (lambda p: ht.DiagonalNetwork(3, p))
     flows = ht.solve_flows(problem, build(parameters), width=16)
-    assert (flows.codes == 0).all()
+    assert (flows.result == 0).all()
     for lane in (0, 7):
         limit = ht.solve_limit(problem, build(parameters[lane]))
         np.testing.assert_allclose(flows.theta[lane], limit.theta, atol=1e-6)

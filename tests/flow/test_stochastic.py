@@ -171,7 +171,7 @@ def test_the_algorithm_in_law(rule, noise):
         key=jax.random.key(4),
         **noise,
     )
-    assert (flow.codes == ht.NAMES.index("reached_end")).all()
+    assert (flow.result == ht.NAMES.index("reached_end")).all()
     for i in range(2):
         assert scipy.stats.ks_2samp(many.loss[:, i + 1], np.asarray(flow.loss)[:, i]).pvalue > 1e-3
     norms = [np.abs(np.asarray(thetas)).sum(axis=1) for thetas in (many.theta, flow.theta)]
@@ -209,7 +209,7 @@ def test_a_path_that_leaves_the_numbers_says_so():
     flow = ht.stochastic_flow(
         PROBLEM, ht.HAMStep(100.0), learning_rate=10.0, ts=[2000.0], batch_size=1, paths=2, substeps=1, key=KEY
     )
-    assert (flow.codes == ht.NAMES.index("nonfinite")).all()
+    assert (flow.result == ht.NAMES.index("nonfinite")).all()
 
 
 class Halved(ht.algorithm.AbstractAlgorithm):

@@ -26,8 +26,8 @@ def limits(problem, starts):
 
 
 def test_every_lane_is_the_limit_found_alone(problem, starts, limits):
-    assert (limits.codes == 0).all()
-    assert limits.residual.max() <= 1e-10 and limits.relative_gap.max() <= 1e-10
+    assert (limits.result == 0).all()
+    assert limits.residual.max() <= 1e-10 and limits.stats["relative_gap"].max() <= 1e-10
     for lane in range(LANES):
         alone = ht.solve_limit(problem, ht.HAM(log_alpha=LOGS[lane]), starts[lane])
         np.testing.assert_allclose(limits.theta[lane], alone.theta, atol=1e-8)
@@ -39,7 +39,7 @@ def test_a_lane_does_not_depend_on_the_others(problem, starts, limits):
     order = np.random.default_rng(1).permutation(LANES)
     shuffled = ht.solve_limits(problem, ht.HAM(log_alpha=LOGS[order]), starts[order], width=8)
     np.testing.assert_array_equal(shuffled.theta, limits.theta[order])
-    np.testing.assert_array_equal(shuffled.steps, limits.steps[order])
+    np.testing.assert_array_equal(shuffled.stats["steps"], limits.stats["steps"][order])
     few = ht.solve_limits(problem, ht.HAM(log_alpha=LOGS[3:6]), starts[3:6], width=8)
     np.testing.assert_array_equal(few.theta, limits.theta[3:6])
 
@@ -55,13 +55,13 @@ def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem, starts):
     which, geos = np.arange(LANES) % 3, ht.HAM(log_alpha=LOGS)
     sound = ht.solve_limits([problem, other, problem], geos, starts, which=which, width=8)
     sick = ht.solve_limits([problem, poisoned, contradictory], geos, starts, which=which, width=8)
-    names = np.array(ht.NAMES)[sick.codes]
+    names = np.array(ht.NAMES)[sick.result]
     assert (names[which == 0] == "converged").all()
     assert (names[which == 1] == "nonfinite").all()
     assert (names[which == 2] == "infeasible").all()
     np.testing.assert_array_equal(sick.theta[which == 0], sound.theta[which == 0])
     spent = ht.solve_limits(problem, ht.HAM(log_alpha=np.full(3, 1e3)), width=8, max_steps=2)
-    assert (np.array(ht.NAMES)[spent.codes] == "max_steps").all()
+    assert (np.array(ht.NAMES)[spent.result] == "max_steps").all()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem, starts):
 def test_other_geometries(problem, geos):
     starts = np.zeros((9, D))
     limits = ht.solve_limits(problem, geos, starts, width=4)
-    assert (limits.codes == 0).all() and limits.theta.shape == (9, D)
+    assert (limits.result == 0).all() and limits.theta.shape == (9, D)
     for lane in (0, 8):
         geo = geos if isinstance(geos, ht.Euclidean) else eqx.tree_at(lambda g: g.parameter, geos, geos.parameter[lane])
         np.testing.assert_allclose(limits.theta[lane], ht.solve_limit(problem, geo).theta, atol=1e-9)
