@@ -29,7 +29,7 @@ from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._device import feasible, solve_from
-from ._path import Path, PathState, path_to, start_of_path
+from ._path import Path, PathState, start_of_path
 from ._result import LimitResult
 from ._solve import ROUNDING_REACH
 
@@ -168,7 +168,7 @@ def _products(source: Source) -> Array | None:
 def _path(problem, products, geo, theta0, tol, budget) -> Path:
     rank = problem.row_space.target.size
     gram = None if products is None else lambda weights: (weights @ products).reshape(rank, rank)
-    return path_to(problem, geo, theta0, tol, budget, gram=gram)
+    return Path(problem, geo, theta0, tol, budget, gram=gram)
 
 
 @partial(jax.jit, static_argnames="shared")

@@ -46,6 +46,7 @@ _NEAR = 0.05  # the error from which a Newton step may arrive
 _TARGET = 0.3  # the error that the step control aims at; it is of second order in the step
 _RISE = 2.0  # how much ln|θ| of an entry may grow in a step
 _SHORTEST = 1e-14  # part of a Newton step
+_MOST_ARRIVALS = 60  # Newton steps at the target
 _EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
 
 
@@ -140,16 +141,41 @@ def gram_of(space: RowSpace) -> Gram:
     return lambda weights: (space.basis * weights[None, :]) @ space.basis.T
 
 
-class Path(NamedTuple):
-    """What there is to do on a path: is a state still on its way, the next state, the same but proven where it may be
-    the limit (which costs as much as a step), the limit, the state proven by that, and how it ended."""
+class Point(NamedTuple):
+    """What there is at a point of the path: s, θ, ln(dθ/ds) and the residual `Qθ − b`."""
 
-    runs: Callable[[PathState], Bool[Array, ""]]
-    advance: Callable[[PathState], PathState]
-    prove: Callable[[PathState], PathState]
-    point: Callable[[PathState], PathPoint]
-    proven: Callable[[PathState, PathPoint], PathState]
-    result: Callable[[PathState, PathPoint], Any]
+    s: Float[Array, " d"]
+    theta: Float[Array, " d"]
+    log_weight: Float[Array, " d"]
+    residual: Float[Array, " r"]
+
+
+class Factor(NamedTuple):
+    """The solution operator of H, for rows; `ln w` in units of columns; and the floor below which that was raised."""
+
+    solve: Callable[[Float[Array, "rows r"]], Float[Array, "rows r"]]
+    squared: Float[Array, " d"]
+    low: Float[Array, ""]
+
+
+class Step(NamedTuple):
+    """The Newton step from a point, two tangents there, and what they do to every entry.
+
+    `newton`, and how s changes `along` it and |s| (`change`). `error`: by how much ln|θ| is `wrong` at most;
+    `below`: how far each weight is below the floor; `misstep`: the error that a predictor could see. `growing`,
+    `staying`: the tangents; `slopes`: those of s along them, (2, d).
+    """
+
+    newton: Float[Array, " r"]
+    along: Float[Array, " d"]
+    change: Float[Array, " d"]
+    error: Float[Array, ""]
+    wrong: Float[Array, " d"]
+    below: Float[Array, " d"]
+    misstep: Float[Array, ""]
+    growing: Float[Array, " r"]
+    staying: Float[Array, " r"]
+    slopes: Float[Array, "2 d"]
 
 
 def follow(
@@ -163,81 +189,156 @@ def follow(
     straight: bool = True,
 ) -> tuple[PathState, PathPoint, Any]:
     """Follow the path from `state` to the limit of `target`, and prove it."""
-    path = path_to(problem, target, theta0, tol, state.steps + max_steps, straight=straight)
+    path = Path(problem, target, theta0, tol, state.steps + max_steps, straight=straight)
     final = jax.lax.while_loop(path.runs, lambda state: path.prove(path.advance(state)), state)
     point = path.point(final)
     return final, point, path.result(final, point)
 
 
-def path_to(
-    problem: LinearRegression,
-    target: AbstractExponentialGeometry,
-    theta0: Float[Array, " d"],
-    tol: Number,
-    budget: Number,
-    *,
-    straight: bool = True,
-    gram: Gram | None = None,
-) -> Path:
+class Path:
     """The path to the limit of `target`, for at most `budget` steps in all.
 
     `straight`: on the way the start's exponent grows in proportion to ℓ; otherwise θ₀ stays where it is, so that every
     point of the path is the limit from θ₀. `gram`: how `Q W Qᵀ` is formed from the diagonal of W.
     """
-    geo, by = effective(problem, target, theta0)
-    space, dtype = problem.row_space, problem.dtype
-    eps, zero = jnp.finfo(dtype).eps, jnp.zeros((), dtype)
-    gram = gram_of(space) if gram is None else gram
-    inactive = jnp.where(space.active, 0, 1).astype(dtype)
-    column = jnp.linalg.norm(space.basis, axis=0)
-    log_column = jnp.log(jnp.where(column > 0, column, 1)) + jnp.where(column > 0, 0, -jnp.inf)
-    log_size = jnp.log(size_of(problem, theta0)) + jnp.max(geo.log_sparsity.astype(dtype))
-    scale = jnp.linalg.norm(space.target) + jnp.linalg.norm(space.project(theta0))
-    scale = jnp.where(scale > 0, scale, 1)
-    unit = jnp.exp(target.log_exponent_unit(dtype) - by)
-    at_end = geo.exponent(theta0)
 
-    def origin(here, shift):
+    def __init__(
+        self,
+        problem: LinearRegression,
+        target: AbstractExponentialGeometry,
+        theta0: Float[Array, " d"],
+        tol: Number,
+        budget: Number,
+        *,
+        straight: bool = True,
+        gram: Gram | None = None,
+    ):
+        self.problem, self.target, self.theta0, self.tol, self.budget = problem, target, theta0, tol, budget
+        self.geo, by = effective(problem, target, theta0)
+        self.straight = straight
+        space, dtype = problem.row_space, problem.dtype
+        self.eps, self.zero = jnp.finfo(dtype).eps, jnp.zeros((), dtype)
+        self.gram = gram_of(space) if gram is None else gram
+        self.inactive = jnp.where(space.active, 0, 1).astype(dtype)
+        self.column = jnp.linalg.norm(space.basis, axis=0)
+        self.log_column = jnp.log(jnp.where(self.column > 0, self.column, 1)) + jnp.where(self.column > 0, 0, -jnp.inf)
+        self.log_size = jnp.log(size_of(problem, theta0)) + jnp.max(self.geo.log_sparsity.astype(dtype))
+        scale = jnp.linalg.norm(space.target) + jnp.linalg.norm(space.project(theta0))
+        self.scale = jnp.where(scale > 0, scale, 1)
+        self.unit = jnp.exp(target.log_exponent_unit(dtype) - by)
+        self.at_end = self.geo.exponent(theta0)
+
+    def origin(self, shift: Float[Array, ""]) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """The exponent of the start at a point of the path, and its slope."""
-        if straight:
-            slope = at_end / jnp.maximum(log_size, jnp.finfo(dtype).eps)
-            return jnp.where(log_size > 0, at_end + shift * slope, at_end), jnp.where(log_size > 0, slope, 0)
+        if self.straight:
+            slope = self.at_end / jnp.maximum(self.log_size, self.eps)
+            moves = self.log_size > 0
+            return jnp.where(moves, self.at_end + shift * slope, self.at_end), jnp.where(moves, slope, 0)
+        here, theta0 = self.geo.shifted(shift), self.theta0
         s = here.exponent(theta0)
         return s, jnp.where(theta0 == 0, 0, theta0 / jnp.where(theta0 == 0, 1, jnp.exp(here.log_weight(s))))
 
-    def evaluate(shift, eta):
-        """s, θ, ln(dθ/ds) and the residual at a point."""
-        here = geo.shifted(shift)
-        s = origin(here, shift)[0] + eta @ space.basis
+    def evaluate(self, shift: Float[Array, ""], eta: Float[Array, " r"]) -> Point:
+        """What there is at a point."""
+        here, space = self.geo.shifted(shift), self.problem.row_space
+        s = self.origin(shift)[0] + eta @ space.basis
         theta = here.from_exponent(s)
-        residual = jnp.where(space.active, space.project(theta) - space.target, 0)
-        return here, s, theta, jnp.broadcast_to(here.log_weight(s), s.shape), residual
+        return Point(s, theta, jnp.broadcast_to(here.log_weight(s), s.shape), self.missing(theta))
 
-    def factorised(log_weight, floor):
-        """The solution operator of H, for rows, with weights raised to the floor, and the mask of those above it."""
-        squared = log_weight + 2 * log_column
+    def missing(self, theta: Float[Array, " d"]) -> Float[Array, " r"]:
+        """`Qθ − b`."""
+        space = self.problem.row_space
+        return jnp.where(space.active, space.project(theta) - space.target, 0)
+
+    def factorise(self, log_weight: Float[Array, " d"], floor: Number) -> Factor:
+        """H, with weights raised to the floor."""
+        squared = log_weight + 2 * self.log_column
         top = jnp.max(squared)
         low = top + jnp.log(floor)
-        weights = jnp.exp(jnp.where(column > 0, jnp.maximum(squared, low) - top - 2 * log_column, -jnp.inf))
-        factor = cholesky(gram(weights) + jnp.diag(inactive), symmetrize_input=False)
+        raised = jnp.where(self.column > 0, jnp.maximum(squared, low) - top - 2 * self.log_column, -jnp.inf)
+        factor = cholesky(self.gram(jnp.exp(raised)) + jnp.diag(self.inactive), symmetrize_input=False)
         # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
-        largest = jnp.exp(jnp.minimum(-top, 0.8 * jnp.log(jnp.finfo(dtype).max)))
+        largest = jnp.exp(jnp.minimum(-top, 0.8 * jnp.log(jnp.finfo(self.problem.dtype).max)))
 
         def solve(rows):
             half = triangular_solve(factor, rows, lower=True, transpose_a=True)
             return triangular_solve(factor, half, lower=True) * largest
 
-        return solve, squared, low
+        return Factor(solve, squared, low)
 
-    def body(state):
-        point = evaluate(state.shift, state.eta)
-        residual = point[-1]
-        achieved = state.back[2] @ residual
-        good = jnp.all(jnp.isfinite(residual)) & (achieved <= 0.5 * jnp.abs(state.slope))
-        new = _where((state.trial == 0) | good, onwards(state, point), shortened(state))
+    def floor(self, length: Float[Array, ""]) -> Float[Array, ""]:
+        """That of the weights at the target, where the rounding of s, a few ε·ℓ, is what remains invisible."""
+        return jnp.maximum(4096 * self.eps, 8 * self.eps * length)
+
+    def advance(self, state: PathState) -> PathState:
+        """One step: the last one is judged, then undone, shortened, or followed by the next."""
+        point = self.evaluate(state.shift, state.eta)
+        achieved = state.back[2] @ point.residual
+        good = jnp.all(jnp.isfinite(point.residual)) & (achieved <= 0.5 * jnp.abs(state.slope))
+        new = _where((state.trial == 0) | good, self.onwards(state, point), self.shorten(state))
         return eqx.tree_at(lambda n: n.steps, new, new.steps + 1)
 
-    def shortened(state):
+    def onwards(self, state: PathState, point: Point) -> PathState:
+        """The next step after one that was good, unless it was a predictor that went too far."""
+        at_target, step = state.shift >= 0, self.step(state, point)
+        # At the target, what small entries lack is for the corrector.
+        close = at_target & (jnp.linalg.norm(point.residual) <= 1e-3 * self.scale)
+        predicts = (step.error <= _GOOD) & ~at_target
+        forward = _where(predicts, self.predict(state, point, step), self.correct(state, point, step))
+        return _where((step.misstep > _BAD) & state.fresh & ~close, self.undo(state), forward)
+
+    def step(self, state: PathState, point: Point) -> Step:
+        """The Newton step and the tangents, by one factorisation."""
+        s, theta, log_weight, residual = point
+        space, at_target = self.problem.row_space, state.shift >= 0
+        length = jnp.maximum(self.log_size + state.shift, 1)
+        factor = self.factorise(log_weight, jnp.where(at_target, self.floor(length), jnp.sqrt(self.eps)))
+        # The slope of s: that of the start's exponent, and the tangent's. Where H does not see, η/ℓ keeps entries
+        # that start at 0 shrinking; a start that is far from 0 in units of 1/α carries s along by itself, and then η
+        # should stay.
+        start, drift = self.origin(state.shift)
+        outward = drift + (s - start) / length
+        weight = jnp.exp(log_weight)
+        still = jnp.stack([theta - weight * outward, theta - weight * drift]) @ space.basis.T
+        still = jnp.where(space.active[None], still, 0)
+        found = factor.solve(jnp.concatenate([-residual[None], still]))
+        along, more, other_slope = found @ space.basis
+        change = jnp.abs(s + along) - jnp.abs(s)
+        finite = jnp.all(jnp.isfinite(residual))
+        wrong, below = self.errors(change, factor.squared, factor.low, finite)
+        # A predictor is judged by what it could see: entries between the two floors wait for the target.
+        visible = jnp.max(factor.squared) + jnp.log(jnp.sqrt(self.eps))
+        misstep = jnp.max(self.errors(change, factor.squared, visible, finite)[0])
+        return Step(
+            found[0],
+            along,
+            change,
+            jnp.max(wrong),
+            wrong,
+            below,
+            misstep,
+            state.eta / length + found[1],
+            found[2],
+            jnp.stack([outward + more, drift + other_slope]),
+        )
+
+    def errors(
+        self, change: Float[Array, " d"], squared: Float[Array, " d"], low: Float[Array, ""], finite: Bool[Array, ""]
+    ) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
+        """By how much ln|θ| is wrong: for an exponential, exactly. What is `below` may be wrong there, not above it."""
+        decay = jnp.where(change > -1, -jnp.log1p(jnp.maximum(change, -1 + self.eps)), jnp.inf)
+        below = jnp.maximum(low - squared, 0)
+        growth = jnp.log1p(jnp.maximum(change - below, 0))
+        wrong = jnp.where(change > 0, growth, jnp.where(below > 0, 0, decay))
+        return jnp.where(finite, jnp.where(jnp.isnan(wrong), jnp.inf, wrong), jnp.inf), below
+
+    def undo(self, state: PathState) -> PathState:
+        """Back to before the last predictor, and a shorter one."""
+        shift, eta, newton, tangent = state.back
+        step = state.step / 4
+        return self._moved(state, shift, eta + newton, tangent, step, step)
+
+    def shorten(self, state: PathState) -> PathState:
         """Half of the last Newton step, which did not lower the slope along itself."""
         t = state.trial / 2
         before, newton = state.back[1:3]
@@ -245,135 +346,93 @@ def path_to(
         eta = jnp.where(stalled, before, before + t * newton)
         return eqx.tree_at(lambda n: (n.eta, n.trial, n.stalled), state, (eta, t, stalled))
 
-    def onwards(state, point):
-        here, s, theta, log_weight, residual = point
+    def predict(self, state: PathState, point: Point, step: Step) -> PathState:
+        """A Newton step, and a step along a tangent, as far as no visible entry grows by more than `e^_RISE`."""
+        grown = jnp.where(state.fresh, jnp.clip(self._ratio(step), 0.3, 4), 1)
+        ceiling = step.below + _RISE + jnp.abs(point.s)
+        ahead = point.s + step.along
+        room = jnp.stack([jnp.maximum(ceiling - ahead, 0.3), jnp.maximum(ceiling + ahead, 0.3)])
+        faster = jnp.stack([step.slopes, -step.slopes], axis=1) - 1  # (tangents, signs, d)
+        time = jnp.where((faster > 0) & (self.column > 0)[None, None], room[None] / faster, jnp.inf)
+        reach, other = jnp.min(time, axis=(1, 2))
+        tangent = jnp.where(other > reach, step.staying, step.growing)
+        by = jnp.minimum(state.step * grown, jnp.maximum(reach, other))
+        moved = self._moved(state, state.shift, state.eta + step.newton, tangent, by, by)
+        return eqx.tree_at(lambda n: n.back, moved, (state.shift, state.eta, step.newton, tangent))
+
+    def correct(self, state: PathState, point: Point, step: Step) -> PathState:
+        """The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays."""
         at_target = state.shift >= 0
-        length = jnp.maximum(log_size + state.shift, 1)
-        floor = jnp.where(at_target, jnp.maximum(4096 * eps, 8 * eps * length), jnp.sqrt(eps))
-        solve, squared, low = factorised(log_weight, floor)
-        # The slope of s: that of the start's exponent, and the tangent's. Where H does not see, η/ℓ keeps entries
-        # that start at 0 shrinking; a start that is far from 0 in units of 1/α carries s along by itself, and then η
-        # should stay.
-        start, drift = origin(here, state.shift)
-        outward = drift + (s - start) / length
-        weight = jnp.exp(log_weight)
-        still = jnp.stack([theta - weight * outward, theta - weight * drift]) @ space.basis.T
-        still = jnp.where(space.active[None], still, 0)
-        found = solve(jnp.concatenate([-residual[None], still]))
-        newton, growing, staying = found[0], state.eta / length + found[1], found[2]
-        along, more, other_slope = found @ space.basis
-        slopes = jnp.stack([outward + more, drift + other_slope])
-        change = jnp.abs(s + along) - jnp.abs(s)
-        finite = jnp.all(jnp.isfinite(residual))
-        decay = jnp.where(change > -1, -jnp.log1p(jnp.maximum(change, -1 + eps)), jnp.inf)
+        size = jnp.where(step.change == 0, 1, jnp.abs(step.change))
+        grown = jnp.min(jnp.where(step.change > step.below, (step.below + step.wrong) / size, 1))
+        worst = jnp.argmax(step.wrong)
+        decays = (step.change[worst] < 0) & jnp.isfinite(step.error)
+        t = jnp.where(grown < 0.999, grown, jnp.where(decays, step.wrong[worst] / size[worst], 1))
+        t = jnp.where(jnp.isfinite(t) & (t > 0), t, 1)
+        missing = jnp.linalg.norm(point.residual) / self.scale
+        near = (missing <= self.tol) | ((missing <= jnp.sqrt(self.tol)) & (step.error <= _NEAR))
+        shorter = jnp.where(state.fresh & ~at_target, jnp.clip(self._ratio(step), 0.3, 1), 1)
+        return eqx.tree_at(
+            lambda n: (n.eta, n.step, n.back, n.fresh, n.trial, n.slope, n.arrived, n.close),
+            state,
+            (
+                state.eta + t * step.newton,
+                state.step * shorter,
+                (state.shift, state.eta, step.newton, step.growing),
+                jnp.array(False),
+                t,
+                step.newton @ point.residual,
+                jnp.where(at_target, state.arrived + 1, state.arrived),
+                at_target & near,
+            ),
+        )
 
-        def errors(low):
-            """By how much ln|θ| is wrong: for an exponential, exactly. It may be wrong below `low`, not above it."""
-            below = jnp.maximum(low - squared, 0)
-            growth = jnp.log1p(jnp.maximum(change - below, 0))
-            wrong = jnp.where(change > 0, growth, jnp.where(below > 0, 0, decay))
-            return jnp.where(finite, jnp.where(jnp.isnan(wrong), jnp.inf, wrong), jnp.inf), below
+    def _ratio(self, step):
+        return jnp.sqrt(_TARGET / jnp.maximum(step.error, 1e-3)).astype(self.problem.dtype)
 
-        wrong, below = errors(low)
-        error = jnp.max(wrong)
-        # A predictor is judged by what it could see: entries between the two floors wait for the target.
-        misstep = jnp.max(errors(jnp.max(squared) + jnp.log(jnp.sqrt(eps)))[0])
-        ratio = jnp.sqrt(_TARGET / jnp.maximum(error, 1e-3)).astype(dtype)
-
-        def undo():
-            shift, eta, newton, tangent = state.back
-            step = state.step / 4
-            return _moved(state, shift, eta + newton, tangent, step, step)
-
-        def predict():
-            grown = jnp.where(state.fresh, jnp.clip(ratio, 0.3, 4), 1)
-            # How far until an entry that is visible, or becomes so, has grown by e^_RISE?
-            ceiling = jnp.maximum(squared, low) + _RISE - squared + jnp.abs(s)
-            room = jnp.stack([jnp.maximum(ceiling - s - along, 0.3), jnp.maximum(ceiling + s + along, 0.3)])
-            faster = jnp.stack([slopes, -slopes], axis=1) - 1  # (tangents, signs, d)
-            time = jnp.where((faster > 0) & (column > 0)[None, None], room[None] / faster, jnp.inf)
-            reach, other = jnp.min(time, axis=(1, 2))
-            tangent = jnp.where(other > reach, staying, growing)
-            step = jnp.minimum(state.step * grown, jnp.maximum(reach, other))
-            back = (state.shift, state.eta, newton, tangent)
-            moved = _moved(state, state.shift, state.eta + newton, tangent, step, step)
-            return eqx.tree_at(lambda n: n.back, moved, back)
-
-        def correct():
-            # The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays.
-            size = jnp.where(change == 0, 1, jnp.abs(change))
-            grown = jnp.min(jnp.where(change > below, (below + wrong) / size, 1))
-            worst = jnp.argmax(wrong)
-            decayed = jnp.where((change[worst] < 0) & jnp.isfinite(error), wrong[worst] / size[worst], 1)
-            t = jnp.where(grown < 0.999, grown, decayed)
-            t = jnp.where(jnp.isfinite(t) & (t > 0), t, 1)
-            missing = jnp.linalg.norm(residual) / scale
-            near = (missing <= tol) | ((missing <= jnp.sqrt(tol)) & (error <= _NEAR))
-            shorter = jnp.where(state.fresh & ~at_target, jnp.clip(ratio, 0.3, 1), 1)
-            return eqx.tree_at(
-                lambda n: (n.eta, n.step, n.back, n.fresh, n.trial, n.slope, n.arrived, n.close),
-                state,
-                (
-                    state.eta + t * newton,
-                    state.step * shorter,
-                    (state.shift, state.eta, newton, growing),
-                    jnp.array(False),
-                    t,
-                    newton @ residual,
-                    jnp.where(at_target, state.arrived + 1, state.arrived),
-                    at_target & near,
-                ),
-            )
-
-        # At the target, what small entries lack is for the corrector.
-        close = at_target & (jnp.linalg.norm(residual) <= 1e-3 * scale)
-        forward = _where((error <= _GOOD) & ~at_target, predict(), correct())
-        return _where((misstep > _BAD) & state.fresh & ~close, undo(), forward)
-
-    def proven(state, point):
-        """The state, and whether it is the limit within tolerance."""
-        return eqx.tree_at(lambda n: n.done, state, point.certificate.violation <= tol)
-
-    def prove(state):
-        return jax.lax.cond(state.close, lambda: proven(state, point_at(state)), lambda: state)
-
-    def _moved(state, shift, eta, tangent, step, by):
+    def _moved(self, state, shift, eta, tangent, step, by):
         by = jnp.minimum(by, -shift)
         arrives = by >= -shift
         return eqx.tree_at(
             lambda n: (n.shift, n.eta, n.step, n.fresh, n.trial),
             state,
-            (jnp.where(arrives, 0, shift + by).astype(dtype), eta + by * tangent, step, jnp.array(True), zero),
-        )
-
-    def point_at(state):
-        """The limit: θ(η), corrected once so that it satisfies the equations to rounding."""
-        _, _, theta, log_weight, residual = evaluate(zero, state.eta)
-        floor = jnp.maximum(4096 * eps, 8 * eps * jnp.maximum(log_size, 1))
-        solve, squared, low = factorised(log_weight, floor)
-        weights = jnp.exp(jnp.where(squared > low, log_weight, -jnp.inf))
-        correction = weights * (solve(residual[None])[0] @ space.basis)
-        corrected = theta - correction
-        after = jnp.where(space.active, space.project(corrected) - space.target, 0)
-        small = jnp.max(jnp.abs(correction) / jnp.maximum(weights, jnp.finfo(dtype).tiny)) <= 1e-3
-        better = small & (jnp.linalg.norm(after) < jnp.linalg.norm(residual))
-        theta = jnp.where(better, corrected, theta)
-        coordinates = state.eta * unit
-        return PathPoint(theta, coordinates, certify(problem, target, theta, theta0, coordinates))
-
-    def runs(state):
-        return ~state.done & ~state.stalled & (state.steps < budget) & (state.arrived < 60)
-
-    def result(final, point):
-        finite = jnp.all(jnp.isfinite(point.theta))
-        return select(
-            final.done & finite,
-            Result.converged,
-            select(
-                finite,
-                select(final.stalled | (final.arrived >= 60), Result.stalled, Result.max_steps),
-                Result.nonfinite,
+            (
+                jnp.where(arrives, 0, shift + by).astype(self.problem.dtype),
+                eta + by * tangent,
+                step,
+                jnp.array(True),
+                self.zero,
             ),
         )
 
-    return Path(runs, body, prove, point_at, proven, result)
+    def prove(self, state: PathState) -> PathState:
+        """The state, proven where it may be the limit, which costs as much as a step."""
+        return jax.lax.cond(state.close, lambda: self.proven(state, self.point(state)), lambda: state)
+
+    def proven(self, state: PathState, point: PathPoint) -> PathState:
+        """The state, and whether it is the limit within tolerance."""
+        return eqx.tree_at(lambda n: n.done, state, point.certificate.violation <= self.tol)
+
+    def point(self, state: PathState) -> PathPoint:
+        """The limit: θ(η), corrected once so that it satisfies the equations to rounding."""
+        _, theta, log_weight, residual = self.evaluate(self.zero, state.eta)
+        factor = self.factorise(log_weight, self.floor(jnp.maximum(self.log_size, 1)))
+        weights = jnp.exp(jnp.where(factor.squared > factor.low, log_weight, -jnp.inf))
+        correction = weights * (factor.solve(residual[None])[0] @ self.problem.row_space.basis)
+        corrected = theta - correction
+        small = jnp.max(jnp.abs(correction) / jnp.maximum(weights, jnp.finfo(theta.dtype).tiny)) <= 1e-3
+        better = small & (jnp.linalg.norm(self.missing(corrected)) < jnp.linalg.norm(residual))
+        theta = jnp.where(better, corrected, theta)
+        coordinates = state.eta * self.unit
+        return PathPoint(theta, coordinates, certify(self.problem, self.target, theta, self.theta0, coordinates))
+
+    def runs(self, state: PathState) -> Bool[Array, ""]:
+        """Whether a state is still on its way."""
+        return ~state.done & ~state.stalled & (state.steps < self.budget) & (state.arrived < _MOST_ARRIVALS)
+
+    def result(self, final: PathState, point: PathPoint) -> Any:
+        """How a path has ended."""
+        finite = jnp.all(jnp.isfinite(point.theta))
+        lost = final.stalled | (final.arrived >= _MOST_ARRIVALS)
+        unfinished = select(finite, select(lost, Result.stalled, Result.max_steps), Result.nonfinite)
+        return select(final.done & finite, Result.converged, unfinished)
