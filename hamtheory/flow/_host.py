@@ -108,8 +108,10 @@ def integrate(
         if until_converged and flow.is_at_rest(flow.points(inner.t, inner.state)):
             ended = "stuck"
             break
-        if not until_converged and steps and flow.has_settled(inner.t, inner.state, inner.velocity):
-            break
+        if not until_converged and steps >= max(due, 1):
+            if flow.has_settled(inner.t, inner.state, inner.velocity):
+                break
+            due = steps + 1 + steps // 50
         if inner.accepted + inner.rejected >= max_steps:
             worst = missing(final=True) if until_converged else worst
             ended = "converged" if until_converged and worst <= tol else "max_steps"

@@ -2,7 +2,9 @@
 
 from jaxtyping import Float
 
-from .._array import Array, Struct
+from .._array import Array, Struct, namespace
+
+Scalars = Float[Array, "..."]
 
 
 class Penalty(Struct):
@@ -23,3 +25,11 @@ class Penalty(Struct):
     slope: Float[Array, ""]
     barrier: Float[Array, ""]
     curvature: Float[Array, ""]
+
+    def derivative(self, theta: Scalars) -> Scalars:
+        """`P′(θ)`, elementwise: `λ θ/(μ + |θ|)`; for the lasso λ sign θ, for ridge β θ."""
+        xp = namespace(theta, self.slope)
+        smooth = self.barrier > 0
+        curvature = xp.where(smooth, self.curvature, 0)
+        bent = curvature * theta / (1 + xp.abs(theta) / xp.where(smooth, self.barrier, 1))
+        return xp.where(smooth, bent, xp.where(smooth, 0, self.slope) * xp.sign(theta))

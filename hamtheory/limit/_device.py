@@ -10,7 +10,7 @@ from .._validate import count, is_traced, tolerance
 from ..metrics import certify, relative_residual, relative_stationarity
 from ..problem import LinearRegression
 from ..problem._regression import without_truth
-from ._implicit import attached
+from ._implicit import attached, attached_under_decay
 from ._newton import newton
 from ._path import follow, start_of_path
 from ._penalty import known_penalty
@@ -28,8 +28,7 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
     budget = jnp.asarray(count(max_steps, "max_steps"))
     weight_decay, decays = strength(weight_decay, "weight_decay", problem.dtype)
     if decays:
-        penalty = known_penalty(geo, weight_decay, problem.dtype)
-        limit = _solve_regularised(problem, geo, penalty, weight_decay, within, budget)
+        limit = _solve_regularised(problem, geo, weight_decay, within, budget)
     else:
         limit = solve_from(problem, geo, theta0, within, budget)
     if not throw:
@@ -41,10 +40,21 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
 
 
 @eqx.filter_jit
-def _solve_regularised(problem, geo, penalty, weight_decay, tol, max_steps) -> LimitResult:
-    penalty = bounded(penalty, problem)
+def _solve_regularised(problem, geo, weight_decay, tol, max_steps) -> LimitResult:
+    given = problem, known_penalty(geo, weight_decay, problem.dtype)
+    problem, geo, weight_decay = jax.lax.stop_gradient((problem, geo, weight_decay))
+    penalty = bounded(jax.lax.stop_gradient(given[1]), problem)
     point = regularised(problem, geo, penalty, weight_decay, cold(problem), tol, max_steps)
-    return regularised_limit(problem, geo, penalty, weight_decay, point)
+    return differentiable(given, regularised_limit(problem, geo, penalty, weight_decay, point))
+
+
+def differentiable(given, limit: LimitResult) -> LimitResult:
+    """A limit under weight decay, with the derivatives of θ and of the dual by the problem and the penalty given."""
+    problem, penalty = given
+    theta = attached_under_decay(problem, penalty, limit.theta)
+    moved = (problem.y - problem.X @ theta) / problem.n
+    dual = jax.lax.stop_gradient(limit.dual) + moved - jax.lax.stop_gradient(moved)
+    return eqx.tree_at(lambda r: (r.theta, r.dual), limit, (theta, dual))
 
 
 def regularised_limit(problem, geo, penalty, weight_decay, point) -> LimitResult:

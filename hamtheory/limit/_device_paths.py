@@ -9,7 +9,8 @@ from .._device import device_engine, finite, positive, real_array, start
 from .._result import Result, throw_unless
 from .._validate import count, is_traced, tolerance
 from ..metrics import relative_residual
-from ._device import feasible, regularised_limit
+from ._device import differentiable, feasible, regularised_limit
+from ._implicit import attached
 from ._path import effective, follow, retarget, start_of_path
 from ._penalty import known_penalty
 from ._regularized import Interior, bounded, cold, regularised, warm
@@ -48,6 +49,8 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
 
 @eqx.filter_jit
 def _limit_path(problem, family, grid, theta0, tol, max_steps) -> LimitPath:
+    given = problem, grid, theta0
+    problem, grid, theta0 = jax.lax.stop_gradient(given)
     order = jnp.argsort(jax.vmap(lambda log: family.at_log(log).log_sparsity)(grid))
 
     def visit(carry, log):
@@ -71,10 +74,12 @@ def _limit_path(problem, family, grid, theta0, tol, max_steps) -> LimitPath:
     _, visited = jax.lax.scan(visit, carry, grid[order])
     points, results, steps = jax.tree.map(lambda x: x[jnp.argsort(order)], visited)
     totals = jnp.sort(steps)
+    by_log = lambda log, point: attached(given[0], family.at_log(log), given[2], point.theta, point.coordinates)  # noqa: E731
+    thetas, coordinates = jax.vmap(by_log)(given[1], points)
     return LimitPath(
-        log_parameters=grid,
-        thetas=points.theta,
-        duals=jax.vmap(problem.row_space.dual)(points.coordinates),
+        log_parameters=given[1],
+        thetas=thetas,
+        duals=jax.vmap(problem.row_space.dual)(coordinates),
         residual=relative_residual(problem, points.theta),
         duality_gap=points.certificate.duality_gap,
         relative_gap=points.certificate.relative_gap,
@@ -111,6 +116,8 @@ def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -
 
 @eqx.filter_jit
 def _regularization_path(problem, geo, grid, tol, max_steps) -> RegularizationPath:
+    given = problem, geo, grid
+    problem, geo, grid = jax.lax.stop_gradient(given)
     order = jnp.argsort(-grid)
 
     def visit(previous: Interior, weight_decay):
@@ -124,8 +131,12 @@ def _regularization_path(problem, geo, grid, tol, max_steps) -> RegularizationPa
 
     _, limits = jax.lax.scan(visit, cold(problem), grid[order])
     limits = jax.tree.map(lambda x: x[jnp.argsort(order)], limits)
+    by_decay = lambda decay, limit: differentiable(  # noqa: E731
+        (given[0], known_penalty(given[1], decay, problem.dtype)), limit
+    )
+    limits = jax.vmap(by_decay)(given[2], limits)
     return RegularizationPath(
-        weight_decays=grid,
+        weight_decays=given[2],
         thetas=limits.theta,
         duals=limits.dual,
         residual=relative_residual(problem, limits.theta),

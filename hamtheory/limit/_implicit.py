@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from .._array import Array
+from ..geometry import Penalty
 
 _REFINEMENTS = 3
 _VISIBLE = 1e-6  # the part of the right-hand side that may be missed
@@ -83,3 +84,56 @@ def _solved(weights, basis, active, rhs):
         return jnp.where(left_over <= _VISIBLE * jnp.linalg.norm(right), x, jnp.nan)
 
     return jax.lax.custom_linear_solve(product, rhs / largest, solve, symmetric=True)
+
+
+def attached_under_decay(problem, penalty: Penalty, theta: Float[Array, " d"]) -> Float[Array, " d"]:
+    """The minimiser of loss plus penalty with its derivatives: where `∇f(θ) + P′(θ) = 0`; the lasso's zeros stay."""
+    return _minimiser((problem.X, problem.y, penalty), jax.lax.stop_gradient(theta))
+
+
+@jax.custom_jvp
+def _minimiser(given: Any, theta: Float[Array, " d"]):
+    return theta
+
+
+@_minimiser.defjvp
+def _minimiser_jvp(primals, tangents):
+    given, theta = primals[0], _minimiser(*primals)
+
+    def missing(given):
+        X, y, penalty = given
+        return (X @ theta - y) @ X / X.shape[0] + penalty.derivative(theta)
+
+    X, _, penalty = given
+    curvature = jax.jvp(penalty.derivative, (theta,), (jnp.ones_like(theta),))[1]
+    moves = (penalty.barrier > 0) | (theta != 0)
+    rhs = jnp.where(moves, -jax.jvp(missing, (given,), (tangents[0],))[1], 0)
+    return theta, _solved_under_decay(X, curvature, moves, rhs)
+
+
+def _solved_under_decay(X, curvature, moves, rhs):
+    """The solution of `(XᵀX/n + diag(c)) x = rhs` among the entries that move, by a matrix of n × n."""
+    n = X.shape[0]
+
+    def product(x):
+        moving = jnp.where(moves, x, 0)
+        return jnp.where(moves, (X @ moving) @ X / n + curvature * moving, x)
+
+    def solve(_, right):
+        fixed, size = jax.lax.stop_gradient((X, curvature))
+        least = 1e3 * jnp.finfo(X.dtype).eps * jnp.sum(jnp.square(fixed), axis=0) / n
+        raised = jnp.maximum(size, jnp.where(least > 0, least, 1))
+        weights = jnp.where(moves, 1 / raised, 0)
+        factor = jax.scipy.linalg.cho_factor((fixed * weights[None, :]) @ fixed.T + n * jnp.eye(n, dtype=X.dtype))
+
+        def once(right):
+            x = weights * (right - jax.scipy.linalg.cho_solve(factor, fixed @ (weights * right)) @ fixed)
+            return jnp.where(moves, x, right)
+
+        x = once(right)
+        for _ in range(_REFINEMENTS):
+            x = x + once(right - product(x))
+        left_over = jnp.linalg.norm(right - product(x))
+        return jnp.where(left_over <= _VISIBLE * jnp.linalg.norm(right), x, jnp.nan)
+
+    return jax.lax.custom_linear_solve(product, rhs, solve, symmetric=True)
