@@ -176,8 +176,10 @@ def times(ts: Any, dtype: Any) -> Array:
     ts = finite(real_array(ts, "ts", ndim=1), "ts").astype(dtype)
     if ts.size == 0:
         raise ValueError("ts must hold at least one time; got none")
-    if not is_traced(ts) and (float(ts[0]) < 0 or np.any(np.diff(np.asarray(ts, float)) <= 0)):
-        raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
+    if not is_traced(ts):
+        values = np.asarray(ts, float)  # of JAX's, ts[0] would be traced inside `jit`
+        if values[0] < 0 or np.any(np.diff(values) <= 0):
+            raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
     return ts
 
 
