@@ -85,7 +85,7 @@ check: $(STAMP)
 	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)"
 
 bench: $(STAMP) ## measure the speed of the solvers against their peers (installs them first)
-	@$(PY) -c 'import clarabel, cvxpy' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'
+	@$(PY) -c 'import clarabel, cvxpy, heyoka' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'
 	@$(PY) -m experiments.benchmarks
 
 lint: $(STAMP) ## check style, format and types

@@ -132,3 +132,40 @@ def vmapped(problem, alphas, rtol, residual, ts, *, solver, save: bool = False, 
         return end, ht.metrics.relative_residual(problem, end), loss
 
     return jax.vmap(one)(alphas)
+
+
+def mapped(problem, logs: np.ndarray) -> np.ndarray:
+    """The limits of HAM at these ln α by `lax.map` of the compiled solver of one."""
+    return np.asarray(_mapped(jax.tree.map(jnp.asarray, problem), jnp.asarray(logs)))
+
+
+@jax.jit
+def _mapped(problem, logs):
+    return jax.lax.map(lambda log: ht.solve_limit(problem, ht.HAM(log_alpha=log)).theta, logs)
+
+
+def taylor(problem, tol: float = 1e-8, most: int = 100_000):
+    """The end of the flow of m⊙w at γ, from zero and to a relative residual of `tol`, by heyoka in dual coordinates.
+
+    Returns: a function of γ; what it takes to compile is spent here.
+    """
+    import heyoka as hy  # pyright: ignore[reportMissingImports]
+
+    U, s, Q = np.linalg.svd(problem.X, full_matrices=False)
+    b, rank, size = U.T @ problem.y, len(s), np.linalg.norm(problem.y)
+    x = hy.make_vars(*[f"x{i}" for i in range(rank)])
+    dot = lambda weights, terms: hy.sum([float(w) * t for w, t in zip(weights, terms, strict=True)])  # noqa: E731
+    theta = [hy.par[0] * hy.sinh(2 * dot(column, x)) for column in Q.T]
+    rhs = [(x[i], float(s[i] / problem.n) * (float(b[i]) - float(s[i]) * dot(Q[i], theta))) for i in range(rank)]
+    integrator = hy.taylor_adaptive(rhs, [0.0] * rank, pars=[1.0], tol=1e-9, compact_mode=True)
+
+    def end(gamma: float) -> np.ndarray:
+        integrator.time, integrator.state[:], integrator.pars[0] = 0.0, 0.0, gamma
+        for _ in range(most):
+            integrator.step()
+            found = gamma * np.sinh(2 * (integrator.state @ Q))
+            if np.linalg.norm(s * (Q @ found) - b) <= tol * size:
+                break
+        return found
+
+    return end

@@ -9,6 +9,9 @@ dual coordinates, stopped lane by lane; of its solvers and tolerances (PEERS, RT
 there. The error is that of the loss along the way, relative to the loss at 0, against a tight reference. Implicit
 solvers are left out of the search: on the same sample they take 10 to 40 times as long (see `work_precision`).
 
+*Analytic trajectories*: those of m⊙w, against heyoka's Taylor method on the same dual equations (HAM's |θ| has no
+Taylor series at 0); the error is the distance of the ends from the limits.
+
 *Growth*: time a lane from 10³ to 10⁵ lanes, and the largest memory of a process that sweeps so many.
 """
 
@@ -24,7 +27,7 @@ import numpy as np
 
 import hamtheory as ht
 
-from ._peers import EXPLICIT, conic, lsoda, newton_loop, vmapped
+from ._peers import EXPLICIT, conic, lsoda, mapped, newton_loop, taylor, vmapped
 from ._table import Row, interleaved, rows_of
 
 N, D, K = 40, 100, 5
@@ -39,12 +42,13 @@ def _limits(lanes: int) -> list[Row]:
     residual = lambda theta: float(ht.metrics.relative_residual(problem, jnp.asarray(theta)))  # noqa: E731
     solvers = {
         "solve_limits": lambda: ht.solve_limits(problem, ht.HAM(log_alpha=logs)).theta,
+        "lax.map of solve_limit": lambda: mapped(problem, logs),
         "solve_limit, one by one": lambda: [ht.solve_limit(problem, ht.HAM(log_alpha=logs[i])).theta for i in sample],
         "NumPy loop, Newton on the dual": lambda: [newton_loop(problem, float(np.exp(logs[i]))) for i in sample],
         "Clarabel through CVXPY": lambda: [conic(problem, float(np.exp(logs[i])))[0] for i in sample],
         "LSODA, flows to 1e-8": lambda: [lsoda(problem, float(np.exp(logs[i])))[0] for i in sample],
     }
-    per_lane = {"solve_limits": lanes}
+    per_lane = {"solve_limits": lanes, "lax.map of solve_limit": lanes}
     task = f"{lanes} limits, α in [1e-2, 1e4], n={N}, d={D}"
     rows = _per_lane(task, solvers, per_lane, len(sample), residual, 5)
     own = [conic(problem, float(np.exp(logs[i])))[1] for i in sample]
@@ -141,6 +145,23 @@ def _trajectories(lanes: int) -> list[Row]:
     return rows + rows_of(f"{lanes} trajectories to 1e-8, 64 X, n={N}, d={D}, a lane", seconds, errors, peer)
 
 
+def _analytic(lanes: int) -> list[Row]:
+    """Trajectories of m⊙w, whose flow is analytic: then a Taylor method of any order applies, a lane at a time."""
+    problem = ht.sparse_regression(N, D, K)
+    gammas = np.logspace(0, -3, lanes)
+    by_taylor = taylor(problem)
+    limits = ht.solve_limits(problem, ht.Hypentropy(gamma=gammas)).theta
+    solvers = {
+        "solve_flows": lambda: ht.solve_flows(problem, ht.Hypentropy(gamma=gammas)).theta,
+        "solve_flow, one by one": lambda: [ht.solve_flow(problem, ht.Hypentropy(gamma=g)).theta for g in gammas],
+        "heyoka, one by one": lambda: [by_taylor(float(gamma)) for gamma in gammas],
+    }
+    errors = {name: float(np.abs(np.stack(call()) - limits).max()) for name, call in solvers.items()}
+    seconds = {name: [s / lanes for s in times] for name, times in interleaved(solvers, 5).items()}
+    task = f"{lanes} trajectories of m⊙w to 1e-8, γ in [1e-3, 1], n={N}, d={D}, a lane"
+    return rows_of(task, seconds, errors, "solve_flows")
+
+
 _SWEEP = """
 import sys
 import hamtheory as ht
@@ -197,4 +218,4 @@ def _large() -> list[Row]:
 
 def run() -> list[Row]:
     """Limits, trajectories, and how the time grows with the number of lanes and the size of the problem."""
-    return _limits(1000) + _trajectories(512) + _growth() + _large()
+    return _limits(1000) + _trajectories(512) + _analytic(64) + _growth() + _large()
