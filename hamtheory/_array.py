@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, dataclass_transform
@@ -140,9 +141,29 @@ def namespace(*arrays: Any) -> ModuleType:
     return np
 
 
-def quiet() -> contextlib.AbstractContextManager:
-    """No warnings of NumPy's about overflow, or about a branch of `where` that is not taken; JAX has none."""
-    return np.errstate(all="ignore")
+_local = threading.local()
+
+
+class quiet(contextlib.ContextDecorator):
+    """No warnings of NumPy's about overflow, or about a branch of `where` that is not taken; JAX has none.
+
+    Within one, another costs nothing: one limit asks twenty times.
+    """
+
+    def _recreate_cm(self):  # as a decorator, one for each call
+        return type(self)()
+
+    def __enter__(self) -> None:
+        self._outer = None
+        if not getattr(_local, "is_quiet", False):
+            self._outer = np.errstate(all="ignore")
+            self._outer.__enter__()
+            _local.is_quiet = True
+
+    def __exit__(self, *error: Any) -> None:
+        if self._outer is not None:
+            _local.is_quiet = False
+            self._outer.__exit__(*error)
 
 
 def choose(condition: Array, then: Callable[[], Array], otherwise: Callable[[], Array]) -> Array:

@@ -33,8 +33,8 @@ def real_array(value: Any, name: str, ndim: int | None = None) -> Array:
     or missing value is NaN.
     """
     value = value if is_jax(value) and hasattr(value, "dtype") else _numpy_array(value, name)
-    kind = str(value.dtype)
-    if kind.startswith(_HALF):
+    if value.dtype.itemsize <= 2 and str(value.dtype).startswith(_HALF):
+        kind = str(value.dtype)
         raise ValueError(f"{name} must be in float32 or float64; got {kind}, whose rounding leaves no certificate")
     if not isinstance(value, np.ndarray):
         xp = namespace(value)
@@ -188,5 +188,7 @@ def strength(value: Any, name: str, dtype: Any) -> tuple[Array, bool]:
 
     Looked at before it becomes an array, since under `jit` every new array is traced.
     """
+    if type(value) is float and value == 0:  # the usual case
+        return np.zeros((), dtype), False
     possible = is_traced(value) or float(value) != 0
     return nonnegative_number(value, name).astype(dtype), possible

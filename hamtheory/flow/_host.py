@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._array import quiet
 from ._host_flows import Flow
 from ._host_integrators import SCIPY, stepper
 from ._host_stepper import Stepper
@@ -41,7 +42,7 @@ def logarithmic_times(flow: Flow) -> Array:
     return np.concatenate([[0.0], times])
 
 
-@np.errstate(all="ignore")
+@quiet()
 def integrate(
     flow: Flow,
     *,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._array import quiet
 from ._host_stepper import Stepper
 
 Array = Any
@@ -143,7 +144,7 @@ def _roots(hull: Array) -> Array:
             slope, value = slope * x + value, value * x + coefficient
         on_left = value * sign > 0
         left, right = np.where(on_left, x, left), np.where(on_left, right, x)
-        with np.errstate(all="ignore"):
+        with quiet():
             new = x - value / slope
         new = np.where((new >= left) & (new <= right), new, (left + right) / 2)
         done = np.abs(new - x) <= 1e-13 * (1e-3 + np.abs(new))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._array import quiet
 from ._host_jacobians import Symmetric
 
 Array = Any
@@ -264,7 +265,7 @@ class ProductFlow(ExponentialDualFlow):
         self.sum, self.difference = self.m0 + self.w0, self.m0 - self.w0
         theta0 = self.m0 * self.w0
         balanced = (self.sum == 0) | (self.difference == 0)
-        with np.errstate(all="ignore"):
+        with quiet():
             logs = np.log(np.abs(self.sum)), np.log(np.abs(self.difference))
             both = np.maximum(*logs)
             log_gamma = np.where(balanced, 2 * both - math.log(4), logs[0] + logs[1] - math.log(2))
@@ -273,7 +274,7 @@ class ProductFlow(ExponentialDualFlow):
 
     def sums(self, t: Array, states: Array) -> tuple[Array, Array]:
         """m + w and m − w at physical times and states λ, (times, d) each."""
-        with np.errstate(all="ignore"):
+        with quiet():
             half = states @ self.basis
             decay = 2 * self.weight_decay * np.asarray(t)[..., None]
             return self.sum * np.exp(half - decay), self.difference * np.exp(-half - decay)

@@ -49,12 +49,12 @@ def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> 
     """
     theta, theta0 = floating(theta, geo), floating(theta0, geo)
     xp = namespace(theta, theta0)
-    theta, theta0 = xp.broadcast_arrays(xp.asarray(theta), xp.asarray(theta0))
-    step = theta - theta0
-    near = (xp.abs(step) <= xp.abs(theta0) / 2) & (xp.abs(theta0) >= xp.finfo(theta0.dtype).tiny)
-
+    if theta.shape != theta0.shape or xp is not np:
+        theta, theta0 = xp.broadcast_arrays(xp.asarray(theta), xp.asarray(theta0))
     if xp is np and not theta0.any():
         return geo.potential(theta)  # R(0) = R′(0) = 0
+    step = theta - theta0
+    near = (xp.abs(step) <= xp.abs(theta0) / 2) & (xp.abs(theta0) >= xp.finfo(theta0.dtype).tiny)
 
     def close():
         # At zero the inverse metric may be too small for a number.

@@ -1,5 +1,6 @@
 """A positive parameter given as itself or by its logarithm."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ def multiplied(geo: Any, by: float) -> Any:
     return with_log(geo, np.log(geo.parameter) + np.log(by))
 
 
+@functools.cache
 def largest_unscaled_log(dtype: Any) -> float:
     """Up to where a parameter is used as it is: beyond, geometries change the unit of time (their `log_rescaling`)."""
     return 0.4 * float(np.log(np.finfo(np.dtype(dtype)).max))

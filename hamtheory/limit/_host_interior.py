@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from .._array import quiet
 from ..geometry import AbstractGeometry, Penalty
 from ..metrics import relative_stationarity
 from ..problem import LinearRegression
@@ -210,7 +211,7 @@ class Interior:
 
     def solve(self, start: Point, tol: float, max_steps: int) -> HostRegularised:
         """Minimise `f + P` from a point of the interior, until the stationarity condition holds to `tol`."""
-        with np.errstate(all="ignore"):
+        with quiet():
             point, steps, waited, proof = start, 0, 0, None
             ended: Ended = "max_steps"
             least = math.inf
@@ -250,7 +251,7 @@ def regularised(
     max_steps: int,
 ) -> HostRegularised:
     """The minimiser of `f + P`, from the centre."""
-    with np.errstate(all="ignore"):
+    with quiet():
         method = Interior(problem, geo, penalty, weight_decay)
     return method.solve(method.cold(), tol, max_steps)
 
@@ -266,7 +267,7 @@ def regularised_path(
     """The minimisers for many strengths, from the largest down, each from the one before."""
     point = None
     for weight_decay in weight_decays:
-        with np.errstate(all="ignore"):
+        with quiet():
             method = Interior(problem, geo, penalty(weight_decay), float(weight_decay))
         found = method.solve(method.warm(point) if point else method.cold(), tol, max_steps)
         if point and found.ended != "converged":

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from .._array import quiet
 from ..geometry import AbstractGeometry
 from ..metrics import Certificate
 from ..problem import LinearRegression
@@ -167,7 +168,7 @@ def network(problem: LinearRegression, geo: AbstractGeometry, tol: float, max_st
     assert barrier is not None
     depth, log_scale = barrier
     basis, target = np.asarray(space.basis, float)[:rank], np.asarray(space.target, float)[:rank]
-    with np.errstate(all="ignore"):
+    with quiet():
         method = Network(basis, target, depth)
         reached = method.follow(log_scale, max_steps)
         theta, gap, value = method.prove()

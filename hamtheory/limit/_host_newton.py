@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._array import quiet
 from ..geometry import AbstractGeometry, divergence_terms
 from ..metrics import Certificate, certify
 from ..problem import LinearRegression
@@ -114,7 +115,7 @@ def newton(problem: LinearRegression, geo: AbstractGeometry, theta0: Vector, tol
     convex, the decrease is at least `−t φ′(t)`: where that is enough, the divergence is not needed. A step after
     convergence polishes the result, and is kept only if it lowers the residual.
     """
-    with np.errstate(all="ignore"):
+    with quiet():
         return _Newton(problem, geo, theta0, tol).run(max_steps)
 
 

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from .._array import quiet
 from ..geometry import AbstractExponentialGeometry
 from ..metrics import certify
 from ..problem import LinearRegression
@@ -388,7 +389,7 @@ class Path:
 
     def follow(self, tol: float, max_steps: int) -> HostLimit:
         """Go on until the limit is proven, or for so many steps."""
-        with np.errstate(all="ignore"):
+        with quiet():
             if self.eta.size == 0:
                 return self._limit(self.start, self.eta, tol)
             budget = self.steps + max_steps
