@@ -20,13 +20,11 @@
 # %%
 import os
 
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
 
 import hamtheory as ht
 
-jax.config.update("jax_enable_x64", True)  # the certificates below need float64
 SMOKE = bool(os.environ.get("HAMTHEORY_SMOKE"))  # if set, everything is smaller; nothing else changes
 
 # %%

@@ -81,8 +81,6 @@ def solve_flows(
       [sommeijer1998rkc].
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> flows = ht.solve_flows(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=[1.0, 1e3]))
     >>> flows.theta.round(3).tolist()

@@ -65,8 +65,6 @@ def solve_flow(
       [kvaerno2004singly].
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> flow = ht.solve_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.Euclidean())
     >>> flow.theta.round(6).tolist()
@@ -127,8 +125,6 @@ def product_flow(
     Source: [woodworth2020kernel], [jacobs2025mask].
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> flow = ht.product_flow(ht.LinearRegression([[1.0, 2.0]], [2.0]), [1e-4, 1e-4], [0.0, 0.0])
     >>> flow.theta.round(3).tolist()

@@ -99,8 +99,6 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
     Source: [chen1998atomic], [zhang2015necessary]; the selection: [cominetti1994asymptotic].
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> twice = ht.certify_basis_pursuit(ht.LinearRegression([[1.0, 1.0, 0.5]], [2.0]))
     >>> twice.is_unique, twice.face.tolist(), twice.margin

@@ -70,8 +70,6 @@ def solve_limits(
     Source: as `solve_limit`.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> limits = ht.solve_limits(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(log_alpha=[-30.0, 5.0, 1e4]))
     >>> limits.theta.round(3).tolist()

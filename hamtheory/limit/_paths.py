@@ -30,8 +30,6 @@ def limit_path(
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> path = ht.limit_path(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM, [-30.0, 5.0, 1e4])
     >>> path.thetas.round(3).tolist()
@@ -69,8 +67,6 @@ def regularization_path(
     Source: own; the penalties, [ziyin2023spred] (m⊙w).
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
     >>> ht.regularization_path(problem, ht.Hypentropy(1.0), [0.5, 2.0]).thetas.round(6).tolist()

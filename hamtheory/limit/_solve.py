@@ -43,8 +43,6 @@ def solve_limit(
     Source: [gunasekar2018characterizing], [li2022implicit]; THEORY: implicit bias as a Bregman projection.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
     >>> ht.solve_limit(problem, ht.Euclidean()).theta.round(3).tolist()

@@ -46,8 +46,6 @@ class Theorem:
     Source: own.
 
     ```python
-    >>> import jax
-    >>> jax.config.update("jax_enable_x64", True)
     >>> import hamtheory as ht
     >>> theorem = ht.theorem.ledger()["mw.lasso"]
     >>> theorem.topic, theorem.error(seed=0) <= theorem.tolerance < theorem.error_without(seed=0)
