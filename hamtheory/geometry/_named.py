@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,9 +79,10 @@ def name_of(cls: type[AbstractGeometry]) -> str:
     """
     if cls.__module__.startswith("hamtheory.") and cls.name in names():
         return cls.name
-    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
-        return cls.name
-    return f"{cls.__module__}:{cls.__qualname__}"
+    found: Any = sys.modules.get(cls.__module__) if cls.__module__ != "__main__" else None
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return f"{cls.__module__}:{cls.__qualname__}" if found is cls else cls.name
 
 
 def arguments_of(cls: type[AbstractGeometry]) -> dict[str, bool] | None:
