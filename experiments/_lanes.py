@@ -51,6 +51,6 @@ def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):
     The status is that of the flow or, if that converged, that of the limit.
     """
     problem = without_truth(problem)
-    flow = ht.solve_flow(problem, geo, theta0, coordinates=coordinates, solver="tsit5", tol=tol, throw=False)
+    flow = ht.solve_flow(problem, geo, theta0, coordinates=coordinates, rtol=tol / 10, tol=tol, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
     return flow, limit, int(flow.result) or int(limit.result)

@@ -1,15 +1,11 @@
 """Whole paths of limits, shared by the experiments."""
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 import hamtheory as ht
 
 from . import store
-from ._lanes import without_truth
 
 # The sign makes the L1 end the right one: ln α, and ln 1/γ.
 FAMILIES = {"HAM": (ht.HAM, 1.0), "m*w": (ht.Hypentropy, -1.0)}
@@ -20,23 +16,18 @@ def whole_range(lowest: float, knee: float, highest: float, below: int, above: i
     return np.concatenate([np.linspace(lowest, knee, below), np.geomspace(knee, highest, above)[1:]])
 
 
-@eqx.filter_jit
-def _summary(problem, family, grid, theta0):
-    path = ht.limit_path(problem, family, grid, theta0, throw=False)
-    norms = jnp.sum(jnp.abs(path.thetas), axis=1), jnp.linalg.norm(path.thetas, axis=1)
-    start = jnp.zeros(problem.d) if theta0 is None else theta0
-
-    def value(log, theta):
-        geo = family.at_log(log)
-        return jnp.log(ht.bregman_divergence(geo, theta, start)) - geo.log_rescaling
-
-    return *norms, jax.vmap(value)(grid, path.thetas), path.residual, path.relative_gap, path.result
-
-
 def path_summary(problem: ht.LinearRegression, family: str, sparsity: np.ndarray, theta0=None) -> tuple:
     """Along `sparsity` (ln α or ln 1/γ): L1 and L2 norm, ln of the least divergence, residual, relative gap, code."""
     geometry, sign = FAMILIES[family]
-    return tuple(map(np.asarray, _summary(without_truth(problem), geometry, jnp.asarray(sign * sparsity), theta0)))
+    path = ht.limit_path(problem, geometry, sign * sparsity, theta0, throw=False)
+    start = np.zeros(problem.d) if theta0 is None else theta0
+    with np.errstate(divide="ignore"):  # y = 0 has the value 0 everywhere
+        values = [
+            np.log(ht.bregman_divergence(geo, theta, start)) - geo.log_rescaling
+            for geo, theta in zip(map(geometry.at_log, path.log_parameters), path.thetas, strict=True)
+        ]
+    norms = np.abs(path.thetas).sum(axis=1), np.linalg.norm(path.thetas, axis=1)
+    return *norms, np.array(values), path.residual, path.relative_gap, path.result
 
 
 def path_variables(dims: tuple[str, ...], summaries: np.ndarray) -> dict[str, xr.Variable]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 import tqdm
 import xarray as xr
@@ -40,7 +39,7 @@ class Config:
 
 def _bound_rate(problem: ht.LinearRegression, geo: ht.geometry.AbstractGeometry) -> float:
     """The κ of the bound `f(θ_t) ≤ f(θ₀) exp(−κt)`: `2Λ min g⁻¹`, so 2Λ for GD and HAM, 4γΛ for m*w."""
-    return float(2 * problem.convergence_rate * geo.inverse_metric(jnp.zeros(())))
+    return float(2 * problem.convergence_rate * geo.inverse_metric(0.0))
 
 
 def _slowest_mode(problem: ht.LinearRegression, geo: ht.geometry.AbstractGeometry, theta) -> np.ndarray:
@@ -56,7 +55,7 @@ def _decay(ts: np.ndarray, values: np.ndarray) -> float:
 
 def _lane(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Times, losses relative to their start, and the numbers of the lane."""
-    flow, limit, code = flow_and_limit(problem, geo, jnp.zeros(problem.d), config.tol)
+    flow, limit, code = flow_and_limit(problem, geo, np.zeros(problem.d), config.tol)
     ts, residuals = np.asarray(flow.ts), np.asarray(flow.thetas) @ np.asarray(problem.X).T - np.asarray(problem.y)
     start = np.sum(residuals[0] ** 2)
     loss, mode = (
@@ -70,7 +69,7 @@ def _lane(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[st
         loss,
         {
             "bound_rate": bound,
-            "closest": np.exp(np.max(np.log(loss) + bound * ts)),
+            "closest": np.exp(np.max((np.log(loss) + bound * ts)[loss >= config.tol**2])),  # below, it is rounding
             "predicted_rate": 2 * float(ht.metrics.asymptotic_rate(problem, geo, limit.theta)),
             "loss_rate": _decay(ts[tail], loss[tail]),
             "mode_rate": _decay(ts[tail], mode[tail]),

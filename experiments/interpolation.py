@@ -2,9 +2,6 @@
 
 import dataclasses
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import tqdm
 import xarray as xr
@@ -40,16 +37,20 @@ class Config:
         return cls(instances=3, points=7, data=())
 
 
-@eqx.filter_jit
 def _limits(problem, family: str, logs):
     """L1 and L2 norm, residual, relative gap and code of the limit from zero, for each value of the parameter."""
-
-    def one(log):
-        limit = ht.solve_limit(problem, FAMILIES[family](log), throw=False)
-        norms = jnp.sum(jnp.abs(limit.theta)), jnp.linalg.norm(limit.theta)
-        return *norms, limit.residual, limit.stats["relative_gap"], limit.result
-
-    return jax.lax.map(one, logs)
+    limits = [ht.solve_limit(problem, FAMILIES[family](log), throw=False) for log in logs]
+    rows = [
+        (
+            np.abs(limit.theta).sum(),
+            np.linalg.norm(limit.theta),
+            limit.residual,
+            limit.stats["relative_gap"],
+            limit.result,
+        )
+        for limit in limits
+    ]
+    return zip(*rows, strict=True)
 
 
 def run(config: Config) -> xr.Dataset:
@@ -59,8 +60,8 @@ def run(config: Config) -> xr.Dataset:
     logs = np.linspace(np.log(config.lowest), np.log(config.highest), config.points)
     ends, lanes = [], []
     for problem in tqdm.tqdm(problems.values(), desc="interpolation", leave=False, delay=2):
-        ends.append((jnp.sum(jnp.abs(ht.basis_pursuit(problem))), jnp.linalg.norm(ht.min_norm(problem))))
-        lanes.append([_limits(problem, family, jnp.asarray(logs)) for family in FAMILIES])
+        ends.append((np.abs(ht.basis_pursuit(problem)).sum(), np.linalg.norm(ht.min_norm(problem))))
+        lanes.append([list(_limits(problem, family, logs)) for family in FAMILIES])
     least_l1, least_l2 = np.asarray(ends).T
     l1, l2, residual, gap, codes = (np.array([[f[i] for f in p] for p in lanes]) for i in range(5))
     dims = ("problem", "family", "log_parameter")

@@ -2,9 +2,6 @@
 
 import dataclasses
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import tqdm
 import xarray as xr
@@ -13,7 +10,6 @@ import hamtheory as ht
 
 from . import store
 from ._draws import labelled_problems
-from ._lanes import without_truth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,32 +42,29 @@ class Config:
         return cls(n=10, d=30, k=2, instances=2, alphas=(-4.0, 16.0, 11), candidates=41, data=())
 
 
-@eqx.filter_jit
 def _matches(problem, logs, candidates, refinements: int, difference: float):
     """For each ln α: the matching ln(2/γ), the relative distance, the norms, and the codes of all solves it took."""
     ham = ht.limit_path(problem, ht.HAM, logs, throw=False)
-    mw = ht.limit_path(problem, ht.Hypentropy, jnp.log(2.0) - candidates, throw=False)
+    mw = ht.limit_path(problem, ht.Hypentropy, np.log(2.0) - candidates, throw=False)
     spacing = candidates[1] - candidates[0]
 
     def limit(sparsity):
-        return ht.solve_limit(problem, ht.Hypentropy(log_gamma=jnp.log(2.0) - sparsity), throw=False)
+        return ht.solve_limit(problem, ht.Hypentropy(log_gamma=np.log(2.0) - sparsity), throw=False)
 
     def match(target):
-        nearest = candidates[jnp.argmin(jnp.linalg.norm(mw.thetas - target[None, :], axis=1))]
-
-        def closer(_, sparsity):
-            slope = (limit(sparsity + difference).theta - limit(sparsity - difference).theta) / (2 * difference)
-            step = slope @ (limit(sparsity).theta - target) / jnp.sum(jnp.square(slope))
-            return sparsity - jnp.clip(jnp.nan_to_num(step), -spacing, spacing)
-
-        best = jax.lax.fori_loop(0, refinements, closer, nearest)
+        best = candidates[np.argmin(np.linalg.norm(mw.thetas - target, axis=1))]
+        for _ in range(refinements):
+            slope = (limit(best + difference).theta - limit(best - difference).theta) / (2 * difference)
+            size = slope @ slope
+            step = slope @ (limit(best).theta - target) / size if size > 0 else 0.0
+            best = best - np.clip(step, -spacing, spacing)
         last = limit(best)
-        return best, jnp.linalg.norm(last.theta - target), jnp.sum(jnp.abs(last.theta)), last.result
+        return best, np.linalg.norm(last.theta - target), np.abs(last.theta).sum(), int(last.result)
 
-    sparsity, distance, l1, codes = jax.lax.map(match, ham.thetas)
-    codes = jnp.where(ham.result > 0, ham.result, codes)
-    codes = jnp.where(codes > 0, codes, jnp.max(mw.result))
-    return sparsity, distance, jnp.linalg.norm(ham.thetas, axis=1), jnp.sum(jnp.abs(ham.thetas), axis=1), l1, codes
+    sparsity, distance, l1, codes = map(np.array, zip(*map(match, ham.thetas), strict=True))
+    codes = np.where(ham.result > 0, ham.result, codes)
+    codes = np.where(codes > 0, codes, np.max(mw.result))
+    return sparsity, distance, np.linalg.norm(ham.thetas, axis=1), np.abs(ham.thetas).sum(axis=1), l1, codes
 
 
 def run(config: Config) -> xr.Dataset:
@@ -79,13 +72,12 @@ def run(config: Config) -> xr.Dataset:
     problems = labelled_problems(config.n, config.d, config.k, config.instances, config.seed)
     problems |= {name: ht.datasets.load(name) for name in config.data}
     logs = np.linspace(*config.alphas)
-    candidates = jnp.linspace(logs[0] - config.wider, logs[-1] + config.wider, config.candidates)
+    candidates = np.linspace(logs[0] - config.wider, logs[-1] + config.wider, config.candidates)
     lanes, ends = [], []
     for problem in tqdm.tqdm(problems.values(), desc="matched_bias", leave=False, delay=2):
-        found = _matches(without_truth(problem), jnp.asarray(logs), candidates, config.refinements, config.difference)
-        lanes.append([np.asarray(x) for x in found])
+        lanes.append(_matches(problem, logs, candidates, config.refinements, config.difference))
         sparse, dense = ht.basis_pursuit(problem), ht.min_norm(problem)
-        ends.append((float(jnp.linalg.norm(sparse - dense)), float(jnp.abs(sparse).sum())))
+        ends.append((np.linalg.norm(sparse - dense), np.abs(sparse).sum()))
     sparsity, distance, l2, l1, mw_l1, codes = np.array([[lane[i] for lane in lanes] for i in range(6)])
     span, least_l1 = np.asarray(ends).T
     # A match at the edge of the search is none.

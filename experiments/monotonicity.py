@@ -7,7 +7,6 @@ the same holds for `D_R`, whose second derivative in θ is R″.) Nothing of the
 
 import dataclasses
 
-import jax.numpy as jnp
 import mpmath
 import numpy as np
 import tqdm
@@ -122,7 +121,7 @@ def run(config: Config) -> xr.Dataset:
     logs = np.linspace(*config.counterexample)
     exact_l1, exact_l2 = exact_norms(logs, config.digits)
     example = ht.LinearRegression(np.array(ROWS, float), np.array(TARGET, float))
-    solved = ht.limit_path(example, ht.HAM, jnp.asarray(logs), throw=False)
+    solved = ht.limit_path(example, ht.HAM, logs, throw=False)
     rise = max(later / exact_l1[i] - 1 for i in range(len(logs)) for later in exact_l1[i:])
     n, d, kind, dense = zip(*labels, strict=True)
     dims = ("instance", "sparsity")
@@ -134,7 +133,7 @@ def run(config: Config) -> xr.Dataset:
             "violation": store.variable("instance", violation, "largest relative violation of monotone values"),
             "example_l1": store.variable("log_alpha", [float(v) for v in exact_l1], "L1 norm, exactly"),
             "example_l2": store.variable("log_alpha", [float(v) for v in exact_l2], "L2 norm, exactly"),
-            "example_solver_l1": store.variable("log_alpha", jnp.abs(solved.thetas).sum(axis=1), "L1 norm, by Newton"),
+            "example_solver_l1": store.variable("log_alpha", np.abs(solved.thetas).sum(axis=1), "L1 norm, by Newton"),
             "example_rise": store.variable((), float(rise), "relative rise of the L1 norm, exactly"),
         },
         coords={

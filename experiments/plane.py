@@ -5,8 +5,6 @@ python -m experiments plane --custom "1 + 3*theta**2"       with a fourth geomet
 
 import dataclasses
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.interpolate import CubicHermiteSpline
@@ -57,10 +55,6 @@ def _in_words(expression: str) -> str:
     return expression
 
 
-def _divergence(geo, theta0, step):
-    return ht.bregman_divergence(geo, theta0 + step, theta0)
-
-
 def _at(problem: ht.LinearRegression, geo, flow: ht.FlowResult, times: np.ndarray) -> np.ndarray:
     """The flow at given times, interpolated to fourth order with its exact velocity; at rest after its end."""
     velocity = -geo.inverse_metric(flow.thetas) * problem.gradient(flow.thetas)
@@ -72,11 +66,11 @@ def _lane(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) 
     flow = ht.solve_flow(problem, geo, theta0, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
     level = ht.bregman_divergence(geo, limit.theta, theta0)
-    radii, deviation = level_radii(eqx.Partial(_divergence, geo, theta0), level, angles)
+    radii, deviation = level_radii(lambda step: ht.bregman_divergence(geo, theta0 + step, theta0), level, angles)
     normal = geo.mirror_map(limit.theta) - geo.mirror_map(theta0)  # the gradient of the divergence at the limit
     row = problem.X[0]
-    tangency = jnp.abs(normal[0] * row[1] - normal[1] * row[0]) / (jnp.linalg.norm(normal) * jnp.linalg.norm(row))
-    gap = jnp.max(jnp.abs(flow.theta - limit.theta)) / jnp.max(jnp.abs(limit.theta))
+    tangency = np.abs(normal[0] * row[1] - normal[1] * row[0]) / (np.linalg.norm(normal) * np.linalg.norm(row))
+    gap = np.max(np.abs(flow.theta - limit.theta)) / np.max(np.abs(limit.theta))
     code = int(flow.result) or int(limit.result)
     agree = max(float(gap), float(deviation), float(tangency)) <= tol
     return {
@@ -96,7 +90,7 @@ def run(config: Config) -> xr.Dataset:
     """The paths, limits and level sets of every geometry from every start."""
     problem = ht.LinearRegression([list(config.row)], [config.target])
     lanes, angles = geometries(config), circle(config.angles)
-    starts, times = jnp.asarray(config.starts), config.marks[0] * np.arange(1, config.marks[1] + 1)
+    starts, times = np.asarray(config.starts), config.marks[0] * np.arange(1, config.marks[1] + 1)
     table = [[_lane(problem, geo, start, angles, times, config.tol) for start in starts] for geo, _ in lanes.values()]
     longest = max(len(lane["time"]) for lanes_of_one in table for lane in lanes_of_one)
 

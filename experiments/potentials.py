@@ -2,9 +2,6 @@
 
 import dataclasses
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -32,10 +29,9 @@ class Config:
         return cls(points=61, angles=73)
 
 
-@eqx.filter_jit
 def _unit_ball(geo, angles):
     """The points with R(x) + R(y) = R(1), and how well they satisfy this."""
-    radii, deviation = level_radii(lambda x: jnp.sum(geo.potential(x)), geo.potential(jnp.ones(())), angles)
+    radii, deviation = level_radii(lambda x: np.sum(geo.potential(x), axis=-1), geo.potential(1.0), angles)
     return radii[:, None] * directions(angles), deviation
 
 
@@ -46,12 +42,12 @@ def run(config: Config) -> xr.Dataset:
     logs = np.log(10.0) * np.asarray(config.decades)
     potential, balls, deviation = [], [], []
     for family, sign in (("HAM", 1.0), ("m*w", -1.0)):
-        lanes = [FAMILIES[family](jnp.asarray(sign * log)) for log in logs]
-        potential.append([geo.potential(theta) / geo.potential(jnp.ones(1)) for geo in lanes])
+        lanes = [FAMILIES[family](sign * log) for log in logs]
+        potential.append([geo.potential(theta) / geo.potential(1.0) for geo in lanes])
         points, worst = zip(*(_unit_ball(geo, angles) for geo in lanes), strict=True)
         balls.append(points)
         deviation.append(worst)
-    potential, balls, deviation = (np.asarray(jax.device_get(v)) for v in (potential, balls, deviation))
+    potential, balls, deviation = (np.asarray(v) for v in (potential, balls, deviation))
     finite = np.isfinite(potential).all(axis=-1) & np.isfinite(balls).all(axis=(-1, -2))
     codes = np.where(deviation <= config.tol, 0, ht.NAMES.index("stalled"))
     dims = ("family", "decade")
@@ -63,7 +59,7 @@ def run(config: Config) -> xr.Dataset:
             "deviation": store.variable(dims, deviation, "largest relative deviation from the level on the boundary"),
             "l2_ball": store.variable(("angle", "axis"), rays, "unit circle of the L2 norm"),
             "l1_ball": store.variable(
-                ("angle", "axis"), rays / jnp.sum(jnp.abs(rays), axis=1, keepdims=True), "unit circle of the L1 norm"
+                ("angle", "axis"), rays / np.sum(np.abs(rays), axis=1, keepdims=True), "unit circle of the L1 norm"
             ),
             "status": store.status(dims, np.where(finite, codes, ht.NAMES.index("nonfinite"))),
         },

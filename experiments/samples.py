@@ -7,9 +7,6 @@ bias, whose limit is within a given error of it.
 
 import dataclasses
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import tqdm
 import xarray as xr
@@ -17,7 +14,6 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import without_truth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,30 +47,25 @@ class Config:
 
 
 def _problem(config: Config, samples: int, seed: int) -> ht.LinearRegression:
-    """`samples` equations, and rows of zeros up to the largest number, so that all have one shape."""
+    """The first `samples` of as many equations as the largest number."""
     rng = np.random.default_rng(seed)
     largest = max(config.samples)
     X = rng.standard_normal((largest, config.d))
     theta = np.zeros(config.d)
     theta[rng.choice(config.d, config.k, replace=False)] = 1 / np.sqrt(config.k)
     y = X @ theta + config.noise * rng.standard_normal(largest)
-    X[samples:], y[samples:] = 0, 0
-    return ht.LinearRegression(X, y, theta)
+    return ht.LinearRegression(X[:samples], y[:samples], theta)
 
 
-@eqx.filter_jit
-def _along(problem, truth, family, grid, tol: float):
+def _along(problem, family, grid, tol: float):
     path = ht.limit_path(problem, family, grid, tol=tol, throw=False)
-    return jnp.sum(jnp.square(path.thetas - truth[None, :]), axis=1), path.residual, path.result
+    return np.sum(np.square(path.thetas - problem.theta_star), axis=1), path.residual, path.result
 
 
-@eqx.filter_jit
-def _deep(problem, truth, depth: int, scales, tol: float):
-    def one(scale):
-        limit = ht.solve_limit(problem, ht.DiagonalNetwork(depth, scale), tol=tol, throw=False)
-        return jnp.sum(jnp.square(limit.theta - truth)), limit.residual, limit.result
-
-    return jax.lax.map(one, scales)
+def _deep(problem, depth: int, scales, tol: float):
+    limits = [ht.solve_limit(problem, ht.DiagonalNetwork(depth, scale), tol=tol, throw=False) for scale in scales]
+    numbers = [(np.sum(np.square(x.theta - problem.theta_star)), x.residual, int(x.result)) for x in limits]
+    return zip(*numbers, strict=True)
 
 
 def largest_scale(logs: np.ndarray, errors: np.ndarray, bound: float) -> float:
@@ -103,18 +94,17 @@ def run(config: Config) -> xr.Dataset:
     lanes = [(i, j) for i in range(len(config.samples)) for j in range(config.seeds)]
     for i, j in tqdm.tqdm(lanes, desc="samples", leave=False, delay=2):
         problem = _problem(config, config.samples[i], config.seed + j)
-        truth, bare = jnp.asarray(problem.theta_star), without_truth(problem)
-        end[i, j] = float(jnp.sum(jnp.square(ht.basis_pursuit(problem) - truth)))
+        end[i, j] = np.sum(np.square(ht.basis_pursuit(problem) - problem.theta_star))
         for f in range(len(families)):
             mask = np.ones(logs.size, bool)
             if f == 0:
-                found = _along(bare, truth, ht.HAM, jnp.asarray(-logs), config.tol)
+                found = _along(problem, ht.HAM, -logs, config.tol)
             elif f == 1:
-                found = _along(bare, truth, ht.Hypentropy, jnp.asarray(logs + np.log(2)), config.tol)
+                found = _along(problem, ht.Hypentropy, logs + np.log(2), config.tol)
             else:
                 scales = np.exp(logs / config.depths[f - 2])
                 mask = scales >= config.least
-                found = _deep(bare, truth, config.depths[f - 2], jnp.asarray(scales[mask]), config.tol)
+                found = _deep(problem, config.depths[f - 2], scales[mask], config.tol)
             error[f, i, j, mask], residual[f, i, j, mask], status[f, i, j, mask] = map(np.asarray, found)
             inside[f, i, j, mask] = True
     largest = np.empty(shape[:3])

@@ -185,6 +185,16 @@ def test_geometries_agree(name):
         np.testing.assert_allclose(host, device, rtol=1e-9, err_msg=method)
 
 
+@pytest.mark.parametrize("name", [name for name in GEOMETRIES if name != "one a column"])
+def test_a_number_is_an_array_of_one(name):
+    geo = GEOMETRIES[name]
+    for method in ("inverse_metric", "mirror_map", "potential", "moment", "inverse_mirror_map", "conjugate"):
+        for x in (0.0, 1e-300, 1e-5, -0.3, 1, 40.0, np.float32(0.5), np.array(0.2)):
+            found, wanted = (getattr(geo, method)(each) for each in (x, np.reshape(x, 1)))
+            assert np.shape(found) == () and found.dtype == wanted.dtype, (method, x)
+            np.testing.assert_allclose(found, wanted[0], rtol=1e-6 if found.dtype == np.float32 else 1e-14)
+
+
 def test_every_function_is_here():
     missing = []
     for room, prefix in ((ht, "ht"), (ht.metrics, "ht.metrics"), (ht.signs, "ht.signs"), (ht.geometry, "ht.geometry")):

@@ -78,19 +78,19 @@ class HAM(AbstractExponentialGeometry):
         x = xp.abs(theta)
         if xp is np and np.ndim(alpha) == 0:
             # With L = ln(1 + α|θ|) it is [(1 + α|θ|)L − α|θ|]/α², and L² Σ (k + 1)/(k + 2)! Lᵏ/α² where that cancels.
-            z, unit = alpha * x, np.exp(-excess)
+            z, unit = np.asarray(alpha * x), np.exp(-excess)
             log = np.log1p(z) if excess == 0 else np.logaddexp(0, np.log(z) + excess)
-            values = (((unit + z) * log - z) / alpha) / alpha
-            near = log < 0.05
+            values = np.asarray((((unit + z) * log - z) / alpha) / alpha)
+            near = np.asarray(log < 0.05)
             if near.any():
-                some = log[near]
+                some = np.asarray(log)[near]
                 series = np.full_like(some, _POTENTIAL[0])
                 for coefficient in _POTENTIAL[1:]:
                     series *= some
                     series += coefficient
                 some = some / alpha
                 values[near] = series * some * some * unit
-            return values
+            return values[()]
         near = (alpha * x < 1) & ((excess == 0) | (x == 0))
         x = xp.broadcast_to(x, near.shape)
 

@@ -125,3 +125,10 @@ def test_as_many_rows_as_columns_leave_no_choice():
     for ell in (-30.0, 0.0, 10.0, 1e4):
         limit = ht.solve_limit(ht.LinearRegression(X, X @ theta), at(ht.HAM, ell))
         np.testing.assert_allclose(limit.theta, theta, rtol=1e-8)  # the residual's tolerance, times the condition of X
+
+
+def test_rows_of_zeros_do_not_matter():
+    bare = ht.sparse_regression(10, 30, 2, seed=0)
+    padded = ht.LinearRegression(np.pad(bare.X, ((0, 10), (0, 0))), np.pad(bare.y, (0, 10)))
+    first, second = (ht.solve_limit(problem, ht.HAM(alpha=100.0)).theta for problem in (padded, bare))
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-8)
