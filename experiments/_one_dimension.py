@@ -8,7 +8,7 @@ import hamtheory as ht
 
 from ._lanes import without_truth
 
-POINTS = 241  # of a path; the same everywhere, so that flows of the same kind share what they compile
+POINTS = 241  # of a path
 STALLED = ht.NAMES.index("stalled")
 _WEAK = 1e-8
 
@@ -26,13 +26,13 @@ def constant_drive() -> ht.LinearRegression:
 def path(problem, geo, a: float, end: float, coordinates: str = "dual") -> ht.FlowResult:
     """The flow from −a until a given time, denser at first."""
     ts = end * np.linspace(0, 1, POINTS) ** 3
-    return ht.solve_flow(problem, geo, [-a], ts=ts, coordinates=coordinates, solver="tsit5", throw=False)
+    return ht.solve_flow(problem, geo, [-a], ts=ts, coordinates=coordinates, throw=False)
 
 
 def product_path(problem, m: float, w: float, end: float) -> ht.ProductFlowResult:
     """That of the factors."""
     ts = end * np.linspace(0, 1, POINTS) ** 3
-    return ht.product_flow(problem, [m], [w], ts=ts, solver="tsit5", throw=False)
+    return ht.product_flow(problem, [m], [w], ts=ts, throw=False)
 
 
 def crossing(flow: ht.FlowResult, crosses: bool = True) -> tuple[float, int]:
