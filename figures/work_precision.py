@@ -60,14 +60,15 @@ def draw(dataset: xr.Dataset) -> Figure:
     import matplotlib.pyplot as plt
 
     dataset = certified(dataset, mask_failures=True)
-    figure, axes = plt.subplots(1, 2, figsize=(6.75, 3.3))
+    figure, axes = plt.subplots(1, 2, figsize=(6.75, 3.6))
     for ax, task, letter in zip(axes, ("limits", "flows"), "ab", strict=True):
         for solver in dict.fromkeys(dataset["solver"].values[dataset["task"].values == task]):
             points = dataset.isel(point=(dataset["task"].values == task) & (dataset["solver"].values == solver))
             line(ax, 1e3 * points["seconds"].values, points["error"].values.clip(1e-16), solver)
         ax.set(xscale="log", yscale="log", title=_TITLES[task], xlabel="time of a lane (ms)")
         ax.grid(True)
-        ax.legend(loc={"limits": "center right", "flows": "lower left"}[task])
         panel_label(ax, letter)
     axes[0].set_ylabel("largest error")
+    handles = {handle.get_label(): handle for ax in axes for handle in ax.get_lines()}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
     return figure
