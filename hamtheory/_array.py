@@ -181,7 +181,7 @@ def norm(vector: Array, axis: int | None = None) -> Array:
     """The Euclidean norm, also of a vector whose squares leave the range of numbers."""
     xp = namespace(vector)
     vector = xp.asarray(vector)
-    if xp is np and axis is None:
+    if xp is np and (axis is None or vector.ndim == 1):
         with quiet():
             square = float(np.vdot(vector, vector))
         if 1e-200 < square < 1e200 and vector.dtype.itemsize == 8:
@@ -213,10 +213,13 @@ def mapped(function: Callable[[Any], Any], struct: Any) -> Any:
 
 def in_dtype(struct: Any, dtype: Any) -> Any:
     """A `Struct` with its real numbers in this dtype, before anything is computed from them."""
+    dtype = np.dtype(dtype)
+    if all(getattr(leaf, "dtype", None) == dtype for leaf in leaves(struct)):
+        return struct
 
     def cast(leaf):
         if isinstance(leaf, float):
-            return np.dtype(dtype).type(leaf)
+            return dtype.type(leaf)
         is_real = hasattr(leaf, "dtype") and np.issubdtype(np.dtype(leaf.dtype), np.floating)
         return leaf.astype(dtype) if is_real and leaf.dtype != dtype else leaf
 

@@ -78,7 +78,8 @@ class Path:
         space, self.problem, self.theta0 = problem.row_space, problem, theta0
         rank = int(space.rank)
         basis, target, start = doubled(space.basis)[:rank], doubled(space.target)[:rank], doubled(theta0)
-        columns = squared_columns(basis)
+        kept = vars(space)  # of one problem, many limits are asked
+        columns = kept["_columns"] if "_columns" in kept else kept.setdefault("_columns", squared_columns(basis))
         # What X does not see stays where it is.
         self.seen = None if columns.all() else columns.nonzero()[0]
         if self.seen is not None:
