@@ -3,6 +3,9 @@
 With `X = a X̂`, `θ = c θ̂` and `y = a c ŷ` the flow of `g⁻¹(c θ̂) = κ ĝ⁻¹(θ̂)` is that of ĝ⁻¹ in the time `t̂ = a²κ t`, with
 weight decay `β̂ = β/(a²κ)`; its limit is the same, `R = (c²/κ) R̂`, and `ν = c/(aκ) ν̂`. The squares and products that a
 solver forms then stay in the range of numbers, and what it certifies is not the zero that they would underflow to.
+
+A geometry that changes its unit of time (its `log_rescaling`) does so elsewhere in other units: of what is reported, R
+and R′, and the inverse of its times, are multiplied by the quotient of both factors, 1/ρ.
 """
 
 from typing import Any
@@ -17,21 +20,32 @@ _COMFORTABLE = {np.dtype(np.float32): 1e6, np.dtype(np.float64): 1e60}  # and th
 
 
 class Units(Struct):
-    """The units of X, of θ, and of the inverse metric: a, c and κ, powers of two if anything but 1."""
+    """The units of X, of θ, and of the inverse metric: a, c and κ, powers of two if anything but 1; and ρ."""
 
     X: float
     theta: float
     metric: float
+    rescaling: float
 
     @property
     def time(self) -> float:
         """`t̂ / t`."""
+        return _product(self.X, self.X, self.metric, self.rescaling)
+
+    @property
+    def decay(self) -> float:
+        """`β / β̂`, which is no matter of a geometry's own unit of time."""
         return _product(self.X, self.X, self.metric)
+
+    @property
+    def mirror(self) -> float:
+        """Of R′."""
+        return _product(self.theta, 1 / self.metric, 1 / self.rescaling)
 
     @property
     def value(self) -> float:
         """Of R, of the divergence and of the duality gap without weight decay."""
-        return _product(self.theta, self.theta, 1 / self.metric)
+        return _product(self.theta, self.theta, 1 / self.metric, 1 / self.rescaling)
 
     @property
     def loss(self) -> float:
@@ -41,6 +55,8 @@ class Units(Struct):
 
 def _product(*factors: float) -> float:
     """The product, infinite or the smallest normal number where it leaves the range: what it multiplies is no zero."""
+    if all(factor == 1 for factor in factors):
+        return 1.0
     with quiet():
         exponent = float(np.sum(np.log2(factors)))
         return float(np.exp2(min(exponent, 1024.0))) if exponent > -1022 else float(np.finfo(float).tiny)
@@ -48,9 +64,15 @@ def _product(*factors: float) -> float:
 
 def scaled(value: Array, unit: float) -> Array:
     """`value · unit`, but no zero for what is none."""
+    if unit == 1:
+        return value
     with quiet():
-        product = value * unit
-        return np.where((product == 0) & (value != 0), np.finfo(np.asarray(value).dtype).tiny, product)[()]
+        return _no_zero(np.where(value == 0, value, value * unit), value)
+
+
+def _no_zero(product: Array, value: Array) -> Array:
+    """The product, or the smallest normal number where it has underflown."""
+    return np.where((product == 0) & (value != 0), np.finfo(np.asarray(value).dtype).tiny, product)[()]
 
 
 def in_units(
@@ -62,12 +84,12 @@ def in_units(
     size = _power_of_two(max(np.abs(nearest).max(), np.abs(theta0).max()), problem.dtype)
     length = _power_of_two(float(np.max(space.singular_values)), problem.dtype)
     if size == length == 1:
-        return Units(1.0, 1.0, 1.0), problem, geo, theta0
+        return Units(1.0, 1.0, 1.0, 1.0), problem, geo, theta0
     with quiet():
         moved = replaced(
             problem,
             X=problem.X / problem.dtype.type(length),
-            y=problem.y / problem.dtype.type(length) / problem.dtype.type(size),
+            y=_no_zero(problem.y / problem.dtype.type(length) / problem.dtype.type(size), problem.y),
             row_space=replaced(
                 space,
                 singular_values=space.singular_values / problem.dtype.type(length),
@@ -75,8 +97,18 @@ def in_units(
                 distance=space.distance / problem.dtype.type(length) / problem.dtype.type(size),
             ),
         )
+    units, other = of_geometry(length, size, geo)
+    return units, moved, other, theta0 / problem.dtype.type(size)
+
+
+def of_geometry(length: float, size: float, geo: AbstractGeometry) -> tuple[Units, AbstractGeometry]:
+    """The units with those of X and θ given, and the geometry in them."""
+    if size == 1:
+        return Units(length, 1.0, 1.0, 1.0), geo
     other, metric = geo.in_units(size)
-    return Units(length, size, metric), moved, other, theta0 / problem.dtype.type(size)
+    with quiet():
+        rescaling = float(np.exp(np.max(other.log_rescaling) - np.max(geo.log_rescaling)))
+    return Units(length, size, metric, rescaling), other
 
 
 def _power_of_two(size: Any, dtype: Any) -> float:

@@ -115,7 +115,8 @@ def start(theta0: Any, d: int, dtype: Any, name: str = "theta0", xp: Any = None)
     if theta0.shape != (d,):
         raise ValueError(f"{name} must have shape ({d},), one entry a column of X; got shape {tuple(theta0.shape)}")
     theta0 = theta0 if xp is None else xp.asarray(theta0)
-    return finite(theta0.astype(dtype), name)
+    with np.errstate(over="ignore"):
+        return finite(theta0.astype(dtype), name)
 
 
 def nonnegative(value: Any, name: str) -> Array:

@@ -38,7 +38,8 @@ class Trajectory:
 def logarithmic_times(flow: Flow) -> Array:
     """0, then times evenly spaced in log t: from a thousandth of the fastest time constant to a horizon by which any
     flow that converges has done so, 10¹⁴ of the time constants of the direction in which X is smallest."""
-    times = np.geomspace(1e-3 / flow.fastest_rate(), 1e14 / flow.slowest_rate(), LOGARITHMIC_TIMES - 1)
+    slowest = max(flow.slowest_rate(), 1e-280)  # a square that may underflow
+    times = np.geomspace(1e-3 / flow.fastest_rate(), 1e14 / slowest, LOGARITHMIC_TIMES - 1)
     return np.concatenate([[0.0], times])
 
 

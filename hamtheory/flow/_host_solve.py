@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from .._array import in_dtype, quiet, replaced
+from .._array import in_dtype, replaced
 from .._result import Result, throw_unless
+from .._threads import few_threads, threads_for
 from .._units import Units, in_units, scaled
-from .._validate import count, nonnegative_number, positive, start, strength, times, tolerance
+from .._validate import count, finite, nonnegative_number, positive, start, strength, times, tolerance
 from ..geometry import Hypentropy
+from ..limit._host import outcome
 from ..problem import LinearRegression
 from ..problem._regression import without_truth
 from ._host import Trajectory, integrate
@@ -21,6 +23,7 @@ from ._host_primal import MirrorFlow, PrimalFlow
 from ._result import FlowResult, ProductFlowResult
 
 _REACH = 16
+_quietly = np.errstate(all="ignore")  # what leaves the range of numbers is reported by `result`
 _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 
 
@@ -41,9 +44,12 @@ class Plan:
     def run(self, **more: Any) -> tuple[Flow, Trajectory]:
         """The flow, and its trajectory in its own units."""
         flow = self.make(self.tolerance)
-        return flow, integrate(flow, **self.options, **more)
+        with threads_for(*flow.lift.shape, least=0):
+            return flow, integrate(flow, **self.options, **more)
 
 
+@few_threads
+@_quietly
 def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, atol, **options) -> FlowResult:
     """As the public one, which has its text."""
     problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
@@ -60,7 +66,7 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, 
             "'primal'"
         )
     units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
-    inner_decay = float(beta) / units.time
+    inner_decay = float(beta) / units.decay
     relative, absolute, options = _checked(problem, units, rtol, atol, options)
 
     def make(within: float) -> Flow:
@@ -91,19 +97,21 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, 
     return _thrown(result, throw, "solve_flow")
 
 
+@few_threads
+@_quietly
 def product_flow(problem, m0, w0, *, weight_decay, throw, rtol, atol, **options) -> ProductFlowResult:
     """As the public one, which has its text."""
     problem = without_truth(problem)
     m0, w0 = (start(factor, problem.d, problem.dtype, label) for factor, label in ((m0, "m0"), (w0, "w0")))
     beta = float(nonnegative_number(weight_decay, "weight_decay"))
-    with quiet():
-        gamma = np.maximum(np.abs((m0 - w0) * (m0 + w0)) / 2, np.finfo(problem.dtype).tiny)
-    geo = Hypentropy(gamma=gamma)
-    units, inner, inner_geo, inner_start = in_units(problem, geo, m0 * w0)
+    theta0 = finite(m0 * w0, "the product of m0 and w0")
+    gamma = finite(np.abs((m0 - w0) * (m0 + w0)) / 2, "the difference of the squares of m0 and w0")
+    geo = Hypentropy(gamma=np.maximum(gamma, np.finfo(problem.dtype).tiny))
+    units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
     root = problem.dtype.type(math.sqrt(units.theta))
     alive = (m0 != 0) | (w0 != 0)
     reachable = inner if alive.all() else LinearRegression(np.where(alive, inner.X, 0), inner.y)
-    inner_decay = beta / units.time
+    inner_decay = beta / units.decay
     relative, _, options = _checked(problem, units, rtol, atol, options)
 
     def certificate(state, theta) -> metrics.Certificate:
@@ -179,15 +187,19 @@ def _result(problem, units: Units, plan: Plan, found: Trajectory, certificate) -
     thetas = scaled(found.thetas, units.theta).astype(problem.dtype)
     theta = scaled(theta, units.theta)
     thetas[-1] = theta  # found one by one, it is rounded differently
+    residual = metrics.relative_residual(problem, theta)
+    result = _outcome(plan, found.ended, violation)
+    if certificate is not None:
+        result = outcome(problem, result, residual, plan.options["tol"])
     stats = {name: found.counts[name] for name in ("steps", "accepted", "rejected")}
     return FlowResult(
         ts=found.ts * plan.unit,
         thetas=thetas,
         theta=theta,
         loss=problem.loss(thetas),
-        residual=metrics.relative_residual(problem, theta),
+        residual=residual,
         duality_gap=gap,
-        result=_outcome(problem, plan, found.ended, violation, certificate is not None),
+        result=result,
         stats=stats
         | {
             "time": found.end_time * plan.unit,
@@ -201,14 +213,13 @@ def _result(problem, units: Units, plan: Plan, found: Trajectory, certificate) -
     )
 
 
-def _outcome(problem, plan: Plan, ended: str, violation: float, has_projection: bool) -> Result:
+def _outcome(plan: Plan, ended: str, violation: float) -> Result:
     """How it ended: a violation within the tolerance is convergence, unless the steps ran out before the end."""
     result = Result[ended]
     if result in (Result.max_steps, Result.nonfinite):
         return result
     if violation <= plan.options["tol"]:
-        is_limit = bool(problem.is_consistent) or not has_projection
-        return Result.converged if is_limit else Result.infeasible
+        return Result.converged
     return Result.stalled if result == Result.converged else result
 
 

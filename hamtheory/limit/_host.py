@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from .._array import in_dtype, replaced
+from .._array import in_dtype, norm
 from .._result import Result, throw_unless
-from .._units import Units, in_units, scaled
+from .._threads import few_threads
+from .._units import Units, in_units, of_geometry, scaled
 from .._validate import count, finite, positive, real_array, start, strength, tolerance
 from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
@@ -20,7 +21,11 @@ from ._penalty import known_penalty
 from ._result import LimitPath, LimitResult, RegularizationPath
 from ._solve import ROUNDING_REACH
 
+_quietly = np.errstate(all="ignore")  # what leaves the range of numbers is reported by `result`
 
+
+@few_threads
+@_quietly
 def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) -> LimitResult:
     """As the public one, which has its text."""
     problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
@@ -30,19 +35,21 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
     beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
     units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
     if decays:
-        strength_in_units = float(beta) / units.time
+        strength_in_units = float(beta) / units.decay
         penalty = known_penalty(inner_geo, strength_in_units, np.float64)
         limit = regularised(inner, inner_geo, penalty, strength_in_units, tol, budget)
         result = regularised_result(problem, units, limit)
     else:
         limit = limit_from(inner, inner_geo, inner_start, tol, budget)
-        result = limit_result(problem, units, limit)
+        result = limit_result(problem, units, limit, tol)
     if throw:
         detail = f"relative residual {float(result.residual):.2e}, distance of y {float(problem.distance):.2e}"
         throw_unless(result.result, (Result.converged,), None, "solve_limit", detail)
     return result
 
 
+@few_threads
+@_quietly
 def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> LimitPath:
     """As the public one, which has its text."""
     problem = without_truth(problem)
@@ -54,12 +61,9 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
     tol, budget = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), count(max_steps, "max_steps")
     units, inner, _, inner_start = in_units(problem, family.at_log(grid[0]), theta0)
     geos = [family.at_log(log) for log in grid]
-    moved = [geo.in_units(units.theta) if units.theta != 1 else (geo, 1.0) for geo in geos]
-    found = follow_many(inner, [geo for geo, _ in moved], inner_start, tol, budget)
-    limits = [
-        limit_result(problem, replaced(units, metric=metric), limit)
-        for limit, (_, metric) in zip(found, moved, strict=True)
-    ]
+    moved = [of_geometry(units.X, units.theta, geo) for geo in geos]
+    found = follow_many(inner, [geo for _, geo in moved], inner_start, tol, budget)
+    limits = [limit_result(problem, own, limit, tol) for limit, (own, _) in zip(found, moved, strict=True)]
     path = LimitPath(
         log_parameters=grid,
         thetas=np.stack([limit.theta for limit in limits]),
@@ -85,6 +89,8 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
     return path
 
 
+@few_threads
+@_quietly
 def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -> RegularizationPath:
     """As the public one, which has its text."""
     problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
@@ -96,7 +102,7 @@ def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -
     units, inner, inner_geo, _ = in_units(problem, geo, np.zeros(problem.d, problem.dtype))
     order = np.argsort(-grid, kind="stable")
     penalty = lambda beta: known_penalty(inner_geo, beta, np.float64)  # noqa: E731
-    found = regularised_path(inner, inner_geo, penalty, grid[order].astype(float) / units.time, tol, budget)
+    found = regularised_path(inner, inner_geo, penalty, grid[order].astype(float) / units.decay, tol, budget)
     results = [regularised_result(problem, units, limit) for limit in found]
     limits = [results[place] for place in np.argsort(order)]
     stats = lambda name: np.array([limit.stats[name] for limit in limits])  # noqa: E731
@@ -151,16 +157,16 @@ def limit_from(
     return solve(problem, geo, theta0, tol, max_steps)
 
 
-def limit_result(problem: LinearRegression, units: Units, limit: Any) -> LimitResult:
+def limit_result(problem: LinearRegression, units: Units, limit: Any, tol: float) -> LimitResult:
     """A limit found in some units, in those of the problem."""
     theta = scaled(limit.theta, units.theta).astype(problem.dtype)
-    certificate = limit.certificate
+    certificate, residual = limit.certificate, relative_residual(problem, theta)
     return LimitResult(
         theta=theta,
-        dual=scaled(dual_of(problem, limit.coordinates), units.theta / units.metric),
-        residual=relative_residual(problem, theta),
+        dual=scaled(dual_of(problem, limit.coordinates), units.mirror),
+        residual=residual,
         duality_gap=scaled(certificate.duality_gap, units.value),
-        result=outcome(problem, limit.ended),
+        result=outcome(problem, Result[limit.ended], residual, tol),
         stats={
             "steps": limit.steps,
             "evaluations": limit.evaluations,
@@ -174,11 +180,20 @@ def limit_result(problem: LinearRegression, units: Units, limit: Any) -> LimitRe
 def dual_of(problem: LinearRegression, coordinates: np.ndarray) -> np.ndarray:
     """The ν, (n,), of the coordinates λ of the directions that carry the rank."""
     space = problem.row_space
-    missing = space.target.size - coordinates.size
-    return space.dual(np.pad(coordinates, (0, missing))).astype(problem.dtype)
+    all_of_them = np.zeros(space.target.size)
+    all_of_them[: coordinates.size] = coordinates
+    return space.dual(all_of_them).astype(problem.dtype)
 
 
-def outcome(problem: LinearRegression, ended: str) -> Result:
-    """How it ended; what converged although no interpolator exists has its own name."""
-    result = Result[ended]
-    return Result.infeasible if result == Result.converged and not problem.is_consistent else result
+def outcome(problem: LinearRegression, result: Result, residual: Any, tol: float) -> Result:
+    """How it ended in the units of the problem.
+
+    What converged although no interpolator exists has its own name. And a θ that leaves the range of numbers in these
+    units has another residual in them, as any has if y = 0.
+    """
+    if result != Result.converged:
+        return result
+    if not problem.is_consistent:
+        return Result.infeasible
+    distance = 2 * problem.distance / (norm(problem.y) or 1)
+    return result if residual <= 1.01 * tol + distance else Result.stalled

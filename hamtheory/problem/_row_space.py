@@ -55,7 +55,7 @@ class RowSpace(Struct):
             missing = values - rotated @ (spread * target)
             terms = xp.maximum(xp.abs(values), norm(target))
             self.is_consistent = xp.all(xp.abs(missing) <= 10 * size * eps * terms)
-            left, s, turn, inside = _in_own_units(lengths, rotated * spread[None, :], active)
+            left, s, turn, inside = _in_own_units(lengths, rotated, spread, active)
             target, basis = turn @ target, turn @ basis
             # Of an inconsistent y, least squares in the units of y.
             squares = xp.where(inside, left.T @ y / xp.where(inside, s, 1), 0)
@@ -81,14 +81,19 @@ class RowSpace(Struct):
 _UNEVEN = 1e3  # from this ratio of the lengths on, small singular values need more than absolute accuracy
 
 
-def _in_own_units(lengths: Any, rows: Any, active: Any) -> tuple[Any, Any, Any, Any]:
-    """`diag(lengths) rows = U diag(s) V` with V (r, r) orthogonal on the active directions: U, s, V and which are."""
+def _in_own_units(lengths: Any, rotated: Any, spread: Any, active: Any) -> tuple[Any, Any, Any, Any]:
+    """`diag(lengths) rotated diag(spread) = U diag(s) V` with V (r, r) orthogonal on the active directions: U, s, V and
+    which are."""
+    rows = rotated * spread[None, :]
     xp = namespace(rows)
-    unit = xp.max(lengths)
+    # The squares of a pair whose quotient is a number are numbers then, too.
+    unit = xp.sqrt(xp.min(lengths)) * xp.sqrt(xp.max(lengths))
     scaled = rows * (lengths / unit)[:, None]
     inside = xp.arange(rows.shape[1]) < xp.sum(active)
-    if xp is np and np.min(lengths) * _UNEVEN < unit and rows.dtype == np.float64:
+    if xp is np and np.min(lengths) * _UNEVEN < np.max(lengths) and rows.dtype == np.float64:
         left, s, turn = _jacobi(scaled, int(np.sum(active)))
+        if np.sum(active) == len(lengths):
+            left = _graded(rotated, spread, turn, lengths / unit, s)
     else:
         left, s, turn = xp.linalg.svd(scaled, full_matrices=False)
     # A direction of a zero column is sorted behind the others, where s is zero to rounding.
@@ -116,3 +121,14 @@ def _jacobi(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.n
         s[:rank] *= work[0] / work[1]
         turn[:rank, :rank] = v.T
     return left, s, turn
+
+
+def _graded(rotated: np.ndarray, spread: np.ndarray, turn: np.ndarray, lengths: np.ndarray, s: np.ndarray) -> Any:
+    """U, (n, n), whose entries are as small as the lengths of the rows tell, to rounding of that.
+
+    Both U and its inverse's transpose, which it equals, are products with the lengths: in each entry, that one is taken
+    which makes rounding smaller.
+    """
+    larger = lengths[:, None] / s[None, :]
+    above, below = (rotated * spread) @ turn.T, (rotated / spread) @ turn.T
+    return np.where(larger <= 1, larger * above, below / larger)
