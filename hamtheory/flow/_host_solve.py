@@ -12,7 +12,7 @@ from .._array import in_dtype, replaced
 from .._result import Result, throw_unless
 from .._threads import few_threads, threads_for
 from .._units import Units, in_units, scaled
-from .._validate import count, finite, nonnegative_number, positive, start, strength, times, tolerance
+from .._validate import count, finite, fits, nonnegative_number, positive, start, strength, times, tolerance
 from ..geometry import Hypentropy
 from ..limit._host import outcome
 from ..problem import LinearRegression
@@ -48,11 +48,12 @@ class Plan:
             return flow, integrate(flow, **self.options, **more)
 
 
-@few_threads
+@few_threads(least=0)
 @_quietly
 def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, atol, **options) -> FlowResult:
     """As the public one, which has its text."""
     problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    fits(geo, problem.d)
     theta0 = start(theta0, problem.d, problem.dtype)
     beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
     if decays:
@@ -97,7 +98,7 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, 
     return _thrown(result, throw, "solve_flow")
 
 
-@few_threads
+@few_threads(least=0)
 @_quietly
 def product_flow(problem, m0, w0, *, weight_decay, throw, rtol, atol, **options) -> ProductFlowResult:
     """As the public one, which has its text."""

@@ -8,7 +8,7 @@ from .._array import in_dtype, norm
 from .._result import Result, throw_unless
 from .._threads import few_threads
 from .._units import Units, in_units, of_geometry, scaled
-from .._validate import count, finite, positive, real_array, start, strength, tolerance
+from .._validate import count, finite, fits, positive, real_array, start, strength, tolerance
 from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
@@ -24,11 +24,12 @@ from ._solve import ROUNDING_REACH
 _quietly = np.errstate(all="ignore")  # what leaves the range of numbers is reported by `result`
 
 
-@few_threads
+@few_threads()
 @_quietly
 def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) -> LimitResult:
     """As the public one, which has its text."""
     problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    fits(geo, problem.d)
     theta0 = start(theta0, problem.d, problem.dtype)
     tol = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH)
     budget = count(max_steps, "max_steps")
@@ -48,7 +49,7 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
     return result
 
 
-@few_threads
+@few_threads()
 @_quietly
 def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> LimitPath:
     """As the public one, which has its text."""
@@ -89,11 +90,12 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
     return path
 
 
-@few_threads
+@few_threads()
 @_quietly
 def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -> RegularizationPath:
     """As the public one, which has its text."""
     problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    fits(geo, problem.d)
     grid = positive(real_array(weight_decays, "weight_decays", ndim=1), "weight_decays").astype(problem.dtype)
     if grid.size == 0:
         raise ValueError("weight_decays must hold at least one strength; got none")

@@ -1,11 +1,13 @@
 """Linear regression, the problem of every flow."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .._array import Array, Struct, is_jax, namespace, quiet, replaced
+from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
 from .._validate import finite, real_array
 from ._row_space import RowSpace
@@ -56,7 +58,8 @@ class LinearRegression(Struct):
                 raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
             theta_star = finite(owned(truth), "theta_star")
         self.theta_star = theta_star
-        self.row_space = RowSpace(self.X, self.y)
+        with contextlib.nullcontext() if is_jax(self.X, self.y) else threads_for(*self.X.shape):
+            self.row_space = RowSpace(self.X, self.y)
 
     @property
     def n(self) -> int:
