@@ -62,7 +62,7 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
     tol, budget = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), count(max_steps, "max_steps")
     units, inner, _, inner_start = in_units(problem, family.at_log(grid[0]), theta0)
     geos = [family.at_log(log) for log in grid]
-    moved = [of_geometry(units.X, units.theta, geo) for geo in geos]
+    moved: list[Any] = [of_geometry(units.X, units.theta, geo) for geo in geos]
     found = follow_many(inner, [geo for _, geo in moved], inner_start, tol, budget)
     limits = [limit_result(problem, own, limit, tol) for limit, (own, _) in zip(found, moved, strict=True)]
     path = LimitPath(
