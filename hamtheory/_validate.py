@@ -146,6 +146,15 @@ def per_coordinate(d: int, **values: Any) -> None:
             )
 
 
+def fits(geo: Any, d: int) -> None:
+    """An error unless each parameter of a geometry is a scalar or has one entry a column of X."""
+    for name, value in geo.arguments().items():
+        if np.ndim(value) and np.shape(value) not in ((1,), (d,)):
+            raise ValueError(
+                f"{name} must be a scalar or have shape ({d},), one entry a column of X; got shape {np.shape(value)}"
+            )
+
+
 def count(value: Any, name: str, least: int = 1) -> int:
     """`value` as a Python integer that is at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -157,7 +166,10 @@ def count(value: Any, name: str, least: int = 1) -> int:
 
 def tolerance(value: Any, name: str, dtype: Any, reach: float) -> float:
     """`value` as a positive number that `dtype` can deliver: at least `reach` units of rounding."""
-    value = float(value)
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {value!r}") from None
     if not value > 0:
         raise ValueError(f"{name} must be positive; got {value}")
     limits = np.finfo(np.dtype(dtype))
@@ -191,5 +203,8 @@ def strength(value: Any, name: str, dtype: Any) -> tuple[Array, bool]:
     """
     if type(value) is float and value == 0:  # the usual case
         return np.zeros((), dtype), False
-    possible = is_traced(value) or float(value) != 0
+    try:
+        possible = is_traced(value) or float(value) != 0
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {value!r}") from None
     return nonnegative_number(value, name).astype(dtype), possible

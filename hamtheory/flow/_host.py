@@ -38,8 +38,9 @@ class Trajectory:
 def logarithmic_times(flow: Flow) -> Array:
     """0, then times evenly spaced in log t: from a thousandth of the fastest time constant to a horizon by which any
     flow that converges has done so, 10¹⁴ of the time constants of the direction in which X is smallest."""
-    slowest = max(flow.slowest_rate(), 1e-280)  # a square that may underflow
-    times = np.geomspace(1e-3 / flow.fastest_rate(), 1e14 / slowest, LOGARITHMIC_TIMES - 1)
+    # The square of a rate may leave the range.
+    fastest, slowest = (min(max(rate, 1e-280), 1e280) for rate in (flow.fastest_rate(), flow.slowest_rate()))
+    times = np.geomspace(1e-3 / fastest, 1e14 / slowest, LOGARITHMIC_TIMES - 1)
     return np.concatenate([[0.0], times])
 
 

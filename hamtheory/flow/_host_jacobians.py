@@ -79,7 +79,10 @@ class DiagonalPlusLowRank:
         if np.iscomplexobj(weights) and np.any(weights.imag):
             core = core + 1j * ((B * weights.imag) @ B.T)
         core.flat[:: core.shape[0] + 1] += 1
-        return np.linalg.inv(core)
+        try:
+            return np.linalg.inv(core)
+        except np.linalg.LinAlgError:
+            return np.full_like(core, np.nan)
 
     def solver(self, forth: Array, shifts: Array, back: Array) -> Callable[[Array], Array]:
         B = self._factor

@@ -45,7 +45,8 @@ class RowSpace(Struct):
         eps, size = xp.finfo(X.dtype).eps, max(X.shape)
         with quiet():
             lengths = norm(X, axis=1)
-            lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+            is_equation = lengths > 0  # a row of zeros has no terms
+            lengths = xp.where(is_equation, lengths, xp.ones_like(lengths))
             rows, values = X / lengths[:, None], y / lengths
             rotated, spread, basis = xp.linalg.svd(rows, full_matrices=False)
             active = spread > xp.max(spread) * size * eps
@@ -53,7 +54,7 @@ class RowSpace(Struct):
             target = xp.where(active, rotated.T @ values / xp.where(active, spread, 1), 0)
             # In rows of length 1 an equation may be as large as θ, and its rounding is relative to that.
             missing = values - rotated @ (spread * target)
-            terms = xp.maximum(xp.abs(values), norm(target))
+            terms = xp.where(is_equation, xp.maximum(xp.abs(values), norm(target)), 0)
             self.is_consistent = xp.all(xp.abs(missing) <= 10 * size * eps * terms)
             left, s, turn, inside = _in_own_units(lengths, rotated, spread, active)
             target, basis = turn @ target, turn @ basis
@@ -86,11 +87,13 @@ def _in_own_units(lengths: Any, rotated: Any, spread: Any, active: Any) -> tuple
     which are."""
     rows = rotated * spread[None, :]
     xp = namespace(rows)
-    # The squares of a pair whose quotient is a number are numbers then, too.
-    unit = xp.sqrt(xp.min(lengths)) * xp.sqrt(xp.max(lengths))
+    is_uneven = xp is np and np.min(lengths) * _UNEVEN < np.max(lengths) and rows.dtype == np.float64
+    unit = xp.max(lengths)
+    if is_uneven:  # the squares of a pair whose quotient is a number are then numbers, too
+        unit = max(np.sqrt(np.min(lengths)) * np.sqrt(unit), unit / 1e150)
     scaled = rows * (lengths / unit)[:, None]
     inside = xp.arange(rows.shape[1]) < xp.sum(active)
-    if xp is np and np.min(lengths) * _UNEVEN < np.max(lengths) and rows.dtype == np.float64:
+    if is_uneven:
         left, s, turn = _jacobi(scaled, int(np.sum(active)))
         if np.sum(active) == len(lengths):
             left = _graded(rotated, spread, turn, lengths / unit, s)
