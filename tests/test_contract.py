@@ -151,7 +151,20 @@ def numbers(found):
     return {field.name: getattr(found, field.name) for field in dataclasses.fields(found) if field.name not in left_out}
 
 
-@pytest.mark.parametrize("name, label", [(name, case[0]) for name in CASES for case in CASES[name]])
+def slow(name, label):
+    """What the device compiles for long."""
+    deep = label.startswith(("network", "formula", "one a column")) and not label.endswith("zero")
+    return deep or name in ("ht.signs.flip_times", "ht.limit_path") or label.endswith("weight decay")
+
+
+ALL = [
+    pytest.param(name, case[0], marks=[pytest.mark.slow] if slow(name, case[0]) else [])
+    for name in CASES
+    for case in CASES[name]
+]
+
+
+@pytest.mark.parametrize("name, label", ALL)
 def test_engines_agree(name, label):
     function, given = next(case[1:] for case in CASES[name] if case[0] == label)
     host, device = (function(*on(engine, given)) for engine in ("host", "device"))

@@ -5,6 +5,7 @@ comes out; and what is called converged has a residual, computed again in 120 di
 float64 (float32) can tell.
 """
 
+import os
 import re
 import warnings
 
@@ -17,7 +18,7 @@ import hamtheory as ht
 from tests.exact import Data, mp, vector
 
 ARGUMENTS = (
-    "X|y|theta0|m0|w0|alpha|log_alpha|gamma|log_gamma|depth|scale|log_scale|a(?= must)|ts|dt|grid|family|tol|rtol|atol|"
+    "X|y|theta0|m0|w0|alpha|log_alpha|gamma|log_gamma|depth|scale|log_scale|a(?= must| = )|ts|dt|grid|family|tol|rtol|atol|"
     "weight_decay|max_steps|coordinates|solver|save"
 )
 NAMES = re.compile(rf"(?<!\w)({ARGUMENTS})(?!\w)")
@@ -25,7 +26,13 @@ ODD = st.sampled_from(
     [np.nan, np.inf, -np.inf, -1.0, 0.0, 1e-320, 1e308, 1e6, "a", None, 1j, True, [1.0], np.ones((2, 2))]
 )
 SELDOM = st.integers(0, 40).map(lambda i: i == 0)
-USUAL = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
+# The same examples every time; others, and with --hypothesis-seed any, if SEARCH is set.
+USUAL = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "database": None,
+    "derandomize": "SEARCH" not in os.environ,
+}
 
 
 @st.composite
@@ -233,7 +240,7 @@ def test_doors(call):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
-@settings(max_examples=10_000, derandomize=False, **USUAL)
+@settings(max_examples=10_000, **USUAL)
 @given(calls())
 def test_doors_ten_thousand_times(call):
     go(call)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from .._array import in_dtype, replaced
+from .._array import in_dtype, quiet, replaced
 from .._result import Result, throw_unless
 from .._threads import few_threads, threads_for
 from .._units import Units, in_units, scaled
@@ -23,7 +23,7 @@ from ._host_primal import MirrorFlow, PrimalFlow
 from ._result import FlowResult, ProductFlowResult
 
 _REACH = 16
-_quietly = np.errstate(all="ignore")  # what leaves the range of numbers is reported by `result`
+_quietly = quiet()  # what leaves the range of numbers is reported by `result`
 _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 
 
@@ -191,7 +191,7 @@ def _result(problem, units: Units, plan: Plan, found: Trajectory, certificate) -
     residual = metrics.relative_residual(problem, theta)
     result = _outcome(plan, found.ended, violation)
     if certificate is not None:
-        result = outcome(problem, result, residual, plan.options["tol"])
+        result = outcome(problem, result, theta, residual, plan.options["tol"])
     stats = {name: found.counts[name] for name in ("steps", "accepted", "rejected")}
     return FlowResult(
         ts=found.ts * plan.unit,

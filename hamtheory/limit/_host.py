@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import in_dtype, norm
+from .._array import in_dtype, norm, quiet
 from .._result import Result, throw_unless
 from .._threads import few_threads
 from .._units import Units, in_units, of_geometry, scaled
@@ -21,7 +21,7 @@ from ._penalty import known_penalty
 from ._result import LimitPath, LimitResult, RegularizationPath
 from ._solve import ROUNDING_REACH
 
-_quietly = np.errstate(all="ignore")  # what leaves the range of numbers is reported by `result`
+_quietly = quiet()  # what leaves the range of numbers is reported by `result`
 
 
 @few_threads()
@@ -168,7 +168,7 @@ def limit_result(problem: LinearRegression, units: Units, limit: Any, tol: float
         dual=scaled(dual_of(problem, limit.coordinates), units.mirror),
         residual=residual,
         duality_gap=scaled(certificate.duality_gap, units.value),
-        result=outcome(problem, Result[limit.ended], residual, tol),
+        result=outcome(problem, Result[limit.ended], theta, residual, tol),
         stats={
             "steps": limit.steps,
             "evaluations": limit.evaluations,
@@ -187,7 +187,7 @@ def dual_of(problem: LinearRegression, coordinates: np.ndarray) -> np.ndarray:
     return space.dual(all_of_them).astype(problem.dtype)
 
 
-def outcome(problem: LinearRegression, result: Result, residual: Any, tol: float) -> Result:
+def outcome(problem: LinearRegression, result: Result, theta: np.ndarray, residual: Any, tol: float) -> Result:
     """How it ended in the units of the problem.
 
     What converged although no interpolator exists has its own name. And a θ that leaves the range of numbers in these
@@ -197,5 +197,8 @@ def outcome(problem: LinearRegression, result: Result, residual: Any, tol: float
         return result
     if not problem.is_consistent:
         return Result.infeasible
-    distance = 2 * problem.distance / (norm(problem.y) or 1)
-    return result if residual <= 1.01 * tol + distance else Result.stalled
+    if residual <= 1.01 * tol:
+        return result
+    with quiet():
+        terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)
+    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * terms else Result.stalled

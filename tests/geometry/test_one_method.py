@@ -96,6 +96,7 @@ def test_weight_decay_is_integrated_and_its_limit_refused(geo):
     assert np.abs(rest).max() < 1e-6
 
 
+@pytest.mark.slow
 @EVERY
 def test_it_is_differentiable_and_vectorised(geo):
     kind, values = type(geo), geo.arguments()

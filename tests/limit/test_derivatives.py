@@ -32,7 +32,7 @@ def difference(function, at, along, h=1e-5):
     return (function(at + h * along) - function(at - h * along)) / (2 * h)
 
 
-SLOW = ("network", "formula")
+SLOW = ("mw", "network", "formula")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_in_everything_given(name):
         np.testing.assert_allclose(forward, jnp.sum(g * along), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_second_derivatives_and_vmap_of_both():
     f = lambda a, y: value(FAMILIES["ham"], a, X, y, START)  # noqa: E731
     slope = jax.grad(f)
@@ -150,6 +151,7 @@ def test_under_weight_decay(name):
     )
 
 
+@pytest.mark.slow
 def test_of_paths():
     logs = jnp.array([0.5, 3.0, 8.0])
     thetas = lambda logs: ht.limit_path(ht.LinearRegression(X, Y), ht.HAM, logs, START, tol=1e-13).thetas @ WEIGHTS  # noqa: E731
