@@ -18,8 +18,8 @@ import hamtheory as ht
 from tests.exact import Data, mp, vector
 
 ARGUMENTS = (
-    "X|y|theta0|m0|w0|alpha|log_alpha|gamma|log_gamma|depth|scale|log_scale|a(?= must| = )|ts|dt|grid|family|tol|rtol|atol|"
-    "weight_decay|max_steps|coordinates|solver|save"
+    "X|y|theta0|m0|w0|alpha|log_alpha|gamma|log_gamma|depth|scale|log_scale|a(?= must| = )|ts|dt|grid|family|"
+    "tol|rtol|atol|weight_decay|max_steps|coordinates|solver|save"
 )
 NAMES = re.compile(rf"(?<!\w)({ARGUMENTS})(?!\w)")
 ODD = st.sampled_from(

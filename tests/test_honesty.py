@@ -141,9 +141,13 @@ def test_limits(geometry):
     solve_and_check([name for name in BANK if "e" not in name.split()[-1] or "1e-20" in name], [geometry], ["some"])
 
 
+# Those with closed forms; where the exact gap of the others comes from quadrature it is not settled for every problem.
+CLOSED = [name for name in GEOMETRIES if name == "gd" or name.startswith(("ham", "mw"))]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("geometry", CLOSED)
 def test_limits_of_all(geometry):
     solve_and_check(BANK, [geometry], ["zero", "some", "tiny", "large"])
 
@@ -229,7 +233,7 @@ def test_flows(geometry):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("geometry", FLOWS)
+@pytest.mark.parametrize("geometry", [name for name in FLOWS if name in CLOSED])
 def test_flows_of_all(geometry):
     flow_and_check(BANK, geometry, FLOWS[geometry])
 
