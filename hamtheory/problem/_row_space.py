@@ -53,7 +53,7 @@ class RowSpace(Struct):
             rotated, basis = xp.where(active[None, :], rotated, 0), xp.where(active[:, None], basis, 0)
             target = xp.where(active, rotated.T @ values / xp.where(active, spread, 1), 0)
             # In rows of length 1 an equation may be as large as θ, and its rounding is relative to that.
-            missing = values - rotated @ (spread * target)
+            missing = xp.where(is_equation, values - rotated @ (spread * target), values)
             terms = xp.where(is_equation, xp.maximum(xp.abs(values), norm(target)), 0)
             self.is_consistent = xp.all(xp.abs(missing) <= 10 * size * eps * terms)
             left, s, turn, inside = _in_own_units(lengths, rotated, spread, active)

@@ -132,3 +132,10 @@ def test_rows_of_zeros_do_not_matter():
     padded = ht.LinearRegression(np.pad(bare.X, ((0, 10), (0, 0))), np.pad(bare.y, (0, 10)))
     first, second = (ht.solve_limit(problem, ht.HAM(alpha=100.0)).theta for problem in (padded, bare))
     np.testing.assert_allclose(first, second, rtol=0, atol=1e-8)
+    for seed in range(20):  # rounding in the null space is no contradiction, on either engine
+        bare = ht.sparse_regression(10, 30, 2, seed=seed)
+        X, y = np.pad(bare.X, ((0, 20), (0, 0))), np.pad(bare.y, (0, 20))
+        assert (
+            ht.LinearRegression(X, y).is_consistent
+            and ht.LinearRegression(jnp.asarray(X), jnp.asarray(y)).is_consistent
+        )
