@@ -13,7 +13,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 import wrapt
@@ -21,6 +21,7 @@ import wrapt
 Array = Any  # of NumPy or of JAX: what has a shape and a dtype
 ArrayLike = Any  # the same, or a number
 
+_PLAIN = {np.ndarray, np.float64, np.float32, float, int, bool}  # what surely is not of JAX
 _structs: list[type] = []
 _jax_arrays: tuple[type, ...] = ()
 
@@ -76,11 +77,13 @@ class Struct:
         fresh = bool(inspect.get_annotations(cls))
         cls._has_own_init = own or (not fresh and getattr(cls, "_has_own_init", False))
         dataclasses.dataclass(init=not cls._has_own_init, eq=False, repr="__repr__" not in cls.__dict__)(cls)
+        cls._arrays = tuple(f.name for f in dataclasses.fields(cls) if not f.metadata.get("static"))  # type: ignore[arg-type]
         _structs.append(cls)
         if _jax_arrays:
             _register(cls)
 
     _has_own_init = False
+    _arrays: ClassVar[tuple[str, ...]] = ()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
@@ -93,14 +96,10 @@ class Struct:
         raise dataclasses.FrozenInstanceError(f"{type(self).__name__} is immutable: {name!r} cannot be deleted")
 
 
-def _array_fields(struct: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(struct) if not field.metadata.get("static")]
-
-
 def leaves(value: Any) -> Iterator[Any]:
     """The numbers and arrays in a `Struct`, a tuple, a list or a dictionary, however deep."""
     if isinstance(value, Struct):
-        for name in _array_fields(value):
+        for name in value._arrays:
             yield from leaves(getattr(value, name))
     elif isinstance(value, (list, tuple)):
         for entry in value:
@@ -114,7 +113,22 @@ def leaves(value: Any) -> Iterator[Any]:
 
 def is_jax(*values: Any) -> bool:
     """Whether any of the values holds an array of JAX's, concrete or traced: then the work is for the device engine."""
-    return bool(_jax_arrays) and any(isinstance(leaf, _jax_arrays) for value in values for leaf in leaves(value))
+    return bool(_jax_arrays) and any(map(_holds_jax, values))
+
+
+def _holds_jax(value: Any) -> bool:
+    if value is None or type(value) in _PLAIN:
+        return False
+    if isinstance(value, Struct):  # it never changes: it has to be looked at but once
+        kept = vars(value).get("_is_jax")
+        if kept is None:
+            kept = vars(value)["_is_jax"] = any([_holds_jax(getattr(value, name)) for name in value._arrays])
+        return kept
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_jax, value))
+    if isinstance(value, dict):
+        return any(map(_holds_jax, value.values()))
+    return isinstance(value, _jax_arrays)
 
 
 def namespace(*arrays: Any) -> ModuleType:
@@ -134,7 +148,7 @@ def namespace(*arrays: Any) -> ModuleType:
     """
     if _jax_arrays:
         for array in arrays:
-            if isinstance(array, _jax_arrays):
+            if type(array) not in _PLAIN and isinstance(array, _jax_arrays):
                 import jax.numpy
 
                 return jax.numpy
@@ -164,6 +178,14 @@ class quiet(contextlib.ContextDecorator):
         if self._outer is not None:
             _local.is_quiet = False
             self._outer.__exit__(*error)
+
+
+def kept(struct: Struct, name: str, compute: Callable[[], Any]) -> Any:
+    """What is computed but once of a `Struct` of NumPy's arrays."""
+    found = struct.__dict__.get(name)
+    if found is None:
+        found = struct.__dict__[name] = compute()
+    return found
 
 
 def choose(condition: Array, then: Callable[[], Array], otherwise: Callable[[], Array]) -> Array:
@@ -203,7 +225,7 @@ def replaced(struct: Any, **fields: Any) -> Any:
 def mapped(function: Callable[[Any], Any], struct: Any) -> Any:
     """A `Struct` with the function applied to each of its numbers and arrays."""
     if isinstance(struct, Struct):
-        return replaced(struct, **{name: mapped(function, getattr(struct, name)) for name in _array_fields(struct)})
+        return replaced(struct, **{name: mapped(function, getattr(struct, name)) for name in struct._arrays})
     if isinstance(struct, (list, tuple)):
         return type(struct)(mapped(function, entry) for entry in struct)
     if isinstance(struct, dict):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._array import Array, Struct, quiet, replaced
+from ._array import Array, Struct, kept, quiet, replaced
 from .geometry import AbstractGeometry
 from .problem import LinearRegression
 
@@ -53,9 +53,12 @@ class Units(Struct):
         return _product(self.X, self.theta, self.X, self.theta)
 
 
+_ONE = Units(1.0, 1.0, 1.0, 1.0)
+
+
 def _product(*factors: float) -> float:
     """The product, infinite or the smallest normal number where it leaves the range: what it multiplies is no zero."""
-    if all(factor == 1 for factor in factors):
+    if factors.count(1.0) == len(factors):
         return 1.0
     with quiet():
         exponent = float(np.sum(np.log2(factors)))
@@ -80,11 +83,15 @@ def in_units(
 ) -> tuple[Units, LinearRegression, AbstractGeometry, np.ndarray]:
     """The units, with the problem, the geometry and the start in them; all as they are if they are comfortable."""
     space = problem.row_space
-    nearest = theta0 + (space.target - space.project(theta0)) @ space.basis
-    size = _power_of_two(max(np.abs(nearest).max(), np.abs(theta0).max()), problem.dtype)
-    length = _power_of_two(float(np.max(space.singular_values)), problem.dtype)
+    if theta0.any():
+        nearest = theta0 + (space.target - space.project(theta0)) @ space.basis
+        largest = max(np.abs(nearest).max(), np.abs(theta0).max())
+    else:
+        largest = kept(space, "_largest", lambda: np.abs(space.nearest).max())
+    size = _power_of_two(largest, problem.dtype)
+    length = _power_of_two(kept(space, "_length", lambda: np.max(space.singular_values)), problem.dtype)
     if size == length == 1:
-        return Units(1.0, 1.0, 1.0, 1.0), problem, geo, theta0
+        return _ONE, problem, geo, theta0
     with quiet():
         moved = replaced(
             problem,
@@ -112,7 +119,7 @@ def of_geometry(length: float, size: float, geo: AbstractGeometry) -> tuple[Unit
 
 
 def _power_of_two(size: Any, dtype: Any) -> float:
-    most = _COMFORTABLE[np.dtype(dtype)]
-    if not np.isfinite(size) or size == 0 or 1 / most <= float(size) <= most:
+    most = _COMFORTABLE[dtype]
+    if 1 / most <= size <= most or not np.isfinite(size) or size == 0:
         return 1.0
     return float(np.exp2(np.round(np.log2(float(size)))))

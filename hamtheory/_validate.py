@@ -170,8 +170,8 @@ def tolerance(value: Any, name: str, dtype: Any, reach: float) -> float:
         value = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number; got {value!r}") from None
-    if not value > 0:
-        raise ValueError(f"{name} must be positive; got {value}")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be positive and finite; got {value}")
     limits = np.finfo(np.dtype(dtype))
     floor = reach * float(limits.eps)
     if value < floor:

@@ -1,15 +1,17 @@
 """What is measured of a parameter vector: residuals, certificates, norms. Defined here and nowhere else."""
 
+import math
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ._array import Array, Struct, is_jax, namespace, norm, quiet
+from ._array import Array, Struct, is_jax, kept, namespace, norm, quiet
 from ._types import Number, Parameter, Vector, Vectors
 from .geometry import AbstractGeometry, bregman_divergence
 from .problem import LinearRegression
 
+_TINY = float(np.finfo(np.float64).tiny)
 _quietly = quiet()  # of θ that are not finite, the metrics are not either
 
 
@@ -55,8 +57,10 @@ def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector)
 
 
 def _scale(problem: LinearRegression) -> Float[Array, ""]:
+    if type(problem.y) is np.ndarray:
+        return kept(problem, "_size_of_y", lambda: norm(problem.y) or problem.dtype.type(1))
     size = norm(problem.y)
-    return namespace(size).where(size > 0, size, 1)[()]
+    return namespace(size).where(size > 0, size, 1)
 
 
 def _as_arrays(problem: LinearRegression, geo: AbstractGeometry, *vectors: Any) -> tuple[Array, ...]:
@@ -92,9 +96,9 @@ def _divergence_of_neighbours(geo: AbstractGeometry, theta: np.ndarray, other: n
     step = theta - other
     if not (np.abs(step) <= 1e-4 * np.abs(other)).all():
         return None
-    metric = np.maximum(geo.inverse_metric(other + step / 3), np.finfo(theta.dtype).tiny)  # 0 where θ is too
+    metric = np.maximum(geo.inverse_metric(other + step / 3), _TINY)  # 0 where θ is too
     value = np.dot(step / metric, step) / 2
-    return value if np.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 @_quietly
@@ -129,21 +133,35 @@ def certify(
     """
     theta, theta0, coordinates = _as_arrays(problem, geo, theta, theta0, coordinates)
     xp, space = namespace(theta), problem.row_space
-    with quiet():
-        removable = space.project(theta) - space.target
-        start = geo.mirror_map(theta0) if xp is not np or theta0.any() else theta0
-        mirrored = geo.inverse_mirror_map(start + coordinates @ space.basis)
-        gap = _divergence_of_neighbours(geo, theta, mirrored) if xp is np else None
-        gap = bregman_divergence(geo, theta, mirrored) if gap is None else gap
-        gap = gap + coordinates @ removable
-        rounding = xp.finfo(theta.dtype).eps * (theta0 @ start)
-        scale = bregman_divergence(geo, theta, theta0) + rounding
-        residual = norm(space.singular_values * removable)
-        if xp is np:  # Q has the rounding of the largest entries of X, where a column may have none of them
-            residual = np.maximum(residual, norm(space.left.T @ problem.residual(theta)))
-        residual = residual / _scale(problem)
-        relative = xp.where(gap == 0, 0, xp.abs(gap) / xp.where(scale > 0, scale, 1))
-        return Certificate(residual, gap, relative[()])
+    if xp is np:
+        return _certify(problem, geo, theta, theta0, coordinates)[0]
+    start, removable = geo.mirror_map(theta0), space.project(theta) - space.target
+    mirrored = geo.inverse_mirror_map(start + coordinates @ space.basis)
+    gap = bregman_divergence(geo, theta, mirrored) + coordinates @ removable
+    scale = bregman_divergence(geo, theta, theta0) + xp.finfo(theta.dtype).eps * (theta0 @ start)
+    residual = norm(space.singular_values * removable) / _scale(problem)
+    relative = xp.where(gap == 0, 0, xp.abs(gap) / xp.where(scale > 0, scale, 1))
+    return Certificate(residual, gap, relative)
+
+
+def _certify(
+    problem: LinearRegression, geo: AbstractGeometry, theta: np.ndarray, theta0: np.ndarray, coordinates: np.ndarray
+) -> tuple[Certificate, np.floating]:
+    """`certify` by NumPy, of vectors in float64; and the `relative_residual`, which it needs."""
+    space, size, rounding = problem.row_space, _scale(problem), 0.0
+    removable, along = np.dot(space.basis, theta) - space.target, np.dot(coordinates, space.basis)
+    if theta0.any():
+        start = geo.mirror_map(theta0)
+        along, rounding = start + along, np.finfo(theta.dtype).eps * np.dot(theta0, start)
+    mirrored = geo.inverse_mirror_map(along)
+    gap = _divergence_of_neighbours(geo, theta, mirrored)
+    gap = (bregman_divergence(geo, theta, mirrored) if gap is None else gap) + np.dot(coordinates, removable)
+    scale = bregman_divergence(geo, theta, theta0) + rounding
+    # Q has the rounding of the largest entries of X, where a column may have none of them.
+    misfit = problem.residual(theta)
+    residual = np.maximum(norm(space.singular_values * removable), norm(np.dot(misfit, space.left))) / size
+    relative = np.float64(0.0) if gap == 0 else np.abs(gap) / (scale if scale > 0 else 1.0)
+    return Certificate(residual, gap, relative), norm(misfit) / size
 
 
 @_quietly

@@ -54,11 +54,8 @@ def _elementwise(method: Callable) -> Callable:
 
 def floating(x: Any, geo: "AbstractGeometry") -> Array:
     """`x` as a floating array: integers become the default float, floating dtypes stay what they are."""
-    on_device = vars(geo).get("_is_jax")
-    if on_device is None:
-        on_device = vars(geo)["_is_jax"] = is_jax(geo)
     xp = namespace(x)
-    if xp is np and on_device:
+    if xp is np and is_jax(geo):
         import jax.numpy as xp
     x = xp.asarray(x)
     if x.dtype.kind != "f" and not (xp is not np and xp.issubdtype(x.dtype, xp.floating)):

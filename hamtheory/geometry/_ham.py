@@ -15,7 +15,7 @@ from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split
 from ._penalty import Penalty
 from ._quadrature import padded, taylor_remainder
 
-_POTENTIAL = [(k + 1) / math.factorial(k + 2) for k in range(9)][::-1]
+_NODES, _WEIGHTS = (lambda x, w: ((1 + x) / 2, w * (1 - x) / 4))(*np.polynomial.legendre.leggauss(6))
 
 
 class HAM(AbstractExponentialGeometry):
@@ -77,19 +77,19 @@ class HAM(AbstractExponentialGeometry):
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
         if xp is np and np.ndim(alpha) == 0:
-            # With L = ln(1 + α|θ|) it is [(1 + α|θ|)L − α|θ|]/α², and L² Σ (k + 1)/(k + 2)! Lᵏ/α² where that cancels.
-            z, unit = np.asarray(alpha * x), np.exp(-excess)
-            log = np.log1p(z) if excess == 0 else np.logaddexp(0, np.log(z) + excess)
-            values = np.asarray((((unit + z) * log - z) / alpha) / alpha)
-            near = np.asarray(log < 0.05)
+            # With z = α|θ| it is [(1 + z) ln(1 + z) − z]/α², and z²/α² ∫ (1 − u)/(1 + zu) du where that cancels.
+            z = np.asarray(alpha * x)
+            if excess == 0:
+                unit, log = 1.0, np.asarray(np.log1p(z))
+            else:
+                unit, log = np.exp(-excess), np.asarray(np.logaddexp(0, np.log(z) + excess))
+            values = np.asarray(((z + unit) * log - z) / alpha / alpha)
+            near = log < 0.05
             if near.any():
-                some = np.asarray(log)[near]
-                series = np.full_like(some, _POTENTIAL[0])
-                for coefficient in _POTENTIAL[1:]:
-                    series *= some
-                    series += coefficient
+                some = z[near] if excess == 0 else np.expm1(log[near])
+                integral = np.dot(1 / (1 + some[..., None] * _NODES), _WEIGHTS)
                 some = some / alpha
-                values[near] = series * some * some * unit
+                values[near] = some * some * integral * unit
             return values[()]
         near = (alpha * x < 1) & ((excess == 0) | (x == 0))
         x = xp.broadcast_to(x, near.shape)

@@ -1,6 +1,7 @@
 """A positive parameter given as itself or by its logarithm."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from .._array import Array, namespace, quiet, replaced
 from .._types import Parameter
 from .._validate import finite, is_traced, positive, real_array
 
+_PLAIN = 1e-10  # from here to its inverse a parameter needs no clipping, in any dtype
 LARGEST_LOG = 1e5  # the rounding of a logarithm is an error of this many units of rounding in what it is the log of
 
 
@@ -17,6 +19,8 @@ def positive_or_log(value: Parameter | None, log: Parameter | None, name: str, h
     if (value is None) == (log is None):
         raise ValueError(f"give exactly one of {name} and log_{name}; got {name}={value}, log_{name}={log}")
     if log is None:
+        if type(value) is float and 0 < value < math.inf:  # the usual case
+            return np.float64(value), False
         return positive(value, name, hint)[()], False
     log = finite(real_array(log, f"log_{name}"), f"log_{name}")[()]
     if not is_traced(log) and np.any(np.abs(np.asarray(log)) > LARGEST_LOG):
@@ -55,10 +59,13 @@ def largest_unscaled_log(dtype: Any) -> float:
 
 def split(geo: Any, dtype: Any) -> tuple[Array, Array, Array]:
     """The parameter clipped into the dtype's range, the logarithm of what is missing above, and its own logarithm."""
-    kept = geo.__dict__.setdefault("_parts", {})  # on the host one solve asks a thousand times
+    parts = geo.__dict__.setdefault("_parts", {})  # on the host one solve asks a thousand times
     key = np.dtype(dtype)
-    if key in kept:
-        return kept[key]
+    if key in parts:
+        return parts[key]
+    if type(geo.parameter) is key.type and not geo.logarithmic and _PLAIN <= geo.parameter <= 1 / _PLAIN:
+        found = parts[key] = geo.parameter, key.type(0), key.type(math.log(geo.parameter))
+        return found
     xp = namespace(geo.parameter)
     parameter, cap = geo.parameter.astype(dtype), largest_unscaled_log(dtype)
     with quiet():
@@ -68,5 +75,5 @@ def split(geo: Any, dtype: Any) -> tuple[Array, Array, Array]:
         value = clipped if geo.logarithmic else xp.clip(parameter, *np.exp([least, cap]).astype(key))
         found = value, xp.maximum(log - cap, 0), log
     if xp is np:
-        kept[key] = found
+        parts[key] = found
     return found

@@ -43,9 +43,9 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
     else:
         limit = limit_from(inner, inner_geo, inner_start, tol, budget)
         result = limit_result(problem, units, limit, tol)
-    if throw:
+    if throw and result.result != Result.converged:
         detail = f"relative residual {float(result.residual):.2e}, distance of y {float(problem.distance):.2e}"
-        throw_unless(result.result, (Result.converged,), None, "solve_limit", detail)
+        throw_unless(result.result, (), None, "solve_limit", detail)
     return result
 
 
@@ -151,9 +151,10 @@ def limit_from(
     problem: LinearRegression, geo: AbstractGeometry, theta0: np.ndarray, tol: float, max_steps: int
 ) -> HostLimit:
     """The limit without weight decay, of checked arguments."""
-    size = float(np.max(np.abs(problem.row_space.target @ problem.row_space.basis)))
-    if size > 0 and not theta0.any() and is_hidden(geo, size, tol):
-        return network(problem, geo, tol, max_steps)
+    if geo.power_barrier() is not None and not theta0.any():
+        size = float(np.max(np.abs(problem.row_space.nearest)))
+        if size > 0 and is_hidden(geo, size, tol):
+            return network(problem, geo, tol, max_steps)
     is_path = geo.log_sparsity is not None and np.ndim(geo.log_sparsity) == 0
     solve: Any = follow if is_path else newton
     return solve(problem, geo, theta0, tol, max_steps)
@@ -162,7 +163,9 @@ def limit_from(
 def limit_result(problem: LinearRegression, units: Units, limit: Any, tol: float) -> LimitResult:
     """A limit found in some units, in those of the problem."""
     theta = scaled(limit.theta, units.theta).astype(problem.dtype)
-    certificate, residual = limit.certificate, relative_residual(problem, theta)
+    certificate, residual = limit.certificate, limit.misfit
+    if residual is None or not units.X == units.theta == 1:
+        residual = relative_residual(problem, theta)
     return LimitResult(
         theta=theta,
         dual=scaled(dual_of(problem, limit.coordinates), units.mirror),
@@ -197,7 +200,7 @@ def outcome(problem: LinearRegression, result: Result, theta: np.ndarray, residu
         return result
     if not problem.is_consistent:
         return Result.infeasible
-    if residual <= 1.01 * tol:
+    if residual <= 1.01 * tol and residual < np.inf:
         return result
     with quiet():
         terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._array import quiet
 from ..geometry import AbstractGeometry, divergence_terms
-from ..metrics import Certificate, certify
+from ..metrics import Certificate, _certify
 from ..problem import LinearRegression
 
 Vector = np.ndarray
@@ -24,7 +24,7 @@ _BLOCK = 1 << 18  # numbers in a block of scaled columns: what fits into the cac
 @dataclass(frozen=True)
 class HostLimit:
     """A limit: θ, (d,); the coordinates λ of its dual point, (r,), as those of the row
-    space; its certificate, the effort, how it ended."""
+    space; its certificate, the effort, how it ended; the relative residual, if it is known."""
 
     theta: Vector
     coordinates: Vector
@@ -32,6 +32,7 @@ class HostLimit:
     steps: int
     evaluations: int
     ended: Ended
+    misfit: np.floating | None = None
 
 
 class Gram:
@@ -169,9 +170,11 @@ class _Newton:
         dtype = self.problem.dtype
         theta, coordinates = self.theta.astype(dtype, copy=False), np.zeros_like(self.problem.row_space.target)
         coordinates[: self.rank] = self.coordinates
-        certificate = certify(self.problem, self.geo, theta, self.theta0, coordinates)
+        certificate, misfit = _certify(
+            self.problem, self.geo, doubled(theta), doubled(self.theta0), doubled(coordinates)
+        )
         ended: Ended = "converged" if certificate.violation <= self.tol else "max_steps"
-        return HostLimit(theta, coordinates, certificate, self.steps, self.evaluations, ended)
+        return HostLimit(theta, coordinates, certificate, self.steps, self.evaluations, ended, misfit)
 
     def run(self, max_steps: int) -> HostLimit:
         if self.rank == 0:

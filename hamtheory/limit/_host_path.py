@@ -26,16 +26,17 @@ follows rounding errors: some paths took hundreds of steps).
 Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
 """
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from .._array import quiet
+from .._array import kept, quiet
 from ..geometry import AbstractExponentialGeometry
-from ..metrics import certify
+from ..metrics import _certify
 from ..problem import LinearRegression
 from ._host_newton import Ended, Gram, HostLimit, Vector, doubled, squared_columns
 
@@ -46,6 +47,7 @@ _TARGET = 0.8  # the error that the step control aims at; it is of second order 
 _SHRINKS = 0.9  # a predictor whose error shrinks by less when it is made shorter is not to blame: correct it
 _LONGER = 16.0  # by which factor steps may grow
 _RISE = 4.0  # how much ln|θ| of an entry may grow in a step
+_FULL = 0.999  # a part of a Newton step from which on it is the whole
 _SHORTEST = 1e-14  # part of a Newton step
 _EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
 _MOST_ARRIVALS = 60  # Newton steps at the target
@@ -59,6 +61,21 @@ _EPS = float(np.finfo(np.float64).eps)
 _ON_THE_WAY = math.sqrt(_EPS)  # the floor of the weights before the target
 _largest = np.maximum.reduce  # what `max` does, for a third of the time
 _LARGEST_LOG = 0.8 * math.log(np.finfo(np.float64).max)
+
+
+def columns_of(basis: np.ndarray) -> tuple[Vector | None, Vector, bool]:
+    """Which columns of Q are not zero, if any is; the logarithms of their squared norms; whether all are seen while
+    the weights are equal."""
+    squares = squared_columns(basis)
+    seen = None if squares.all() else squares.nonzero()[0]
+    logs = np.log(squares if seen is None else squares[seen])
+    even = bool(logs.min(initial=0.0) - logs.max(initial=-math.inf) > math.log(_ON_THE_WAY))
+    return seen, logs, even
+
+
+@functools.lru_cache(64)
+def _log_weight_at_rest(profile: Callable) -> float:
+    return float(profile(np.zeros(1))[1][0])
 
 
 class Path:
@@ -78,23 +95,20 @@ class Path:
         space, self.problem, self.theta0 = problem.row_space, problem, theta0
         rank = int(space.rank)
         basis, target, start = doubled(space.basis)[:rank], doubled(space.target)[:rank], doubled(theta0)
-        kept = vars(space)  # of one problem, many limits are asked
-        columns = kept["_columns"] if "_columns" in kept else kept.setdefault("_columns", squared_columns(basis))
-        # What X does not see stays where it is.
-        self.seen = None if columns.all() else columns.nonzero()[0]
+        self.seen, self.columns, self.even = kept(space, "_columns", lambda: columns_of(basis))  # for many limits
         if self.seen is not None:
-            basis, start, columns = np.ascontiguousarray(basis[:, self.seen]), start[self.seen], columns[self.seen]
-        self.basis, self.gram, self.columns = basis, Gram(basis), np.log(columns)
+            basis, start = np.ascontiguousarray(basis[:, self.seen]), start[self.seen]
+        self.basis, self.gram = basis, Gram(basis)
         self.moved = bool(start.any())
-        projected = basis @ start if self.moved else np.zeros(rank)
-        nearest = (target - projected) @ basis
-        size = 0.0
         if self.moved:
-            nearest += start
-            size = float(np.abs(start).max())
-        size = max(float(np.abs(nearest).max(initial=0.0)), size)
-        size = size if 0 < size < math.inf else 1.0
+            projected = basis @ start
+            nearest = (target - projected) @ basis + start
+            size = float(max(np.abs(nearest).max(initial=0.0), np.abs(start).max()))
+        else:
+            projected, size = np.zeros(rank), float(kept(space, "_largest", lambda: np.abs(space.nearest).max()))
+        self.farthest, size = size, size if 0 < size < math.inf else 1.0
         self.exponent2 = math.frexp(size)[1]
+        self.farthest = math.ldexp(self.farthest, -self.exponent2)
         self.start, self.target = np.ldexp(start, -self.exponent2), np.ldexp(target, -self.exponent2)
         self.log_unit, self.log_natural = self.exponent2 * math.log(2), math.log(math.ldexp(size, -self.exponent2))
         self.scale = math.sqrt(float(self.target @ self.target))
@@ -112,11 +126,12 @@ class Path:
         self.given = geo
         sparsity = float(geo.log_sparsity) + self.log_unit
         self.by = max(-_EUCLIDEAN - self.log_natural - sparsity, 0.0)
-        self.geo = geo.shifted(self.log_unit + self.by)
         self.sparsity = sparsity + self.by
         self.log_size = self.log_natural + self.sparsity
-        self.profile = self.geo.profile
-        self.at_end: Any = self.geo.exponent(self.start) if self.moved else 0.0
+        self.profile = geo.profile
+        if self.moved:
+            self.geo = geo.shifted(self.log_unit + self.by)
+            self.at_end: Any = self.geo.exponent(self.start)
 
     def _pause(self) -> None:
         self.fresh, self.trial, self.slope, self.arrived, self.stalled = False, 0.0, 0.0, 0, False
@@ -165,14 +180,15 @@ class Path:
         self.squared = self.log_weight + self.columns
         top = float(_largest(self.squared))
         self.low = top + math.log(floor)
-        if not self.moved and not self.eta.any():  # all weights are equal, and QQᵀ = 1
-            self.factor, top = np.eye(self.eta.size), float(self.log_weight[0])
+        self.lowest = float(self.squared.min())
+        if self.lowest >= self.low:
+            root = self.log_weight - top
         else:
             root = np.maximum(self.squared, self.low)
             root -= self.columns
             root -= top
-            root *= 0.5
-            self.factor = self.gram.factorise(self.gram.matrix(np.exp(root, out=root)))
+        root *= 0.5
+        self.factor = self.gram.factorise(self.gram.matrix(np.exp(root, out=root)))
         # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
         self.largest = math.exp(min(-top, _LARGEST_LOG))
 
@@ -208,6 +224,20 @@ class Path:
         else:
             self.correct(tol)
 
+    def begin(self, tol: float) -> None:
+        """The first step from θ₀ = 0, as `advance` makes it: with one weight for all, H is a multiple of 1, Newton's
+        step leads to the nearest interpolator, and the path has no slope."""
+        weight = math.exp(_log_weight_at_rest(self.profile) - (self.sparsity + self.shift))
+        self.newton, self.residual, change = self.target / weight, -self.target, self.farthest / weight
+        self.norm, self.error = math.sqrt(np.dot(self.target, self.target)), math.log1p(change)
+        self.steps, self.evaluations = self.steps + 1, self.evaluations + 1
+        if self.shift < 0:
+            zero = np.zeros_like(self.eta)
+            self.back = (self.shift, self.eta, self.newton, zero)
+            self._move(self.newton, zero, self.step)
+        else:
+            self._go(self.error / change if self.error < _FULL * change else 1.0, tol)
+
     def descended(self) -> bool:
         """Whether the last Newton step lowered the slope of the dual along itself, as far as rounding can tell."""
         if not math.isfinite(self.norm):
@@ -221,15 +251,19 @@ class Path:
         """That of the weights at the target, where the rounding of s, a few ε·ℓ, is what remains invisible."""
         return max(4096 * _EPS, 8 * _EPS * self.log_size)
 
-    def errors(self, low: float) -> tuple[float, Vector, Vector]:
+    def errors(self, low: float) -> tuple[float, Vector, Vector | float]:
         """By how much ln|θ| is wrong, at most and everywhere: for an exponential, exactly. What is `below` the floor
-        may be wrong there, not above it."""
-        below = low - self.squared
-        np.maximum(below, 0, out=below)
-        least = np.sign(below)
-        least -= 1  # of what is visible, −1: another sign, infinitely wrong; of what is not, 0
-        wrong = self.change - below
-        np.maximum(wrong, least, out=wrong)
+        may be wrong there, not above it; 0.0 if nothing is."""
+        below: Any = 0.0
+        if self.lowest >= low:
+            wrong = np.maximum(self.change, -1)  # another sign: infinitely wrong
+        else:
+            below = low - self.squared
+            np.maximum(below, 0, out=below)
+            least = np.sign(below)
+            least -= 1  # of what is visible, −1; of what is not, 0
+            wrong = self.change - below
+            np.maximum(wrong, least, out=wrong)
         np.abs(np.log1p(wrong, out=wrong), out=wrong)
         error = float(_largest(wrong))
         if math.isnan(error) or not math.isfinite(self.norm):
@@ -310,29 +344,34 @@ class Path:
         """The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays."""
         at_target = self.shift >= 0
         change, t = self.change, 1.0
-        growing = (change > self.below).nonzero()[0]
-        if growing.size:
+        if isinstance(self.below, float):
+            most = float(_largest(change))
+            t = math.log1p(most) / most if most > 0 else 1.0
+        elif (growing := (change > self.below).nonzero()[0]).size:
             rates = self.below[growing] + self.wrong[growing]
             rates /= change[growing]
             t = float(rates.min())
-        if not t < 0.999:
+        if not t < _FULL:
             worst = int(np.argmax(self.wrong))
             t = float(self.wrong[worst] / -change[worst]) if change[worst] < 0 and math.isfinite(self.error) else 1.0
         if not (math.isfinite(t) and t > 0):
             t = 1.0
-        if at_target and self.error <= _NEAR:
+        if at_target and self.error <= _NEAR and not isinstance(self.below, float):
             # Entries below the floor come up too slowly, since H overrates them: go until the first one is there.
             rising = ((change > 1) & (self.below > change)).nonzero()[0]
             if rising.size:
                 self.arrived -= 1
                 t = max(t, min(float((self.below[rising] / change[rising]).min()), _GOOD / max(self.error, _EPS)))
-        missing = self.norm / self.scale
-        # The step squares the error, and so does the correction after it.
+        if self.fresh and not at_target:
+            self.step *= min(max(self._ratio(), 0.3), 1.0)
+        self._go(t, tol)
+
+    def _go(self, t: float, tol: float) -> None:
+        """So much of Newton's step; it squares the error, and so does the correction after it."""
+        at_target, missing = self.shift >= 0, self.norm / self.scale
         self.close = at_target and (
             missing <= tol or (self.error <= _NEAR and (missing <= math.sqrt(tol) or self.error**4 <= _SQUARED * tol))
         )
-        if self.fresh and not at_target:
-            self.step *= min(max(self._ratio(), 0.3), 1.0)
         self.back = (self.shift, self.eta, self.newton, self.newton)
         self.slope = float(self.newton @ self.residual)
         self.eta = self.eta + t * self.newton
@@ -351,13 +390,15 @@ class Path:
         self.proofs += 1
         if self.factor is None:
             self.factorise(self.floor())
-        weights = np.where(self.squared > self.low, self.weight, 0)
+        visible = None if self.lowest > self.low else self.squared > self.low
+        weights = self.weight if visible is None else np.where(visible, self.weight, 0)
         theta, residual, norm, self.correction = self.theta, self.residual, self.norm, 0.0
         eta = self.eta
         for _ in range(_MOST_CORRECTIONS):
             step = self.solve(residual)
             relative = np.dot(step, self.basis)
-            relative *= weights > 0
+            if visible is not None:
+                relative *= visible
             corrected = theta - weights * relative
             after = np.dot(self.basis, corrected) - self.target
             left, moved = math.sqrt(np.dot(after, after)), float(_largest(np.abs(relative)))
@@ -379,14 +420,16 @@ class Path:
         log_scale = float(self.given.log_exponent_unit(dtype)) - self.by
         theta, coordinates = theta.astype(dtype, copy=False), np.zeros_like(self.problem.row_space.target)
         coordinates[: eta.size] = eta * math.exp(log_scale)
-        certificate = certify(self.problem, self.given, theta, self.theta0, coordinates)
-        if not np.isfinite(theta).all():
-            ended: Ended = "nonfinite"
-        elif certificate.violation <= tol:
-            ended = "converged"
+        certificate, misfit = _certify(
+            self.problem, self.given, doubled(theta), doubled(self.theta0), doubled(coordinates)
+        )
+        if certificate.violation <= tol:
+            ended: Ended = "converged"
+        elif not np.isfinite(theta).all():
+            ended = "nonfinite"
         else:
             ended = "stalled" if self.stalled or self.arrived >= _MOST_ARRIVALS else "max_steps"
-        return HostLimit(theta, coordinates, certificate, self.steps, self.evaluations, ended)
+        return HostLimit(theta, coordinates, certificate, self.steps, self.evaluations, ended, misfit)
 
     def follow(self, tol: float, max_steps: int) -> HostLimit:
         """Go on until the limit is proven, or for so many steps."""
@@ -395,7 +438,10 @@ class Path:
                 return self._limit(self.start, self.eta, tol)
             budget = self.steps + max_steps
             while self.steps < budget and not self.stalled and self.arrived < _MOST_ARRIVALS:
-                self.advance(tol)
+                if self.steps == 0 and self.even and not self.moved:
+                    self.begin(tol)
+                else:
+                    self.advance(tol)
                 if self.close:
                     limit = self.prove(tol)
                     # What the correction leaves is of its square: the certificate may bear more than θ should.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .._array import Array, Struct, is_jax, namespace, quiet, replaced
+from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
 from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
 from .._validate import finite, real_array
@@ -139,4 +139,4 @@ def _owned(X: Any, y: Any):
 
 def without_truth(problem: LinearRegression) -> LinearRegression:
     """The problem as flows and limits see it: those with and without a ground truth share what they compile."""
-    return replaced(problem, theta_star=None)
+    return kept(problem, "_without_truth", lambda: replaced(problem, theta_star=None))

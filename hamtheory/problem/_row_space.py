@@ -1,11 +1,12 @@
 """The row space of X: what every limit and every dual flow lives in."""
 
+import functools
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .._array import Array, Struct, namespace, norm, quiet
+from .._array import Array, Struct, kept, namespace, norm, quiet
 from .._types import Samples, Vector
 
 
@@ -72,7 +73,13 @@ class RowSpace(Struct):
     def dual(self, coordinates: Float[Array, " r"]) -> Float[Array, " n"]:
         """The ν of least norm with `Xᵀν = Qᵀλ`."""
         xp = namespace(self.left, coordinates)
-        return self.left @ (coordinates / xp.where(self.active, self.singular_values, 1))
+        divisors = lambda: xp.where(self.active, self.singular_values, 1)  # noqa: E731
+        return self.left @ (coordinates / (kept(self, "_divisors", divisors) if xp is np else divisors()))
+
+    @functools.cached_property
+    def nearest(self) -> Float[Array, " d"]:
+        """`Qᵀb`, the least-squares solution nearest to 0. Of NumPy's arrays only, as it is kept."""
+        return self.target @ self.basis
 
     def project(self, vector: Vector) -> Float[Array, " r"]:
         """The coordinates of the orthogonal projection of a d-vector on row(X)."""

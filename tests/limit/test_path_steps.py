@@ -206,3 +206,18 @@ def test_an_error_is_that_of_the_logarithm():
         path.ahead = path.s + -path.solve(path.residual) @ path.basis
         path.change = np.abs(path.ahead) - path.size
         assert path.errors(path.low)[0] == pytest.approx(abs(off), rel=1e-6)
+
+
+@pytest.mark.parametrize("log_alpha", [-40.0, -7.0, -1.0, 20.0])
+@pytest.mark.parametrize("family", [ht.HAM, ht.Hypentropy])
+def test_the_first_step_is_that_of_any_other(family, log_alpha):
+    geo, zero = family.at_log(log_alpha if family is ht.HAM else -log_alpha), np.zeros(PROBLEM.d)
+    first, any_other = HostPath(PROBLEM, geo, zero), HostPath(PROBLEM, geo, zero)
+    first.begin(1e-10)
+    any_other.advance(1e-10)
+    assert first.even and first.eta.any()
+    for name in ("shift", "eta", "newton", "error", "norm", "step", "fresh", "trial", "slope", "close", "arrived"):
+        one, other = getattr(first, name), getattr(any_other, name)
+        np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=name)
+    np.testing.assert_allclose(first.back[0], any_other.back[0])
+    np.testing.assert_allclose(first.back[3], any_other.back[3], atol=1e-12)
