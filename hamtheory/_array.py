@@ -122,7 +122,7 @@ def _holds_jax(value: Any) -> bool:
     if isinstance(value, Struct):  # it never changes: it has to be looked at but once
         kept = vars(value).get("_is_jax")
         if kept is None:
-            kept = vars(value)["_is_jax"] = any([_holds_jax(getattr(value, name)) for name in value._arrays])
+            kept = vars(value)["_is_jax"] = any(_holds_jax(getattr(value, name)) for name in value._arrays)
         return kept
     if isinstance(value, (list, tuple)):
         return any(map(_holds_jax, value))

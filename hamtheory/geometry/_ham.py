@@ -1,6 +1,5 @@
 """HAM's geometry."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +14,8 @@ from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split
 from ._penalty import Penalty
 from ._quadrature import padded, taylor_remainder
 
-_NODES, _WEIGHTS = (lambda x, w: ((1 + x) / 2, w * (1 - x) / 4))(*np.polynomial.legendre.leggauss(6))
+_POINTS, _LENGTHS = np.polynomial.legendre.leggauss(6)
+_NODES, _WEIGHTS = (1 + _POINTS) / 2, _LENGTHS * (1 - _POINTS) / 4  # of ∫₀¹ (1 − u) du
 
 
 class HAM(AbstractExponentialGeometry):

@@ -344,11 +344,12 @@ class Path:
         """The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays."""
         at_target = self.shift >= 0
         change, t = self.change, 1.0
-        if isinstance(self.below, float):
+        below = None if isinstance(self.below, float) else self.below
+        if below is None:
             most = float(_largest(change))
             t = math.log1p(most) / most if most > 0 else 1.0
-        elif (growing := (change > self.below).nonzero()[0]).size:
-            rates = self.below[growing] + self.wrong[growing]
+        elif (growing := (change > below).nonzero()[0]).size:
+            rates = below[growing] + self.wrong[growing]
             rates /= change[growing]
             t = float(rates.min())
         if not t < _FULL:
@@ -356,12 +357,12 @@ class Path:
             t = float(self.wrong[worst] / -change[worst]) if change[worst] < 0 and math.isfinite(self.error) else 1.0
         if not (math.isfinite(t) and t > 0):
             t = 1.0
-        if at_target and self.error <= _NEAR and not isinstance(self.below, float):
+        if at_target and self.error <= _NEAR and below is not None:
             # Entries below the floor come up too slowly, since H overrates them: go until the first one is there.
-            rising = ((change > 1) & (self.below > change)).nonzero()[0]
+            rising = ((change > 1) & (below > change)).nonzero()[0]
             if rising.size:
                 self.arrived -= 1
-                t = max(t, min(float((self.below[rising] / change[rising]).min()), _GOOD / max(self.error, _EPS)))
+                t = max(t, min(float((below[rising] / change[rising]).min()), _GOOD / max(self.error, _EPS)))
         if self.fresh and not at_target:
             self.step *= min(max(self._ratio(), 0.3), 1.0)
         self._go(t, tol)
