@@ -344,7 +344,7 @@ class Path:
         """The step that is exact for one exponential: shorter than Newton's if it grows, longer if it decays."""
         at_target = self.shift >= 0
         change, t = self.change, 1.0
-        below = None if isinstance(self.below, float) else self.below
+        below: Any = None if isinstance(self.below, float) else self.below
         if below is None:
             most = float(_largest(change))
             t = math.log1p(most) / most if most > 0 else 1.0
