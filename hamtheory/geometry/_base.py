@@ -183,6 +183,11 @@ class AbstractGeometry(Struct, abc.ABC):
         """
         return None
 
+    def proportional(self) -> "tuple[AbstractGeometry, Number] | None":
+        """Another geometry and κ with `g⁻¹ = κ ĝ⁻¹`, if limits are better found with that: it has the same ones.
+        `R′ = R̂′/κ`, so that κ knows of any `log_rescaling`."""
+        return None
+
     def log_decaying_scale(self) -> Scalars | None:
         """ln γ, if the flow under weight decay is `θ_t = γ_t sinh(2(R′(θ₀) + Xᵀν))`, `γ_t = γ e^(−4βt)`, `dν/dt =
         −(Xθ − y)/n`: then there are dual coordinates for it."""

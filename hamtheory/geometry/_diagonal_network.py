@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from .._array import Array, custom_jvp, namespace, quiet, static
+from .._array import Array, custom_jvp, namespace, quiet, replaced, static
 from .._types import Number, Parameter
 from .._validate import count, is_traced
 from ._base import AbstractGeometry, Scalars
+from ._hypentropy import Hypentropy
 from ._numerics import asinh_quotient, sinh_times
 from ._parameter import positive_or_log
 
@@ -132,6 +133,20 @@ class DiagonalNetwork(AbstractGeometry):
             return None
         return self.depth, float(self.log_scale)
 
+    def proportional(self) -> tuple[AbstractGeometry, Number] | None:
+        if self.depth > 2:
+            return None
+        other = Hypentropy.at_log(np.log(2.0).astype(self.parameter.dtype) + 2 * self.log_scale)
+        return other, 2.0 * namespace(self.parameter).exp(other.log_rescaling)
+
+    def in_units(self, size: float) -> tuple[AbstractGeometry, float]:
+        # Homogeneity: with a^L in units of c, θ is too, and g⁻¹ in units of c^(2 − 2/L).
+        log = self.log_scale - np.log(size) / self.depth
+        if self.depth * np.max(np.abs(log)) > _largest_log_of_unit(self.parameter.dtype):
+            return super().in_units(size)
+        moved = replaced(self, parameter=log.astype(self.parameter.dtype), logarithmic=True)
+        return moved, float(np.exp2((2 - 2 / self.depth) * np.log2(size)))
+
     def _relative_to_bound(self, mu, a):
         """Where |μ| is below the bound, and the quotient z there (0 elsewhere); below 1, rounding included."""
         xp = namespace(mu, a)
@@ -160,7 +175,7 @@ class DiagonalNetwork(AbstractGeometry):
 def _with_a_unit(depth, parameter, logarithmic):
     """The parameter, if a^L is a normal number of its dtype."""
     message = "scale**depth, the unit of theta, must be within the range of"
-    largest = -np.log(float(np.finfo(np.dtype(parameter.dtype)).tiny))
+    largest = _largest_log_of_unit(parameter.dtype)
     if is_traced(parameter):
         import equinox as eqx
         import jax.numpy as jnp
@@ -172,6 +187,10 @@ def _with_a_unit(depth, parameter, logarithmic):
         worst = log.flat[np.argmax(np.abs(log))]
         raise ValueError(f"{message} {parameter.dtype}; got scale = exp({worst:g}) and depth = {depth}")
     return parameter
+
+
+def _largest_log_of_unit(dtype):
+    return -np.log(float(np.finfo(np.dtype(dtype)).tiny))
 
 
 def _none(weight_decay, value):

@@ -83,7 +83,8 @@ def regularised_limit(problem, geo, penalty, weight_decay, point) -> LimitResult
 def solve_from(problem, geo, theta0, tol, max_steps) -> LimitResult:
     """The limit without weight decay, of checked arguments."""
     given = problem, geo, theta0
-    problem, geo, theta0 = jax.lax.stop_gradient(given)
+    problem, own, theta0 = jax.lax.stop_gradient(given)
+    geo, factor = own.proportional() or (own, 1.0)
     if geo.log_sparsity is not None and geo.log_sparsity.ndim == 0:
         start = start_of_path(problem, geo, theta0)
         state, point, result = follow(problem, geo, theta0, start, tol, max_steps)
@@ -93,12 +94,12 @@ def solve_from(problem, geo, theta0, tol, max_steps) -> LimitResult:
         state, result = newton(problem, geo, theta0, tol, max_steps)
         theta, coordinates, evaluations = state.theta, state.coordinates, state.evaluations
         certificate = certify(problem, geo, theta, theta0, coordinates)
-    theta, coordinates = attached(*given, theta, coordinates)
+    theta, coordinates = attached(*given, theta, coordinates / factor)
     return LimitResult(
         theta=theta,
         dual=problem.row_space.dual(coordinates),
         residual=relative_residual(problem, jax.lax.stop_gradient(theta)),
-        duality_gap=certificate.duality_gap,
+        duality_gap=certificate.duality_gap / factor,
         result=feasible(problem, result),
         stats={
             "steps": state.steps,

@@ -1,10 +1,11 @@
 """Limits by NumPy and LAPACK, of one problem at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from .._array import in_dtype, norm, quiet
+from .._array import in_dtype, norm, quiet, replaced
 from .._result import Result, throw_unless
 from .._threads import few_threads
 from .._units import Units, in_units, of_geometry, scaled
@@ -151,6 +152,10 @@ def limit_from(
     problem: LinearRegression, geo: AbstractGeometry, theta0: np.ndarray, tol: float, max_steps: int
 ) -> HostLimit:
     """The limit without weight decay, of checked arguments."""
+    if (other := geo.proportional()) is not None:
+        found, factor = limit_from(problem, other[0], theta0, tol, max_steps), float(other[1])
+        certificate = replaced(found.certificate, duality_gap=found.certificate.duality_gap / factor)
+        return replace(found, coordinates=found.coordinates / factor, certificate=certificate)
     if geo.power_barrier() is not None and not theta0.any():
         size = float(np.max(np.abs(problem.row_space.nearest)))
         if size > 0 and is_hidden(geo, size, tol):

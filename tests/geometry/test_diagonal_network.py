@@ -213,6 +213,37 @@ def test_small_scales_lead_to_the_least_l1_norm():
     assert 0 <= excess[-1] + 1e-8 < 1e-2
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1e-2])
+@pytest.mark.parametrize("size", [1e-160, 1.0, 1e160])
+def test_depth_two_has_the_limits_of_the_hypentropy(scale, size):
+    problem = ht.sparse_regression(5, 12, 2, seed=3)
+    problem = ht.LinearRegression(problem.X, problem.y * size)
+    geo, other = ht.DiagonalNetwork(2, scale), ht.Hypentropy(gamma=2 * scale**2)
+    limit, expected = ht.solve_limit(problem, geo), ht.solve_limit(problem, other)
+    np.testing.assert_allclose(limit.theta / size, expected.theta / size, rtol=1e-12, atol=1e-12)
+    active = np.abs(limit.theta) > 1e-3 * size
+    np.testing.assert_allclose((problem.X.T @ limit.dual)[active], geo.mirror_map(limit.theta)[active], rtol=1e-10)
+    if size == 1:
+        with jax.enable_x64(True):
+            device = ht.solve_limit(jax.tree.map(jnp.asarray, problem), geo)
+            np.testing.assert_allclose(limit.theta, device.theta, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("scale", [1e-8, 1e-2, 1.0])
+@pytest.mark.parametrize("size", [1e-150, 1e100])
+def test_a_network_in_other_units_is_a_network(depth, scale, size):
+    # a^L is a length, so the limit of the data in other units is that of another scale.
+    problem = ht.sparse_regression(5, 12, 2, seed=3)
+    moved = ht.LinearRegression(problem.X, problem.y * size)
+    found = ht.solve_limit(moved, ht.DiagonalNetwork(depth, scale * size ** (1 / depth)))
+    expected = ht.solve_limit(problem, ht.DiagonalNetwork(depth, scale))
+    np.testing.assert_allclose(found.theta / size, expected.theta, rtol=1e-9, atol=1e-11)
+    # R is in units of a², where a^L is in those of θ.
+    value = float(ht.bregman_divergence(ht.DiagonalNetwork(depth, scale), expected.theta, np.zeros(12)))
+    assert abs(found.duality_gap) <= 1e-10 * value * size ** (2 / depth) and found.stats["relative_gap"] <= 1e-10
+
+
 def test_no_weight_decay():
     geo, zero, gradient = ht.DiagonalNetwork(3, 0.3), jnp.zeros(3), jnp.ones(3)
     same, rate = geo.decayed(1.0, 0.0)
