@@ -89,7 +89,7 @@ def specification(config: Config, family: str, rule: str, rates: tuple[float, ..
 def second_moments(problem, algorithm, theta, learning_rate):
     """S and (∇f)², as above, weighted by κ for both discretisations of HAM."""
     moments = jnp.stack([ht.metrics.gradient_second_moments(problem, theta, batch_size=b) for b in (1, None)])
-    if not isinstance(algorithm.geometry, ht.HAM):
+    if algorithm.geometry.name != "ham":
         return moments
     published = ht.HAMStep(algorithm.geometry.alpha).mirror_drift(theta)
     natural = ht.algorithm.NaturalGradient(algorithm.geometry).mirror_drift(theta)

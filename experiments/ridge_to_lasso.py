@@ -37,9 +37,9 @@ class Config:
 
 def weight_decays(geo: ht.geometry.AbstractGeometry, strengths: np.ndarray, unit: float) -> np.ndarray:
     """The β for which the penalty's slope at |θ| = unit is the strength: 2β for m*w, βθ/g⁻¹(θ) for the others."""
-    if isinstance(geo, ht.Hypentropy):
-        return strengths / 2
-    return strengths * float(geo.inverse_metric(unit)) / unit
+    penalty = geo.penalty(1.0, np.float64)
+    assert penalty is not None
+    return strengths / float(penalty.derivative(np.float64(unit)))
 
 
 def _library(problem: ht.LinearRegression, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

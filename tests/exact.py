@@ -183,8 +183,9 @@ class Network(Fenchel):
         return self.depth**2 * self.a ** (2 * self.depth - 2) * (s**power + (2 - s) ** power)
 
     def conjugate(self, mu):
-        z, power = mu / self.bound, -mp.mpf(2) / self.p
-        return self.a**2 * ((1 - z) ** power + (1 + z) ** power - 2) / (2 * self.depth) if abs(z) < 1 else mp.nan
+        with mp.workdps(DIGITS):
+            z, power = mu / self.bound, -mp.mpf(2) / self.p
+            return self.a**2 * ((1 - z) ** power + (1 + z) ** power - 2) / (2 * self.depth) if abs(z) < 1 else mp.nan
 
 
 @dataclass

@@ -173,7 +173,7 @@ def limit_result(problem: LinearRegression, units: Units, limit: Any, tol: float
         residual = relative_residual(problem, theta)
     return LimitResult(
         theta=theta,
-        dual=scaled(dual_of(problem, limit.coordinates), units.mirror),
+        dual=dual_of(problem, scaled(limit.coordinates, units.mirror)),
         residual=residual,
         duality_gap=scaled(certificate.duality_gap, units.value),
         result=outcome(problem, Result[limit.ended], theta, residual, tol),

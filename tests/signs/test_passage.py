@@ -137,10 +137,9 @@ def test_the_extremes_of_the_arguments():
 
 
 def test_the_numbers_of_the_theory():
-    values = [(ht.Euclidean(), 0.5306), (ht.HAM(50.0), 0.06230)]
-    values += [(ht.Hypentropy(g), t) for g, t in ((1e-2, 2.2104), (1e-4, 4.5081), (1e-8, 9.1133))]
-    for geo, expected in values:
-        unit = 1e-5 if isinstance(geo, ht.HAM) else 1e-4
+    values = [(ht.Euclidean(), 0.5306, 1e-4), (ht.HAM(50.0), 0.06230, 1e-5)]
+    values += [(ht.Hypentropy(g), t, 1e-4) for g, t in ((1e-2, 2.2104), (1e-4, 4.5081), (1e-8, 9.1133))]
+    for geo, expected, unit in values:
         assert abs(float(first_passage_time(geo, 0.7, 1.0)) - expected) <= unit / 2
 
 
@@ -161,10 +160,7 @@ def test_quadrature_against_the_closed_form_of_depth_two(scale):
     (ht.symbolic.HYPENTROPY, ht.Hypentropy([1e-100, 1e-12, 1e-3, 1.0, 1e3])),
 ])  # fmt: skip
 def test_quadrature_of_formulas(formula, geo):
-    parameter = {} if isinstance(geo, ht.Euclidean) else {formula.split("*")[0][4:]: geo.parameter}
-    if isinstance(geo, ht.Hypentropy):
-        parameter = {"gamma": geo.gamma}
-    symbolic = ht.symbolic.geometry(formula, **parameter)
+    symbolic = ht.symbolic.geometry(formula, **geo.arguments())
     for a, y in [(0.7, 1.0), (1e-6, 3.0), (1e3, 1e-9)]:
         np.testing.assert_allclose(first_passage_time(symbolic, a, y), first_passage_time(geo, a, y), rtol=1e-13)
 
