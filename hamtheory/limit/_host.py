@@ -205,7 +205,9 @@ def outcome(problem: LinearRegression, result: Result, theta: np.ndarray, residu
         return result
     if not problem.is_consistent:
         return Result.infeasible
-    if residual <= 1.01 * tol and residual < np.inf:
+    if not residual < np.inf:
+        return Result.nonfinite
+    if residual <= 1.01 * tol:
         return result
     with quiet():
         terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)

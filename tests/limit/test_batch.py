@@ -75,5 +75,5 @@ def test_other_geometries(problem, geos):
     limits = ht.solve_limits(problem, geos, starts, width=4)
     assert (limits.result == 0).all() and limits.theta.shape == (9, D)
     for lane in (0, 8):
-        geo = jax.tree.map(lambda parameter: parameter[lane], geos)
+        geo = jax.tree.map(lambda parameter, lane=lane: parameter[lane], geos)
         np.testing.assert_allclose(limits.theta[lane], ht.solve_limit(problem, geo).theta, atol=1e-9)
