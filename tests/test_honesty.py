@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hamtheory as ht
-from tests.exact import Data, Flat, Ham, Hyperbolic, Network, Quadratic, mp, vector
+from tests.exact import Data, Flat, Ham, Hyperbolic, Network, Quadratic, length, mp, vector
 
 SPIKES = np.array([1.5, 0.0, -0.7, 0.0, 0.0, 0.3])
 SCALES = (1e-150, 1e-80, 1e-20, 1e20, 1e80, 1e150)
@@ -273,3 +273,88 @@ def test_product_flows():
 @pytest.mark.usefixtures("unchecked")
 def test_product_flows_of_all():
     product_and_check(BANK)
+
+
+def least(data, theta, beta, alpha):
+    """`min f + P` in 120 digits by Newton's method from a θ near its minimiser: P is the lasso's for α = ∞, on the
+    support of θ, else HAM's, which is ridge's for α = 0. None where that is not optimal."""
+    lasso, n = alpha == mp.inf, data.n
+    support = [j for j, t in enumerate(theta) if t != 0] if lasso else list(range(data.d))
+    slope = lambda t: 2 * beta * mp.sign(t) if lasso else beta * t / (1 + alpha * abs(t))  # noqa: E731
+    bend = lambda t: mp.mpf(0) if lasso else beta / (1 + alpha * abs(t)) ** 2  # noqa: E731
+    theta = list(theta)
+
+    def gradient():
+        missing = data.missing(theta)
+        return [mp.fsum(row[j] * r for row, r in zip(data.rows, missing, strict=True)) / n for j in range(data.d)]
+
+    for _ in range(8 if support else 0):
+        whole = gradient()
+        hessian = mp.matrix(len(support))
+        for a, i in enumerate(support):
+            for b, j in enumerate(support):
+                hessian[a, b] = mp.fsum(row[i] * row[j] for row in data.rows) / n + (bend(theta[i]) if a == b else 0)
+        try:
+            step = mp.lu_solve(hessian, mp.matrix([whole[j] + slope(theta[j]) for j in support]))
+        except ZeroDivisionError:
+            return None
+        for a, j in enumerate(support):
+            theta[j] -= step[a]
+    whole = gradient()
+    top = max(abs(g) for g in data_slopes(data)) * mp.mpf(10) ** -40
+    if any(abs(whole[j] + slope(theta[j])) > top for j in support):
+        return None
+    if lasso and any(abs(whole[j]) > 2 * beta + top for j in range(data.d) if j not in support):
+        return None
+    return theta
+
+
+def data_slopes(data):
+    return [mp.fsum(row[j] * y for row, y in zip(data.rows, data.y, strict=True)) / data.n for j in range(data.d)]
+
+
+def penalised(data, theta, beta, alpha):
+    """f + P."""
+    loss = mp.fsum(r * r for r in data.missing(theta)) / (2 * data.n)
+    if alpha == mp.inf:
+        return loss + 2 * beta * mp.fsum(abs(t) for t in theta)
+    if alpha == 0:
+        return loss + beta * mp.fsum(t * t for t in theta) / 2
+    return loss + beta * mp.fsum(alpha * abs(t) - mp.log1p(alpha * abs(t)) for t in theta) / alpha**2
+
+
+PENALISED = {"ridge": (ht.Euclidean(), 0), "lasso": (ht.Hypentropy(0.1), mp.inf), "between": (ht.HAM(10.0), 10)}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", PENALISED)
+def test_regularization_paths(name):
+    (geo, alpha), known = PENALISED[name], 0
+    alpha = mp.mpf(alpha)
+    problems = [*FEW, "inconsistent", "hilbert", "ties", "nearly dependent", "X 1e+80", "column 1e-20", "y 1e-80"]
+    for kind in problems:
+        X, y = map(np.asarray, BANK[kind])
+        if not np.any(y):
+            continue
+        problem, data = ht.LinearRegression(X, y), Data(X, y)
+        steepest = float(max(abs(slope) for slope in data_slopes(data)))
+        with np.errstate(under="ignore"):
+            grid = steepest * np.array([2.0, 0.1, 1e-3])
+        path = ht.regularization_path(problem, geo, grid, tol=TOL, throw=False)
+        for beta, *point in zip(grid, path.thetas, path.duality_gap, path.relative_gap, path.result, strict=True):
+            theta, gap, relative, result = point
+            exact, beta = vector(theta), mp.mpf(float(beta))
+            best = least(data, exact, beta, alpha)
+            if best is None:
+                continue
+            known += 1
+            value = penalised(data, exact, beta, alpha)
+            rounding = data.units * length(data.terms(exact))  # of Xθ − y, whose square is in the loss
+            slack = 4 * data.units * value + rounding * (length(data.missing(exact)) + rounding) / data.n
+            excess = value - penalised(data, best, beta, alpha)
+            what = (kind, name, float(beta), ht.Result(int(result)))
+            assert excess >= 0, what
+            assert excess <= mp.mpf(float(gap)) + slack, (*what, float(excess), gap)
+            assert excess <= mp.mpf(float(relative)) * value + slack, (*what, float(excess / value), relative)
+            assert result != ht.Result.converged or excess <= 2 * mp.mpf(TOL) * value + slack, what
+    assert known >= 30
