@@ -134,7 +134,7 @@ class DiagonalNetwork(AbstractGeometry):
         return self.depth, float(self.log_scale)
 
     def proportional(self) -> tuple[AbstractGeometry, Number] | None:
-        if self.depth > 2:
+        if self.depth > 2 or np.ndim(self.parameter):
             return None
         other = Hypentropy.at_log(np.log(2.0).astype(self.parameter.dtype) + 2 * self.log_scale)
         return other, 2.0 * namespace(self.parameter).exp(other.log_rescaling)

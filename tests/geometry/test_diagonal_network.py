@@ -229,6 +229,12 @@ def test_depth_two_has_the_limits_of_the_hypentropy(scale, size):
             np.testing.assert_allclose(limit.theta, device.theta, rtol=1e-9, atol=1e-12)
 
 
+def test_depth_two_takes_a_scale_for_each_coordinate():
+    scales, problem = np.array([0.3, 0.4, 0.5]), ht.LinearRegression([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], [1.0, 2.0])
+    expected = ht.solve_limit(problem, ht.Hypentropy(gamma=2 * scales**2)).theta
+    np.testing.assert_allclose(ht.solve_limit(problem, ht.DiagonalNetwork(2, scales)).theta, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("depth", [2, 3, 4])
 @pytest.mark.parametrize("scale", [1e-8, 1e-2, 1.0])
 @pytest.mark.parametrize("size", [1e-150, 1e100])
