@@ -89,7 +89,9 @@ class Struct:
         if name in self.__dict__:
             raise dataclasses.FrozenInstanceError(f"{type(self).__name__} is immutable: {name!r} cannot be changed")
         if name not in self.__dataclass_fields__:  # type: ignore[attr-defined]
-            raise dataclasses.FrozenInstanceError(f"{type(self).__name__} has no field {name!r}")
+            raise dataclasses.FrozenInstanceError(
+                f"{type(self).__name__} has no field {name!r}: annotate it in the class, as in `{name}: float`"
+            )
         self.__dict__[name] = value
 
     def __delattr__(self, name: str) -> None:

@@ -19,6 +19,7 @@ from . import _validate
 from ._array import Struct, is_jax
 from ._result import Result
 from ._validate import is_traced
+from .geometry._check import believe
 
 _STARTS = ("theta0", "theta0s", "m0", "w0")
 _Function = TypeVar("_Function", bound=Callable)
@@ -35,6 +36,8 @@ def device_engine(function: _Function) -> _Function:
     @functools.wraps(function)
     def call(*args, **options):
         given = signature.bind(*args, **options).arguments
+        for value in given.values():
+            believe(value)
         problem = next(iter(given.values()))
         problems = [problem] if hasattr(problem, "row_space") else problem
         starts = [start for name, start in given.items() if name in _STARTS and _is_array(start)]

@@ -36,7 +36,7 @@ def _elementwise(method: Callable) -> Callable:
         x = floating(x, self)
         xp = namespace(x)
         if xp is not np:
-            found = method(self, x)
+            found = _traced_as_jax(self, method, x)
             return found if hasattr(found, "dtype") else xp.full_like(x, found)
         with quiet():
             found = method(self, x)
@@ -50,6 +50,19 @@ def _elementwise(method: Callable) -> Callable:
         return found
 
     return call
+
+
+def _traced_as_jax(geo: "AbstractGeometry", method: Callable, x: Array) -> Array:
+    """What the method gives for an array of JAX's, or what to write in it instead of NumPy's functions."""
+    import jax
+
+    try:
+        return method(geo, x)
+    except jax.errors.TracerArrayConversionError as error:
+        raise TypeError(
+            f"{type(geo).__name__}.{method.__name__} computes with NumPy what JAX is to trace: use the module "
+            "hamtheory.geometry.namespace(theta), which is NumPy or JAX's, instead of numpy"
+        ) from error
 
 
 def floating(x: Any, geo: "AbstractGeometry") -> Array:

@@ -4,10 +4,45 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, in_dtype, is_jax, on_device
+from .._array import Array, in_dtype, is_jax, kept, leaves, mapped, on_device, quiet
 from .._types import Parameter
+from .._validate import is_traced
 from ._base import AbstractGeometry
 from ._divergence import divergence_terms
+
+_SOME = np.array([1e-3, 0.3, 1.0, 7.0, 1e3])
+
+
+def believe(geo: Any) -> None:
+    """Refuse a geometry that is a metric and nothing else if that is seen not to be even, or not positive.
+
+    All else is computed from its values at θ ≥ 0, which no residual and no gap can tell from an answer.
+    """
+    is_default = isinstance(geo, AbstractGeometry) and type(geo).mirror_map is AbstractGeometry.mirror_map
+    if is_default and not is_traced(geo):
+        kept(geo, "_believed", lambda: check_metric(mapped(np.asarray, geo)) or True)
+
+
+def check_metric(geo: AbstractGeometry) -> None:
+    """The same of any geometry of NumPy's, at a few θ.
+
+    Errors: `ValueError` naming θ.
+    """
+    shape = (-1,) + (1,) * max((np.ndim(leaf) for leaf in leaves(geo)), default=0)
+    points = _SOME.reshape(shape)
+    with quiet():
+        right, left = np.broadcast_arrays(geo.inverse_metric(points), geo.inverse_metric(-points))
+    name = f"inverse_metric of {type(geo).__name__}"
+    for theta, plus, minus in zip(_SOME, right, left, strict=True):
+        if not (np.all(plus > 0) and np.all(minus > 0)):
+            raise ValueError(f"{name} must be positive; at theta = ±{theta:g} it is {np.min(plus)}, {np.min(minus)}")
+        finite = np.isfinite(plus) | np.isfinite(minus)
+        if np.any((np.abs(plus - minus) > 1e-6 * plus) & finite):
+            worst = np.unravel_index(np.argmax(np.abs(plus - minus)), plus.shape)
+            raise ValueError(
+                f"{name} must be even; it is {plus[worst]} at theta = {theta:g} but {minus[worst]} at {-theta:g}; "
+                "write abs(theta) where |θ| is meant"
+            )
 
 
 def check_geometry(geo: AbstractGeometry, theta: Parameter | None = None, *, rtol: float = 1e-7) -> None:
@@ -59,8 +94,8 @@ def _check(geo: AbstractGeometry, theta: Array, rtol: float) -> None:
         error = jnp.max(jnp.abs(got - want) - rtol * jnp.abs(want) - absolute)
         assert bool(error <= 0), f"{type(geo).__name__}: {what} fails: got {got}, want {want} at theta = {theta}"
 
-    assert bool(jnp.all(metric > 0)), f"{type(geo).__name__}: the inverse metric must be positive; got {metric}"
     same("g⁻¹(−θ) = g⁻¹(θ)", geo.inverse_metric(-theta), metric)
+    assert bool(jnp.all(metric > 0)), f"{type(geo).__name__}: the inverse metric must be positive; got {metric}"
     same("R′(−θ) = −R′(θ)", geo.mirror_map(-theta), -mu)
     same("R″ = 1/g⁻¹", derivative(geo.mirror_map, theta) * metric, jnp.ones_like(theta))
     same("(R*)′(R′(θ)) = θ", geo.inverse_mirror_map(mu), theta)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, in_dtype, leaves, mapped, quiet
+from ._check import check_metric
 from ._panels import ROOTED, ROOTED_WEIGHTS, Moments, error, moments, only_rounding
 from ._quadrature import NODES, WEIGHTS
 
@@ -35,6 +36,7 @@ class Table:
         self.geo = mapped(np.asarray, in_dtype(geo, np.float64))
         self.shape = np.broadcast_shapes(*(leaf.shape for leaf in leaves(self.geo)))
         self.lanes = math.prod(self.shape)
+        check_metric(self.geo)
         self._metric = getattr(type(geo).inverse_metric, "__wrapped__", type(geo).inverse_metric)  # without its checks
         self._bound: Array | None = None
         self._inverse = np.empty((_DEGREE + 1, 0))  # coefficients, highest first, of each panel: see `inverse`

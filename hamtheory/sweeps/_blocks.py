@@ -13,6 +13,7 @@ import numpy as np
 
 from .._validate import count
 from ..geometry import AbstractGeometry, arguments_of, name_of, named
+from ..geometry._check import believe
 from ..problem import datasets
 from ._grid import Grid, grid, number, numbers, seeds
 
@@ -195,6 +196,7 @@ class Geometries:
         except TypeError as error:
             raise ValueError(f"geometry {self.family}: {error}; got {', '.join(given) or 'nothing'}") from None
         self.build(self.at(np.arange(len(self))))
+        believe(self.build(self.at(np.unique(np.linspace(0, len(self) - 1, 64).astype(int)))))
 
     @classmethod
     def of(cls, geo: AbstractGeometry) -> "Geometries":

@@ -140,3 +140,48 @@ def test_command_line(geo, capsys, tmp_path):
     assert f"{geo.name}: " in capsys.readouterr().out
     np.testing.assert_allclose(np.load(out)["theta"], ht.solve_limit(PROBLEM, geo).theta, atol=1e-12)
     assert main(["flow", "sparse:6,15,2", "--seed", "1", *where, "--flips"]) == 0
+
+
+class Odd(AbstractGeometry):
+    a: float
+
+    def inverse_metric(self, theta):
+        return 1 + self.a * theta
+
+
+class Negative(AbstractGeometry):
+    a: float
+
+    def inverse_metric(self, theta):
+        return 1 - self.a * theta**2
+
+
+class Numpys(AbstractGeometry):
+    a: float
+
+    def inverse_metric(self, theta):
+        return 1 + self.a * np.tanh(theta) ** 2
+
+
+@pytest.mark.parametrize(("geo", "says"), [(Odd(0.5), "must be even"), (Negative(0.5), "must be positive")], ids=repr)
+def test_what_is_no_metric_is_not_believed(geo, says, tmp_path):
+    spec = {"problems": {"kind": "sparse", "n": 5, "d": 12, "k": 2, "seeds": [0]}, "geometries": [geo]}
+    on_device = jax.tree.map(jnp.asarray, PROBLEM)
+    for ask in (
+        lambda: ht.solve_limit(PROBLEM, geo),
+        lambda: ht.solve_flow(PROBLEM, geo),
+        lambda: ht.bregman_divergence(geo, [5.0], [1.0]),
+        lambda: ht.solve_limit(on_device, geo),
+        lambda: ht.solve_limits(PROBLEM, type(geo)(np.array([0.1, 0.5]))),
+        lambda: ht.sweep(spec, tmp_path / "store"),
+    ):
+        with pytest.raises(ValueError, match=f"inverse_metric of {type(geo).__name__} {says}"):
+            ask()
+
+
+def test_a_metric_of_numpys_alone_is_for_the_host_and_says_so():
+    assert ht.solve_limit(PROBLEM, Numpys(0.5)).result == ht.Result.converged
+    on_device = jax.tree.map(jnp.asarray, PROBLEM)
+    for ask in (lambda: ht.solve_limit(on_device, Numpys(0.5)), lambda: ht.solve_limits(PROBLEM, Numpys(0.5))):
+        with pytest.raises(TypeError, match=r"Numpys.inverse_metric .* hamtheory.geometry.namespace"):
+            ask()
