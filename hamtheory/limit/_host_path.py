@@ -26,19 +26,19 @@ follows rounding errors: some paths took hundreds of steps).
 Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
 """
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from .._array import kept, quiet
+from .._array import quiet
 from ..geometry import AbstractExponentialGeometry
 from ..metrics import _certify
 from ..problem import LinearRegression
-from ._host_newton import Ended, Gram, HostLimit, Vector, doubled, squared_columns
+from ._host_newton import Ended, HostLimit, Vector, doubled
+from ._host_point import EPS, ON_THE_WAY, Point, largest, log_weight_at_rest
 
 _GOOD, _BAD = 1.3, 4.0  # the error of ln|θ| up to which a step is followed by the next, and from which it is undone
 _NEAR = 4e-3  # the error from which a Newton step may arrive
@@ -49,7 +49,6 @@ _LONGER = 16.0  # by which factor steps may grow
 _RISE = 4.0  # how much ln|θ| of an entry may grow in a step
 _FULL = 0.999  # a part of a Newton step from which on it is the whole
 _SHORTEST = 1e-14  # part of a Newton step
-_EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
 _MOST_ARRIVALS = 60  # Newton steps at the target
 _SHARP = 1e-5  # a correction of θ after which nothing is left to correct
 _MOST_PROOFS = 3  # after so many, a certificate within tolerance will do
@@ -57,81 +56,23 @@ _MOST_CORRECTIONS = 3  # of θ at the end, each by the same matrix
 _MOST_REFUSALS = 10  # proofs that failed where neither error nor residual had more to lose
 _LUCK = 8.0  # by which factor rounding may change a certificate
 _PATIENCE = 100  # steps from one limit to its neighbour, before the straight path is tried
-_EPS = float(np.finfo(np.float64).eps)
-_ON_THE_WAY = math.sqrt(_EPS)  # the floor of the weights before the target
-_largest = np.maximum.reduce  # what `max` does, for a third of the time
-_LARGEST_LOG = 0.8 * math.log(np.finfo(np.float64).max)
 
 
-def columns_of(basis: np.ndarray) -> tuple[Vector | None, Vector, bool]:
-    """Which columns of Q are not zero, if any is; the logarithms of their squared norms; whether all are seen while
-    the weights are equal."""
-    squares = squared_columns(basis)
-    seen = None if squares.all() else squares.nonzero()[0]
-    logs = np.log(squares if seen is None else squares[seen])
-    even = bool(logs.min(initial=0.0) - logs.max(initial=-math.inf) > math.log(_ON_THE_WAY))
-    return seen, logs, even
-
-
-@functools.lru_cache(64)
-def _log_weight_at_rest(profile: Callable) -> float:
-    return float(profile(np.zeros(1))[1][0])
-
-
-class Path:
+class Path(Point):
     """A point near the path of one problem and start, and the steps that move it along.
 
-    `shift`: ℓ minus its target. `eta`: η, as in the module's docstring. `step`: how far the next predictor goes.
-    `back`: shift, η, Newton step and tangent before the last step; `fresh`: whether that was a predictor; `undone`: the
-    error for which it was made shorter. `trial`: the
-    part of a Newton step that it was, and that still is to be judged, or 0; `slope`: that of the dual along it, where
-    it began. `close`: at the target, the last Newton step began so near to it that it may have arrived; `arrived`: how
+    `step`: how far the next predictor goes. `back`: shift, η, Newton step and tangent before the last step; `fresh`:
+    whether that was a predictor; `undone`: the error for which it was made shorter. `trial`: the part of a Newton step
+    that it was, and that still is to be judged, or 0; `slope`: that of the dual along it, where it began. `close`: at the target, the last Newton step began so near to it that it may have arrived; `arrived`: how
     many there were.
     """
 
     def __init__(
         self, problem: LinearRegression, geo: AbstractExponentialGeometry, theta0: Vector, *, straight: bool = True
     ):
-        space, self.problem, self.theta0 = problem.row_space, problem, theta0
-        rank = int(space.rank)
-        basis, target, start = doubled(space.basis)[:rank], doubled(space.target)[:rank], doubled(theta0)
-        self.seen, self.columns, self.even = kept(space, "_columns", lambda: columns_of(basis))  # for many limits
-        if self.seen is not None:
-            basis, start = np.ascontiguousarray(basis[:, self.seen]), start[self.seen]
-        self.basis, self.gram = basis, Gram(basis)
-        self.moved = bool(start.any())
-        if self.moved:
-            projected = basis @ start
-            nearest = (target - projected) @ basis + start
-            size = float(max(np.abs(nearest).max(initial=0.0), np.abs(start).max()))
-        else:
-            projected, size = np.zeros(rank), float(kept(space, "_largest", lambda: np.abs(space.nearest).max()))
-        self.farthest, size = size, size if 0 < size < math.inf else 1.0
-        self.exponent2 = math.frexp(size)[1]
-        self.farthest = math.ldexp(self.farthest, -self.exponent2)
-        self.start, self.target = np.ldexp(start, -self.exponent2), np.ldexp(target, -self.exponent2)
-        self.log_unit, self.log_natural = self.exponent2 * math.log(2), math.log(math.ldexp(size, -self.exponent2))
-        self.scale = math.sqrt(float(self.target @ self.target))
-        if self.moved:
-            projected = np.ldexp(projected, -self.exponent2)
-            self.scale += math.sqrt(float(projected @ projected))
-        self.scale = self.scale if self.scale > 0 else 1.0
-        self.straight, self.eta, self.step, self.steps, self.evaluations = straight, np.zeros(rank), 1.0, 0, 0
-        self._aim(geo)
-        self.shift = min(0.0, -self.log_size)
+        super().__init__(problem, geo, theta0, straight)
+        self.step, self.steps = 1.0, 0
         self._pause()
-
-    def _aim(self, geo: AbstractExponentialGeometry) -> None:
-        """Set the target; what is Euclidean in every digit is followed where it just is."""
-        self.given = geo
-        sparsity = float(geo.log_sparsity) + self.log_unit
-        self.by = max(-_EUCLIDEAN - self.log_natural - sparsity, 0.0)
-        self.sparsity = sparsity + self.by
-        self.log_size = self.log_natural + self.sparsity
-        self.profile = geo.profile
-        if self.moved:
-            self.geo = geo.shifted(self.log_unit + self.by)
-            self.at_end: Any = self.geo.exponent(self.start)
 
     def _pause(self) -> None:
         self.fresh, self.trial, self.slope, self.arrived, self.stalled = False, 0.0, 0.0, 0, False
@@ -146,58 +87,6 @@ class Path:
         self.shift -= self.sparsity - before
         self._pause()
 
-    def origin(self) -> tuple[Vector | float, Vector | float]:
-        """The exponent of the start at this point of the path, and its slope."""
-        if not self.moved:
-            return 0.0, 0.0
-        if not self.straight:
-            s = self.geo.shifted(self.shift).exponent(self.start)
-            return s, self.profile(s)[0]
-        if self.log_size <= 0:
-            return self.at_end, 0.0
-        drift = self.at_end / max(self.log_size, _EPS)
-        return self.at_end + self.shift * drift, drift
-
-    def evaluate(self) -> None:
-        """s, θ, ln(dθ/ds) and the residual at this point."""
-        self.origins = self.origin()
-        self.s = np.dot(self.eta, self.basis)
-        if self.moved:
-            self.s += self.origins[0]
-        self.size = np.abs(self.s)
-        relative, self.log_weight = self.profile(self.s)
-        self.log_weight = self.log_weight - (self.sparsity + self.shift)
-        self.weight = np.exp(self.log_weight)
-        self.theta = relative * self.weight
-        self.residual = np.dot(self.basis, self.theta)
-        self.residual -= self.target
-        self.norm = math.sqrt(np.dot(self.residual, self.residual))  # NaN or infinite if any entry is
-        self.evaluations += 1
-        self.current = True
-
-    def factorise(self, floor: float) -> None:
-        """Cholesky's factor of H, with the weights, when they are `squared`, raised to the floor `low`."""
-        self.squared = self.log_weight + self.columns
-        top = float(_largest(self.squared))
-        self.low = top + math.log(floor)
-        self.lowest = float(self.squared.min())
-        if self.lowest >= self.low:
-            root = self.log_weight - top
-        else:
-            root = np.maximum(self.squared, self.low)
-            root -= self.columns
-            root -= top
-        root *= 0.5
-        self.factor = self.gram.factorise(self.gram.matrix(np.exp(root, out=root)))
-        # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
-        self.largest = math.exp(min(-top, _LARGEST_LOG))
-
-    def solve(self, rhs: np.ndarray) -> np.ndarray:
-        assert self.factor is not None
-        found = self.gram.solve(self.factor, rhs)
-        found *= self.largest
-        return found
-
     def advance(self, tol: float) -> None:
         """One step: the last one is judged, then undone, shortened, or followed by the next."""
         if not self.current:
@@ -207,13 +96,8 @@ class Path:
             self.shorten()
             return
         at_target = self.shift >= 0
-        self.factorise(self.floor() if at_target else _ON_THE_WAY)
-        self.newton = self.solve(self.residual)
-        np.negative(self.newton, out=self.newton)
-        self.ahead = np.dot(self.newton, self.basis)
-        self.ahead += self.s
-        self.change = np.abs(self.ahead)
-        self.change -= self.size
+        self.factorise(self.floor() if at_target else ON_THE_WAY)
+        self.look_ahead()
         self.error, self.wrong, self.below = self.errors(self.low)
         # At the target, what small entries lack is for the corrector.
         near = at_target and self.norm <= 1e-3 * self.scale
@@ -227,7 +111,7 @@ class Path:
     def begin(self, tol: float) -> None:
         """The first step from θ₀ = 0, as `advance` makes it: with one weight for all, H is a multiple of 1, Newton's
         step leads to the nearest interpolator, and the path has no slope."""
-        weight = math.exp(_log_weight_at_rest(self.profile) - (self.sparsity + self.shift))
+        weight = math.exp(log_weight_at_rest(self.profile) - (self.sparsity + self.shift))
         self.newton, self.residual, change = self.target / weight, -self.target, self.farthest / weight
         self.norm, self.error = math.sqrt(np.dot(self.target, self.target)), math.log1p(change)
         self.steps, self.evaluations = self.steps + 1, self.evaluations + 1
@@ -244,37 +128,14 @@ class Path:
             return False
         if float(np.dot(self.back[2], self.residual)) <= 0.5 * abs(self.slope):
             return True
-        rounding = _EPS * max(self.log_size, 16.0) * math.sqrt(np.dot(self.theta, self.theta))
+        rounding = EPS * max(self.log_size, 16.0) * math.sqrt(np.dot(self.theta, self.theta))
         return self.norm <= rounding
-
-    def floor(self) -> float:
-        """That of the weights at the target, where the rounding of s, a few ε·ℓ, is what remains invisible."""
-        return max(4096 * _EPS, 8 * _EPS * self.log_size)
-
-    def errors(self, low: float) -> tuple[float, Vector, Vector | float]:
-        """By how much ln|θ| is wrong, at most and everywhere: for an exponential, exactly. What is `below` the floor
-        may be wrong there, not above it; 0.0 if nothing is."""
-        below: Any = 0.0
-        if self.lowest >= low:
-            wrong = np.maximum(self.change, -1)  # another sign: infinitely wrong
-        else:
-            below = low - self.squared
-            np.maximum(below, 0, out=below)
-            least = np.sign(below)
-            least -= 1  # of what is visible, −1; of what is not, 0
-            wrong = self.change - below
-            np.maximum(wrong, least, out=wrong)
-        np.abs(np.log1p(wrong, out=wrong), out=wrong)
-        error = float(_largest(wrong))
-        if math.isnan(error) or not math.isfinite(self.norm):
-            wrong[:], error = np.inf, math.inf
-        return error, wrong, below
 
     def misstep(self) -> float:
         """A predictor is judged by what it could see: entries between the two floors wait for the target."""
         if self.shift < 0:
             return self.error
-        return self.errors(float(_largest(self.squared)) + math.log(_ON_THE_WAY))[0]
+        return self.errors(float(largest(self.squared)) + math.log(ON_THE_WAY))[0]
 
     def undo(self) -> None:
         """Back to before the last predictor, and a shorter one."""
@@ -330,7 +191,7 @@ class Path:
         room = self.ceiling - np.sign(slope) * self.ahead
         np.maximum(room, 0.3, out=room)
         faster /= room
-        fastest = float(_largest(faster))
+        fastest = float(largest(faster))
         return found, 1 / fastest if fastest > 0 else math.inf
 
     def _move(self, eta: Vector, tangent: Vector, by: float) -> None:
@@ -346,7 +207,7 @@ class Path:
         change, t = self.change, 1.0
         below: Any = None if isinstance(self.below, float) else self.below
         if below is None:
-            most = float(_largest(change))
+            most = float(largest(change))
             t = math.log1p(most) / most if most > 0 else 1.0
         elif (growing := (change > below).nonzero()[0]).size:
             rates = below[growing] + self.wrong[growing]
@@ -362,7 +223,7 @@ class Path:
             rising = ((change > 1) & (below > change)).nonzero()[0]
             if rising.size:
                 self.arrived -= 1
-                t = max(t, min(float((below[rising] / change[rising]).min()), _GOOD / max(self.error, _EPS)))
+                t = max(t, min(float((below[rising] / change[rising]).min()), _GOOD / max(self.error, EPS)))
         if self.fresh and not at_target:
             self.step *= min(max(self._ratio(), 0.3), 1.0)
         self._go(t, tol)
@@ -402,12 +263,12 @@ class Path:
                 relative *= visible
             corrected = theta - weights * relative
             after = np.dot(self.basis, corrected) - self.target
-            left, moved = math.sqrt(np.dot(after, after)), float(_largest(np.abs(relative)))
+            left, moved = math.sqrt(np.dot(after, after)), float(largest(np.abs(relative)))
             self.correction = max(self.correction, moved)
             if not (left < 0.5 * norm and moved <= 1e-3):
                 break
             theta, residual, norm, eta = corrected, after, left, eta - step
-            if left <= 4 * _EPS * self.scale:
+            if left <= 4 * EPS * self.scale:
                 break
         return self._limit(theta, eta, tol)
 
@@ -451,7 +312,7 @@ class Path:
                     # Where Newton's steps have no more to gain, rounding is what remains; near the tolerance, it may
                     # fall out one way or the other.
                     hopeless = not limit.certificate.violation <= _LUCK * tol
-                    still = max(self.error, float(_largest(np.abs(self.newton)))) <= _NEAR  # nothing rises, even unseen
+                    still = max(self.error, float(largest(np.abs(self.newton)))) <= _NEAR  # nothing rises, even unseen
                     self.refused += hopeless and still and self.norm > 0.5 * self.least
                     self.least = min(self.least, self.norm)
                     self.stalled = self.stalled or self.refused > _MOST_REFUSALS

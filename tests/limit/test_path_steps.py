@@ -35,9 +35,7 @@ class Host:
     def _judged(self):
         path = self.path
         path.factorise(1e-8)
-        path.newton = -path.solve(path.residual)
-        path.ahead = path.s + path.newton @ path.basis
-        path.change = np.abs(path.ahead) - path.size
+        path.look_ahead()
         path.error, path.wrong, path.below = path.errors(path.low)
 
     def newton(self):
