@@ -63,8 +63,8 @@ class Path(Point):
 
     `step`: how far the next predictor goes. `back`: shift, η, Newton step and tangent before the last step; `fresh`:
     whether that was a predictor; `undone`: the error for which it was made shorter. `trial`: the part of a Newton step
-    that it was, and that still is to be judged, or 0; `slope`: that of the dual along it, where it began. `close`: at the target, the last Newton step began so near to it that it may have arrived; `arrived`: how
-    many there were.
+    that it was, and that still is to be judged, or 0; `slope`: that of the dual along it, where it began. `close`: at
+    the target, the last Newton step began so near to it that it may have arrived; `arrived`: how many there were.
     """
 
     def __init__(

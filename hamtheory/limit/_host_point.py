@@ -41,8 +41,8 @@ class Point:
     """`shift`: ℓ minus its target. `eta`: η. `current`: whether it has been evaluated; `factor`: of H, None if that is
     of another shift.
 
-    Everything is in units of `2**exponent2`, in which the nearest interpolator is of size 1; what X does not see is left
-    out.
+    Everything is in units of `2**exponent2`, in which the nearest interpolator is of size 1, without what X does not
+    see.
     """
 
     def __init__(self, problem: LinearRegression, geo: AbstractExponentialGeometry, theta0: Vector, straight: bool):
