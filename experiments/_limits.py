@@ -1,7 +1,10 @@
 """Limits of flows that noise or a step size has moved, and the learning rates there, shared by the experiments."""
 
-import equinox as eqx
+from collections.abc import Iterable
+from typing import Any
+
 import jax
+import numpy as np
 
 import hamtheory as ht
 
@@ -11,16 +14,20 @@ def largest_rate(problem: ht.LinearRegression, geometry: ht.geometry.AbstractGeo
     return float(ht.metrics.stable_learning_rate(problem, geometry, ht.solve_limit(problem, geometry).theta))
 
 
-@eqx.filter_jit
-def limits_of_gammas(problem: ht.LinearRegression, gammas):
-    """The limits of m⊙w from zero, with a γ for each entry, one a row; and the codes of their solutions."""
-    ends = jax.vmap(lambda gamma: ht.solve_limit(problem, ht.Hypentropy(gamma), throw=False))(gammas)
-    return ends.theta, ends.result
+def limits_of(lanes: Iterable[tuple[ht.LinearRegression, Any, Any]], tol: float = 1e-10) -> tuple[np.ndarray, ...]:
+    """The limits of flows, each a problem, a geometry and a start (or None), one a row; and the codes."""
+    ends = []
+    for problem, geometry, start in lanes:
+        geometry, start = jax.tree.map(np.asarray, (geometry, start))  # one by one, nothing is worth compiling
+        ends.append(ht.solve_limit(problem, geometry, start, tol=tol, throw=False))
+    return np.stack([end.theta for end in ends]), np.array([int(end.result) for end in ends])
 
 
-@eqx.filter_jit
-def limits_from_mirror(problem: ht.LinearRegression, geometry: ht.geometry.AbstractGeometry, starts):
-    """The limits of a flow from these mirror coordinates, one a row; and the codes of their solutions."""
-    thetas = geometry.inverse_mirror_map(starts)
-    ends = jax.vmap(lambda theta: ht.solve_limit(problem, geometry, theta, throw=False))(thetas)
-    return ends.theta, ends.result
+def limits_of_gammas(problem: ht.LinearRegression, gammas) -> tuple[np.ndarray, ...]:
+    """The limits of m⊙w from zero, with a γ for each entry."""
+    return limits_of((problem, ht.Hypentropy(gamma), None) for gamma in np.asarray(gammas))
+
+
+def limits_from_mirror(problem: ht.LinearRegression, geometry, starts) -> tuple[np.ndarray, ...]:
+    """The limits of a flow from these mirror coordinates."""
+    return limits_of((problem, geometry, start) for start in geometry.inverse_mirror_map(np.asarray(starts)))

@@ -42,11 +42,11 @@ def run(name: str, values: list[str], scale: str, fresh: bool) -> str:
 
 
 def run_side_by_side(names: list[str], jobs: int, scale: str, fresh: bool) -> None:
-    """Several experiments at once, each in a process of its own with one thread; their own progress stays silent."""
+    """Several experiments at once, in `jobs` processes with one thread each; their own progress stays silent."""
     os.environ |= {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
     spawn = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
         futures = {pool.submit(run, name, [], scale, fresh): name for name in reversed(names)}  # the long ones first
         bar = tqdm.tqdm(total=len(names), desc="experiments", leave=False, disable=False)
         for future in concurrent.futures.as_completed(futures):

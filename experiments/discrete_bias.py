@@ -14,7 +14,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -23,6 +22,7 @@ import hamtheory as ht
 
 from . import _draws, store
 from ._lanes import without_truth
+from ._limits import limits_of
 
 RULES = {"published": "HYP*", "hyp": "HYP", "natural": "natural gradient"}
 # By family: the name and the parameter in a sweep, that parameter of a strength α or 2/γ, and the geometry.
@@ -30,7 +30,6 @@ FAMILIES: dict[str, tuple[str, str, Callable, Callable]] = {
     "HAM": ("ham", "alpha", lambda strength: strength, lambda alpha: ht.HAM(alpha=alpha)),
     "m*w": ("mw", "gamma", lambda strength: 2 / strength, lambda gamma: ht.Hypentropy(gamma=gamma)),
 }
-_AS_SWEEPS: dict[str, Any] = {"share": False, "width": 32}  # which so share the compiled limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,28 +73,16 @@ class Config:
         return cls(**few, budgets=(1e2, 1e4, 5))
 
 
-def _lanes(problems: list, count: int) -> tuple[np.ndarray, object]:
-    """The problem of each lane, `count` times all problems, and these problems side by side."""
-    which = np.tile(np.arange(len(problems)), count)
-    return which, jax.tree.map(lambda *leaves: jnp.stack(leaves), *(problems[i] for i in which))
-
-
-@jax.jit
-def _rates(problems, geometries, thetas):
-    return [
-        jax.vmap(rate)(problems, geometries, thetas)
-        for rate in (ht.metrics.stable_learning_rate, ht.metrics.asymptotic_rate)
-    ]
-
-
 def _flows(config: Config, problems: list, family: str, strengths: np.ndarray) -> dict[str, np.ndarray]:
     """Limits of the flows from zero, (strengths, problems, ...), η* and λ_min⁺/n there, and how the solutions ended."""
     _, _, parameter, geometry = FAMILIES[family]
-    which, stacked = _lanes(problems, len(strengths))
-    geometries = geometry(np.repeat(parameter(strengths), len(problems)))
-    ends = ht.solve_limits(problems, geometries, which=which, tol=config.limit_tol, **_AS_SWEEPS)
-    stable, slowest = _rates(stacked, geometries, jnp.asarray(ends.theta))
-    found = {"theta": ends.theta, "codes": ends.result, "stable": stable, "slowest": slowest}
+    lanes = [(problem, geometry(value)) for value in parameter(strengths) for problem in problems]
+    thetas, codes = limits_of([(*lane, None) for lane in lanes], config.limit_tol)
+    ends = [(*lane, theta) for lane, theta in zip(lanes, thetas, strict=True)]
+    rates = {"stable": ht.metrics.stable_learning_rate, "slowest": ht.metrics.asymptotic_rate}
+    found = {"theta": thetas, "codes": codes} | {
+        name: np.array([rate(*end) for end in ends]) for name, rate in rates.items()
+    }
     shape = (len(strengths), len(problems))
     return {name: np.asarray(values).reshape(*shape, *values.shape[1:]) for name, values in found.items()}
 
@@ -110,11 +97,10 @@ def _integrals(config: Config, problems: list, flows: dict[str, np.ndarray]):
     """∫ κ (∇f)² dt of both kinds, (alphas, problems, 2, d), at `fine` extrapolated to 0, and how the runs ended."""
     found, codes = [], []
     for i, alpha in enumerate(config.alphas):
-        which, _ = _lanes(problems, 2)
         ends = ht.run_many(
             problems,
             ht.algorithm.NaturalGradient(ht.HAM(alpha=alpha)),
-            which=which,
+            which=np.tile(np.arange(len(problems)), 2),
             learning_rate=np.outer([config.fine, 2 * config.fine], flows["stable"][i]).ravel(),
             steps=_steps(config, flows, i, config.fine, config.fine_tol),
             tol=config.fine_tol,
@@ -174,18 +160,17 @@ def first_step(alpha, step):
 def _predicted(config: Config, problems: list, rule: str, stable: np.ndarray, integrals: np.ndarray):
     """The limits of theory, (alphas, problems, rates, d), and how their solutions ended."""
     shape = (len(config.alphas), len(problems), len(config.rates))
-    alpha = np.repeat(config.alphas, shape[1] * shape[2])
     eta = stable[:, :, None, None] * np.array(config.rates)[:, None]
     moved = eta / 2 * integrals[:, :, None, :]
     if rule == "hyp":
-        gradient = np.array([problem.gradient(jnp.zeros(config.d)) for problem in problems])
+        gradient = np.array([problem.gradient(np.zeros(config.d)) for problem in problems])
         moved += first_step(np.array(config.alphas)[:, None, None, None], eta * gradient[:, None])
-    starts = jax.vmap(lambda alpha, mu: ht.HAM(alpha=alpha).inverse_mirror_map(mu))(
-        jnp.asarray(alpha), jnp.asarray(moved.reshape(-1, config.d))
-    )
-    which = np.tile(np.repeat(np.arange(shape[1]), shape[2]), shape[0])
-    ends = ht.solve_limits(problems, ht.HAM(alpha=alpha), starts, which=which, tol=config.limit_tol, **_AS_SWEEPS)
-    return ends.theta.reshape(*shape, config.d), ends.result.reshape(shape)
+    lanes = []
+    for i, problem, rate in np.ndindex(shape):
+        geometry = ht.HAM(alpha=config.alphas[i])
+        lanes.append((problems[problem], geometry, geometry.inverse_mirror_map(moved[i, problem, rate])))
+    thetas, codes = limits_of(lanes, config.limit_tol)
+    return thetas.reshape(*shape, config.d), codes.reshape(shape)
 
 
 def reached(excess: np.ndarray, steps: np.ndarray, strengths: np.ndarray, budgets: np.ndarray):

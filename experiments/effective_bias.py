@@ -9,7 +9,6 @@ predicted limits are the Bregman projections with these γ, or from these starts
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -102,7 +101,7 @@ def _product(config: Config, problem, rate: float, seed: int) -> dict[str, np.nd
     found = {"gain_" + name: gain.mean(axis=1) for name, gain in gains.items()}
     found |= {"gains_" + name: gain.mean(axis=0) for name, gain in gains.items()}
     limits = {
-        name: limits_of_gammas(problem, config.gamma * jnp.exp(-gain))
+        name: limits_of_gammas(problem, config.gamma * np.exp(-gain))
         for name, gain in gains.items()
         if name != "measured"
     }
@@ -117,7 +116,7 @@ def _hyperbolic(config: Config, problem, rate: float, seed: int) -> dict[str, np
     ends = _runs(config, problem, rule, rate, seed, _drift_of_ham)
     kernel = np.linalg.svd(np.asarray(problem.X))[2][int(problem.rank) :]
     measured, predicted = np.asarray(geometry.mirror_map(ends.theta)) @ kernel.T, ends.integral @ kernel.T
-    theta, code = limits_from_mirror(problem, geometry, jnp.asarray(ends.integral))
+    theta, code = limits_from_mirror(problem, geometry, ends.integral)
     return {
         "slope": (measured * predicted).sum(axis=1) / (predicted**2).sum(axis=1),
         "l1_measured": _l1(ends.theta),

@@ -25,6 +25,7 @@ from scipy.special import owens_t
 import hamtheory as ht
 
 from . import store
+from ._limits import limits_of
 
 NOISES = ("all samples", "mini-batches", "label noise")
 STARTS = ("wrong", "random")
@@ -173,25 +174,19 @@ def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | 
     return jax.vmap(jax.vmap(one, (None, None, *[0] * 7)))(problems, truths, *lanes)
 
 
-@eqx.filter_jit
-def _limits_of(geometries, problems, thetas):
-    def one(problem, geometry, theta):
-        end = ht.solve_limit(problem, geometry, theta, throw=False)
-        return end.theta, ht.metrics.stable_learning_rate(problem, geometry, end.theta), end.result
-
-    return jax.vmap(jax.vmap(one, (None, 0, 0)))(problems, geometries, thetas)
-
-
 def _limits(setting: Setting, problems, thetas, gammas) -> tuple[np.ndarray, ...]:
     """The limits of the flows from here, (problems, lanes, d), the largest stable rates at them, and the codes.
 
     `gammas`: of m⊙w, one of each entry.
     """
-    if setting.kind in ("product", "exponentiated"):
-        geometries = ht.Hypentropy(jnp.asarray(gammas))
-    else:
-        geometries = ht.HAM(jnp.full(thetas.shape[:2], setting.alpha))
-    return jax.tree.map(np.asarray, _limits_of(geometries, problems, jnp.asarray(thetas)))
+    has_gamma, found = setting.kind in ("product", "exponentiated"), []
+    for X, y, starts, own in zip(np.asarray(problems.X), np.asarray(problems.y), thetas, gammas, strict=True):
+        problem = ht.LinearRegression(X, y)
+        geometries = [ht.Hypentropy(gamma) if has_gamma else ht.HAM(setting.alpha) for gamma in own]
+        limits, codes = limits_of([(problem, *lane) for lane in zip(geometries, starts, strict=True)])
+        rates = [ht.metrics.stable_learning_rate(problem, *lane) for lane in zip(geometries, limits, strict=True)]
+        found.append((limits, rates, codes))
+    return tuple(map(np.array, zip(*found, strict=True)))
 
 
 def flips_per_step(X: np.ndarray, metric: np.ndarray, theta: np.ndarray, rate: float, noise: float) -> np.ndarray:

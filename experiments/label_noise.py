@@ -20,7 +20,7 @@ import hamtheory as ht
 
 from . import store
 from ._lanes import stacked
-from ._limits import largest_rate, limits_of_gammas
+from ._limits import largest_rate, limits_of, limits_of_gammas
 
 RULES = ("GD", "m*w", "HYP*", "natural gradient")
 
@@ -83,28 +83,18 @@ def _segment(config: Config, problem, rule, rate: float, steps: int, key, at: ht
     return ht.run_many(problem, rule, theta0s, key=key, **how)
 
 
-@eqx.filter_jit
-def _without_noise(problem, geometry, thetas, gammas):
-    """The limits from the ends of runs; of m⊙w, with the γ of each."""
-
-    def one(theta, gamma):
-        own = geometry if gamma is None else ht.Hypentropy(gamma)
-        end = ht.solve_limit(problem, own, theta, throw=False)
-        return end.theta, end.result
-
-    return jax.vmap(one)(thetas, gammas)
-
-
 def _measured(config: Config, problem, rule, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The limits at all looks, (looks, draws, d), and the codes."""
     at, found = None, []
     for i, steps in enumerate(np.diff(steps_of(config), prepend=0)):
         at = _segment(config, problem, rule, rate, int(steps), jax.random.key(1000 * seed + i), at)
-        shrunk = isinstance(rule, ht.ProductGD)
-        gammas = jnp.asarray(np.abs(at.states.m**2 - at.states.w**2) / 2) if shrunk else None
-        thetas, codes = _without_noise(problem, rule.of_flow(), jnp.asarray(at.theta), gammas)
+        geometries = [rule.of_flow()] * config.draws
+        if isinstance(rule, ht.ProductGD):  # with the γ of each
+            geometries = [ht.Hypentropy(gamma) for gamma in np.abs(at.states.m**2 - at.states.w**2) / 2]
         left = at.result == ht.NAMES.index("nonfinite")
-        found.append((np.asarray(thetas), np.where(left, at.result, np.asarray(codes))))
+        starts = np.where(left[:, None], 0, at.theta)
+        thetas, codes = limits_of(zip([problem] * config.draws, geometries, starts, strict=True))
+        found.append((thetas, np.where(left, at.result, codes)))
     thetas, codes = zip(*found, strict=True)
     return np.stack(thetas), np.stack(codes)
 
@@ -142,7 +132,7 @@ def _predicted(config: Config, problem, rule, rate: float) -> tuple[np.ndarray, 
     times = rate**2 * steps_of(config) * config.noise**2 / config.n
     weights = np.mean(np.square(np.asarray(problem.X)), axis=0)
     if isinstance(rule, ht.ProductGD):
-        thetas, codes = limits_of_gammas(problem, config.gamma * jnp.exp(-times[:, None] * weights))
+        thetas, codes = limits_of_gammas(problem, config.gamma * np.exp(-times[:, None] * weights))
     else:
         thetas, codes = _slow(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
     return np.asarray(thetas), np.asarray(codes)

@@ -126,9 +126,9 @@ def _predicted(config: Config, problems, family: str, rule: str, found, rates, s
             theta = np.broadcast_to(ht.min_norm(problem), effect.shape)
             code = np.zeros(len(effect), int)
         elif family == "m*w":
-            theta, code = limits_of_gammas(problem, config.gamma * jnp.exp(-effect))
+            theta, code = limits_of_gammas(problem, config.gamma * np.exp(-effect))
         else:
-            theta, code = limits_from_mirror(problem, geometry, jnp.asarray(effect / 2))
+            theta, code = limits_from_mirror(problem, geometry, effect / 2)
         shape = (len(rates), len(sizes))
         norms.append(np.abs(np.asarray(theta)).sum(axis=1).reshape(shape))
         codes.append(np.asarray(code).reshape(shape))

@@ -15,6 +15,7 @@ import hamtheory as ht
 
 from . import store
 from ._lanes import stacked, without_truth
+from ._limits import limits_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,17 +65,13 @@ RULES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-@eqx.filter_jit
-def _theory(problem, parameters, geometry: Callable[..., Any], tol: float):
+def _theory(problem, parameters: np.ndarray, geometry: Callable[..., Any], tol: float) -> tuple[np.ndarray, ...]:
     """The limits of the flows from zero, g⁻¹ there, the largest stable learning rates, and how the limits ended."""
-
-    def one(parameter):
-        geo = geometry(parameter)
-        limit = ht.solve_limit(problem, geo, tol=tol, throw=False)
-        metric = jnp.broadcast_to(geo.inverse_metric(limit.theta), limit.theta.shape)
-        return limit.theta, metric, ht.metrics.stable_learning_rate(problem, geo, limit.theta), limit.result
-
-    return jax.lax.map(one, parameters)
+    geometries = [geometry(parameter) for parameter in parameters]
+    thetas, codes = limits_of([(problem, geo, None) for geo in geometries], tol)
+    metrics = [geo.inverse_metric(theta) for geo, theta in zip(geometries, thetas, strict=True)]
+    rates = [ht.metrics.stable_learning_rate(problem, *lane) for lane in zip(geometries, thetas, strict=True)]
+    return thetas, np.array(metrics), np.array(rates), codes
 
 
 @eqx.filter_jit
@@ -130,16 +127,16 @@ def _bracket(rates: np.ndarray, converged: np.ndarray) -> tuple[np.ndarray, np.n
 def _lanes(problem, rule: str, parameters, direction, config: Config) -> dict[str, np.ndarray]:
     """All numbers of one problem and rule, a lane a parameter."""
     limits, metrics, theory, codes = _theory(problem, parameters, RULES[rule][1], config.tol)
+    parameters, limits, metrics = map(jnp.asarray, (parameters, limits, metrics))
     near = np.asarray(_near(problem, parameters, limits, metrics, direction, rule, config))
-    rates = np.asarray(theory)[:, None] * np.geomspace(*config.ratios)
+    rates = theory[:, None] * np.geomspace(*config.ratios)
     residual, end_sharpness, outcome = map(np.asarray, _far(problem, parameters, rates, rule, config))
     low, high, bracketed = _bracket(rates, outcome == 0)
     rates = np.geomspace(low, high, rates.shape[1], axis=1)
     far, _, _ = _bracket(rates, np.asarray(_far(problem, parameters, rates, rule, config)[2]) == 0)
     found = bracketed & (near > 1.01 * config.rates[0]) & (near < 0.99 * config.rates[1])
-    codes = np.asarray(codes)
     return {
-        "theory": np.asarray(theory),
+        "theory": theory,
         "near": near,
         "far": far,
         "residual": residual,
@@ -157,9 +154,7 @@ def run(config: Config) -> xr.Dataset:
     for seed in tqdm.trange(config.seed, config.seed + config.instances, desc="stability", leave=False, delay=2):
         problem = without_truth(ht.sparse_regression(config.n, config.d, config.k, seed=seed))
         direction = jnp.asarray(np.random.default_rng(seed).standard_normal(config.n))
-        parts = [
-            _lanes(problem, rule, jnp.exp(jnp.asarray(values)), direction, config) for rule, values in logs.items()
-        ]
+        parts = [_lanes(problem, rule, np.exp(values), direction, config) for rule, values in logs.items()]
         rows.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     of = stacked(rows)
     dims, runs = ("instance", "lane"), ("instance", "lane", "ratio")

@@ -304,11 +304,11 @@ def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
 
 
 @_quietly
-def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Array, ""]:
+def entries_carrying(theta: Vectors, share: float = 0.99) -> Int[Array, "*batch"]:
     """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect.
 
-    Arguments: `theta`: an array, (d,). `share`: from 0 to 1.
-    Returns: a scalar, an integer; 0 for θ = 0.
+    Arguments: `theta`: (..., d). `share`: from 0 to 1.
+    Returns: (...), integers; 0 for θ = 0.
     Source: own.
 
     ```python
@@ -320,8 +320,9 @@ def entries_carrying(theta: Float[Array, " d"], share: float = 0.99) -> Int[Arra
     ```
     """
     xp = namespace(theta)
-    sizes = xp.sort(xp.abs(xp.asarray(theta)))[::-1]
-    return xp.where(sizes[0] > 0, xp.sum(xp.cumsum(sizes) < share * xp.sum(sizes)) + 1, 0)[()]
+    sizes = xp.sort(xp.abs(xp.asarray(theta)), axis=-1)[..., ::-1]
+    short = xp.cumsum(sizes, axis=-1) < share * xp.sum(sizes, axis=-1, keepdims=True)
+    return xp.where(sizes[..., 0] > 0, xp.sum(short, axis=-1) + 1, 0)[()]
 
 
 @_quietly

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +13,6 @@ from .._result import NAMES
 from .._validate import count, tolerance
 from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
 from ..geometry import AbstractGeometry
-from ..limit import solve_limits
 from ..signs._count import FlipCounter
 from . import _engines
 from ._blocks import Geometries
@@ -29,7 +27,7 @@ _RULES: dict[str, tuple[type[AbstractAlgorithm], ...]] = {
     "mirror": (MirrorDescent,),
     "natural": (NaturalGradient,),
 }
-_WIDTH = 32
+_STEPS = 2000  # of a limit
 
 
 @register
@@ -62,6 +60,7 @@ class Run(Quantity):
     """
 
     name: ClassVar[str] = "run"
+    few: ClassVar[int] = 2000
     steps: int = 10_000
     learning_rate: Any = 0.01
     relative: bool = False
@@ -200,24 +199,6 @@ class Run(Quantity):
 
 def stable_rates(lanes: LaneBatch) -> np.ndarray:
     """The largest learning rate that is stable at the limit of each lane's flow; NaN where there is no limit."""
-    ends = solve_limits(
-        [jax.tree.map(jnp.asarray, problem) for problem in lanes.problems],
-        jax.tree.map(jnp.asarray, lanes.geometry),
-        lanes.theta0s,
-        which=lanes.which,
-        share=False,
-        width=_WIDTH,
-    )
-    rates = np.full(len(lanes), np.nan)
-    for first in range(0, len(lanes), _WIDTH):
-        place = np.resize(np.arange(first, min(first + _WIDTH, len(lanes))), _WIDTH)
-        stack = jax.tree.map(lambda *leaves: np.stack(leaves), *(lanes.problems[lanes.which[lane]] for lane in place))
-        geometry = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[place]), lanes.geometry)  # noqa: B023
-        found = _stable(stack, geometry, jnp.asarray(ends.theta[place]))
-        rates[place] = np.where(ends.result[place] == 0, np.asarray(found), np.nan)
-    return rates
-
-
-@eqx.filter_jit
-def _stable(problems, geometries, thetas):
-    return jax.vmap(metrics.stable_learning_rate)(problems, geometries, thetas)
+    tol = 1e-10 if lanes.problems[0].dtype == np.float64 else 1e-5
+    ends = _engines.limits(lanes, tol=tol, max_steps=_STEPS)
+    return np.where(ends.result == 0, _engines.measured(metrics.stable_learning_rate, lanes, ends.theta), np.nan)

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .. import metrics
-from .._batching import in_pieces
 from .._result import NAMES
 from .._validate import count, tolerance
 from ..algorithm import HAMStep, ProductGD
@@ -21,14 +18,13 @@ from ..signs._count import FlipCounter
 from . import _engines
 from ._blocks import Geometries
 from ._grid import Grid, grid, number, numbers
-from ._matching import CONVERGED, LATE, Match, matched, padded
+from ._matching import CONVERGED, LATE, Match, matched
 from ._quantities import FLIPS, REACH, flips_of, measured_of
 from ._quantity import LaneBatch, Quantity, Variable, register
 
 SIDES = ("ham", "mw")
 _FEWEST = 3  # points of a cluster of the search
 _GAMMAS, _TIMES = Grid(3.0, -12.0, 26), Grid(1e-2, 1e4, 96, "log")
-_PIECE = 64  # limits that are measured side by side
 _NARROW = 63  # lanes in step, of an X each
 _STEPS = 100_000  # of a flow, and of a limit
 _FLAGS = {"flag_values": list(range(len(NAMES))), "flag_meanings": " ".join(NAMES)}
@@ -79,6 +75,7 @@ class Duel(Quantity):
 
     name: ClassVar[str] = "duel"
     curves: ClassVar[bool] = True
+    few: ClassVar[int] = 1000
     log_gamma: Any = _GAMMAS
     limit_tol: float = 1e-10
     match_tol: float = 1e-7
@@ -182,23 +179,25 @@ class Duel(Quantity):
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         logs = np.asarray(_parameter(lanes.geometry))
         shape, d = logs.shape, lanes.problems[0].d
-        flat = _Flat(lanes, shape[1], self.limit_tol)
-        ham = flat.path(HAM(log_alpha=jnp.asarray(logs)))
+        grid_of = numbers(self.log_gamma).astype(logs.dtype)
+        flat = _Flat(lanes, shape[1], self.limit_tol, len(grid_of))
+        ham = _engines.paths(replace(lanes, geometry=HAM(log_alpha=logs)), tol=self.limit_tol, max_steps=_STEPS)
         thetas, codes = ham.theta.reshape(-1, d), ham.result.ravel()
         if self.product is None:
-            match = matched(
-                flat.path, flat.lane, thetas, codes, numbers(self.log_gamma).astype(logs.dtype), self.match_tol
-            )
+            # What is compiled is as long as the first grid.
+            cluster = _FEWEST if lanes.on_host else len(grid_of) // shape[1]
+            match = matched(flat.path, flat.lane, thetas, codes, grid_of, cluster, self.match_tol)
         else:
             log_gamma = (np.log(self.product) - logs).astype(logs.dtype)
-            path = flat.path(Hypentropy(log_gamma=padded(log_gamma, len(numbers(self.log_gamma)))))
-            theta, ended = path.theta[:, : shape[1]].reshape(-1, d), path.result[:, : shape[1]].ravel()
-            match = Match(log_gamma.ravel(), theta, ended, np.ones(logs.size, np.int32))
-        least = np.array([np.abs(basis_pursuit(_on_device(problem))).sum() for problem in lanes.problems])
+            path = flat.path(log_gamma)
+            match = Match(
+                log_gamma.ravel(), path.theta.reshape(-1, d), path.result.ravel(), np.ones(logs.size, np.int32)
+            )
+        least = np.array([np.abs(basis_pursuit(problem)).sum() for problem in lanes.problems])
         log_gamma = np.where(match.codes == CONVERGED, match.log_gamma, 0)  # something to compute with
         found = [
-            self._side(flat, HAM(log_alpha=jnp.asarray(logs.ravel())), thetas, codes, least),
-            self._side(flat, Hypentropy(log_gamma=jnp.asarray(log_gamma)), match.thetas, match.codes, least),
+            self._side(flat, HAM(log_alpha=logs.ravel()), thetas, codes, least),
+            self._side(flat, Hypentropy(log_gamma=log_gamma), match.thetas, match.codes, least),
         ]
         both = {name: np.stack([side[name] for side in found], axis=1) for name in found[0]}
         both["theta"] = np.stack([thetas, match.thetas], axis=1)
@@ -263,46 +262,38 @@ class Duel(Quantity):
 class _Flat:
     """The lanes of a duel times its points, one after the other."""
 
-    def __init__(self, lanes: LaneBatch, points: int, tol: float):
-        self.tol = tol
+    def __init__(self, lanes: LaneBatch, points: int, tol: float, longest: int):
+        self.tol, self.longest = tol, longest
         self.lanes, self.lane = lanes, np.repeat(np.arange(len(lanes)), points)
         self.which = lanes.which[self.lane]
-        self.theta0s = None if lanes.theta0s is None else lanes.theta0s[self.lane]
         self.truths = lanes.truths[self.which]
-        start = np.zeros((len(self.lane), lanes.problems[0].d)) if self.theta0s is None else self.theta0s
+        start = np.zeros((len(self.lane), lanes.problems[0].d)) if lanes.theta0s is None else lanes.theta0s[self.lane]
         X, y = (np.stack([getattr(problem, name) for problem in lanes.problems]) for name in "Xy")
         residuals = np.einsum("lnd,ld->ln", X[self.which], start) - y[self.which]
         self.first_loss = np.square(residuals).sum(axis=1) / (2 * y.shape[1])
 
-    def some(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The problems and the starts of the places `where`."""
-        return self.which[where], None if self.theta0s is None else self.theta0s[where]
+    def some(self, where: np.ndarray, geos: Any) -> LaneBatch:
+        """The places `where`, with a geometry each."""
+        return _some(self.lanes, self.lane[where], geos)
 
-    def path(self, geos: Any, some: np.ndarray | None = None) -> _engines.Limits:
-        """The limits along a curve of every lane, or of `some`; `geos` has arrays of (lanes, points)."""
-        some = np.arange(len(self.lanes)) if some is None else some
-        theta0s = None if self.lanes.theta0s is None else self.lanes.theta0s[some]
-        return _engines.paths(
-            self.lanes.problems, self.lanes.which[some], geos, theta0s, tol=self.tol, max_steps=_STEPS
-        )
+    def path(self, log_gamma: np.ndarray, some: np.ndarray | None = None) -> _engines.Limits:
+        """The limits of m⊙w along a curve of every lane, or of `some`, (lanes, points)."""
+        some, points = np.arange(len(self.lanes)) if some is None else some, log_gamma.shape[1]
+        if not self.lanes.on_host:  # paths of one length are one compiled program
+            log_gamma = np.pad(log_gamma, ((0, 0), (0, max(0, self.longest - points))), mode="edge")
+        lanes = _some(self.lanes, some, Hypentropy(log_gamma=log_gamma))
+        path = _engines.paths(lanes, tol=self.tol, max_steps=_STEPS)
+        return _engines.Limits(*(values[:, :points] for values in path))
 
     def measured(self, geos: Any, thetas: np.ndarray, where: np.ndarray) -> dict[str, np.ndarray]:
         """What the metrics are at these limits."""
-        which = self.which[where]
-
-        def piece(index):
-            stack = [self.lanes.problems[place] for place in which[index]]
-            problems = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *stack)
-            return _at_limits(problems, jax.tree.map(lambda x: x[index], geos), jnp.asarray(thetas[index]))
-
-        return in_pieces(piece, np.arange(len(where)), _PIECE)
+        return _engines.measured(_at_limit, self.some(where, geos), thetas)
 
     def flows(self, duel: Duel, geos: Any, where: np.ndarray) -> dict[str, np.ndarray]:
-        which, theta0s = self.some(where)
         ts = numbers(duel.ts)
         # By one method: with a mild bias a second one, for stiff lanes, does not pay for its compilation.
         how = {"ts": ts, "rtol": duel.rtol, "tol": duel.tol, "max_steps": _STEPS, "flips": True, "solver": "tsit5"}
-        ends = _engines._batched(_engines.Flows, solve_flows, self.lanes.problems, which, geos, theta0s, _NARROW, how)
+        ends = _engines._batched(_engines.Flows, solve_flows, self.some(where, geos), _NARROW, how)
         assert ends.flips is not None and ends.loss is not None
         time = duel.first_at_target(ts, ends.loss, self.first_loss[where])
         return {
@@ -314,14 +305,14 @@ class _Flat:
     def runs(
         self, duel: Duel, geos: Any, rates: np.ndarray, condition: np.ndarray, where: np.ndarray
     ) -> dict[str, np.ndarray]:
-        which, theta0s = self.some(where)
+        some = self.some(where, geos)
         rule = next(rule for rule in (HAMStep, ProductGD) if rule.follows is type(geos)).along(geos)
         checks = np.union1d(0, np.round(np.geomspace(1, duel.steps, duel.checks)).astype(int))
         ends = _engines.runs(
-            self.lanes.problems,
-            which,
+            some.problems,
+            some.which,
             FlipCounter(rule),
-            theta0s,
+            some.theta0s,
             rates=rates,
             keys=jax.vmap(jax.random.key)(np.zeros(len(where), int)),
             alike=_NARROW,
@@ -345,23 +336,21 @@ class _Flat:
         }
 
 
-@eqx.filter_jit
-def _at_limits(problems, geos, thetas):
-    def one(problem, geo, theta):
-        rate = metrics.stable_learning_rate(problem, geo, theta)
-        return {
-            "residual": metrics.relative_residual(problem, theta),
-            "mean_metric": jnp.mean(geo.inverse_metric(theta)),
-            "stable_rate": rate,
-            "condition": 2 / (rate * metrics.asymptotic_rate(problem, geo, theta)),
-        }
+def _some(lanes: LaneBatch, which: np.ndarray, geos: Any) -> LaneBatch:
+    """Lanes, each as often as it is asked for, with these geometries."""
+    theta0s = None if lanes.theta0s is None else lanes.theta0s[which]
+    return replace(lanes, which=lanes.which[which], theta0s=theta0s, geometry=geos)
 
-    return jax.vmap(one)(problems, geos, thetas)
+
+def _at_limit(problem, geo, theta):
+    rate = metrics.stable_learning_rate(problem, geo, theta)
+    return {
+        "residual": metrics.relative_residual(problem, theta),
+        "mean_metric": geo.inverse_metric(theta).mean(),
+        "stable_rate": rate,
+        "condition": 2 / (rate * metrics.asymptotic_rate(problem, geo, theta)),
+    }
 
 
 def _parameter(geometry: Any) -> Any:
     return geometry.parameter
-
-
-def _on_device(tree: Any) -> Any:
-    return jax.tree.map(jnp.asarray, tree)

@@ -81,6 +81,7 @@ def groups(spec: SweepSpec, at: Places, loaded: dict[int, Loaded]) -> Iterator[G
                 theta0s=theta0s,
                 truths=np.stack([loaded[p].truth for p in used]),
                 alike=alike * spec.sizes[2],
+                on_host=spec.on_host,
             )
             yield Group(lanes, batch)
 
@@ -95,7 +96,8 @@ def load(spec: SweepSpec, index: np.ndarray) -> dict[int, Loaded]:
         X, y = X.astype(spec.dtype), y.astype(spec.dtype)
         truth = np.full(X.shape[1], np.nan, spec.dtype) if truth is None else truth.astype(spec.dtype)
         arrays[number] = X, y, truth
-    problems = _decomposed({i: (X, y) for i, (X, y, _) in arrays.items() if _is_finite(X, y)})
+    finite = {i: (X, y) for i, (X, y, _) in arrays.items() if _is_finite(X, y)}
+    problems = {i: LinearRegression(X, y) for i, (X, y) in finite.items()} if spec.on_host else _decomposed(finite)
     return {i: Loaded(problems.get(i), truth, *X.shape) for i, (X, _, truth) in arrays.items()}
 
 
@@ -191,13 +193,14 @@ def check_geometries(spec: SweepSpec) -> None:
     """Refuse parameters at which there is no geometry in the precision of the sweep."""
     with jax.enable_x64(spec.dtype == "float64"):
         for block in spec.geometries:
-            build(block, block.at(np.arange(len(block))), spec.dtype)
+            build(block, block.at(np.arange(len(block))), spec.dtype, spec.on_host)
 
 
-def build(block: Geometries, values: dict[str, np.ndarray], dtype: str) -> AbstractGeometry:
-    """The geometries of a block at these values of its parameters, as one pytree."""
+def build(block: Geometries, values: dict[str, np.ndarray], dtype: str, on_host: bool) -> AbstractGeometry:
+    """The geometries of a block at these values of its parameters, as one pytree of NumPy's or JAX's arrays."""
+    array_of = np.asarray if on_host else jnp.asarray
     with np.errstate(over="ignore"):  # an infinity is refused with its name
-        return block.build({name: jnp.asarray(array.astype(dtype)) for name, array in values.items()})
+        return block.build({name: array_of(array.astype(dtype)) for name, array in values.items()})
 
 
 def _geometry(spec: SweepSpec, block: np.ndarray, place: np.ndarray) -> AbstractGeometry:
@@ -211,7 +214,7 @@ def _geometry(spec: SweepSpec, block: np.ndarray, place: np.ndarray) -> Abstract
             found = some.at(place[here])
         for name, array in found.items():
             values.setdefault(name, np.empty((len(block), *array.shape[1:])))[here] = array
-    return build(spec.geometries[block[0]], values, spec.dtype)
+    return build(spec.geometries[block[0]], values, spec.dtype, spec.on_host)
 
 
 def _logarithms(block: Geometries) -> dict[str, np.ndarray]:

@@ -3,19 +3,16 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._result import NAMES
-from ..geometry import Hypentropy
 from . import _engines
 
 CONVERGED, LATE, STALLED = (NAMES.index(name) for name in ("converged", "reached_end", "stalled"))
 _UNFINISHED = -1  # besides these: the match is being looked for
 _ROUNDS, _CLUSTER = 6, 0.1  # of the search; the half-width of a cluster in brackets
 
-PathOf = Callable[..., _engines.Limits]
+PathOf = Callable[..., _engines.Limits]  # of ln γ, (lanes, points), and the lanes, if it is not all of them
 
 
 class Match(NamedTuple):
@@ -29,15 +26,22 @@ class Match(NamedTuple):
 
 
 def matched(
-    path_of: PathOf, lane: np.ndarray, thetas: np.ndarray, codes: np.ndarray, logs: np.ndarray, tol: float
+    path_of: PathOf,
+    lane: np.ndarray,
+    thetas: np.ndarray,
+    codes: np.ndarray,
+    logs: np.ndarray,
+    cluster: int,
+    tol: float,
 ) -> Match:
     """The match of each limit of HAM.
 
     Arguments: `path_of`: the limits of m⊙w along grids of ln γ of lanes. `lane`: of each limit, (lanes · points,),
-      increasing. `thetas`, `codes`: the limits and how they ended. `logs`: the grid, decreasing. `tol`: of ln ‖θ‖₁.
+      increasing. `thetas`, `codes`: the limits and how they ended. `logs`: the grid, decreasing. `cluster`: see
+    `_refine`. `tol`: of ln ‖θ‖₁.
     """
     lanes, target = int(lane[-1]) + 1, np.log(np.abs(thetas).sum(axis=1))
-    path = path_of(Hypentropy(log_gamma=jnp.asarray(np.tile(logs, (lanes, 1)))))
+    path = path_of(np.tile(logs, (lanes, 1)))
     off = _log_norms(path)[lane] - target[:, None]
     passes = _passes(off) & (codes == CONVERGED)[:, None]
     match = Match(
@@ -54,7 +58,7 @@ def matched(
         chord = ends[there] + share[:, None] * (ends[there + 1] - ends[there])
         j = there[np.argmin(np.linalg.norm(chord - thetas[i], axis=1))]
         x[:, i], f[:, i], match.codes[i] = logs[j : j + 2], off[i, j : j + 2], _UNFINISHED
-    _refine(path_of, lane, match, x, f, target, len(logs), tol)
+    _refine(path_of, lane, match, x, f, target, cluster, tol)
     return match
 
 
@@ -65,16 +69,15 @@ def _refine(
     x: np.ndarray,
     f: np.ndarray,
     target: np.ndarray,
-    size: int,
+    cluster: int,
     tol: float,
 ) -> None:
-    """Close in on the roots of f between the two x, with a cluster of points around each secant's root.
+    """Close in on the roots of f between the two x, with a cluster of about that many points around each secant's root.
 
-    All points of a lane are on one path, as long as the first one: the same compiled program.
+    All points of a lane are on one path.
     """
     points = len(target) // (int(lane[-1]) + 1)
-    count = size // points
-    spread = np.linspace(-1, 1, count - 1 + count % 2, dtype=x.dtype)  # an odd number
+    spread = np.linspace(-1, 1, cluster - 1 + cluster % 2, dtype=x.dtype)  # an odd number
     for _ in range(_ROUNDS):
         open_lanes = np.unique(lane[match.codes == _UNFINISHED])
         if not open_lanes.size:
@@ -84,7 +87,7 @@ def _refine(
         place = np.clip(place, x.min(axis=0)[:, None], x.max(axis=0)[:, None])
         place = np.where((match.codes == _UNFINISHED)[:, None], place, 0)
         grids = place.reshape(-1, points * spread.size)[open_lanes]
-        path = path_of(Hypentropy(log_gamma=padded(grids, size)), open_lanes)
+        path = path_of(grids, open_lanes)
         norms = _log_norms(path)
         for row, here in enumerate(open_lanes):
             for point, i in enumerate(range(here * points, (here + 1) * points)):
@@ -116,8 +119,3 @@ def _passes(off: np.ndarray) -> np.ndarray:
     """Between which neighbours along the last axis a sequence passes zero."""
     with np.errstate(invalid="ignore"):
         return (off[..., :-1] * off[..., 1:] <= 0) & (off[..., :-1] != off[..., 1:])
-
-
-def padded(grids: np.ndarray, size: int) -> jax.Array:
-    """Grids that are as long as the longest one: paths of one length are one compiled program."""
-    return jnp.asarray(np.pad(grids, ((0, 0), (0, max(0, size - grids.shape[1]))), mode="edge"))

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .. import metrics
+from .._array import norm
 from .._flips import Flips
 from .._validate import count, tolerance
 from ..geometry import AbstractGeometry, named
@@ -20,7 +18,6 @@ from ._grid import grid, number, numbers
 from ._quantity import LaneBatch, Quantity, Variable, register
 
 REACH = 16  # units of rounding, as in solve_limit and solve_flow
-_WIDTH = 64
 
 MEASURED = {
     "l1_norm": Variable("L1 norm of theta"),
@@ -62,6 +59,7 @@ class Limit(Quantity):
     """
 
     name: ClassVar[str] = "limit"
+    few: ClassVar[int] = 2000
     tol: float | None = None
     max_steps: int = 2000
     weight_decay: float = 0.0
@@ -82,8 +80,7 @@ class Limit(Quantity):
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         tol, max_steps = _known(self.tol), self.max_steps
-        how = {"tol": tol, "max_steps": max_steps, "weight_decay": self.weight_decay, "alike": lanes.alike}
-        ends = _engines.limits(lanes.problems, lanes.which, lanes.geometry, lanes.theta0s, **how)
+        ends = _engines.limits(lanes, tol=tol, max_steps=max_steps, weight_decay=self.weight_decay)
         return _stored(ends, lanes)
 
 
@@ -108,6 +105,7 @@ class Path(Quantity):
 
     name: ClassVar[str] = "path"
     curves: ClassVar[bool] = True
+    few: ClassVar[int] = 5000
     tol: float | None = None
     max_steps: int = 2000
 
@@ -134,7 +132,7 @@ class Path(Quantity):
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         geometry: Any = lanes.geometry
         tol = _known(self.tol)
-        ends = _engines.paths(lanes.problems, lanes.which, geometry, lanes.theta0s, tol=tol, max_steps=self.max_steps)
+        ends = _engines.paths(lanes, tol=tol, max_steps=self.max_steps)
         return _stored(ends, lanes) | {"log_parameters": np.asarray(geometry.parameter, np.float64)}
 
 
@@ -160,6 +158,7 @@ class Flow(Quantity):
     """
 
     name: ClassVar[str] = "flow"
+    few: ClassVar[int] = 200
     rtol: float | None = None
     tol: float | None = None
     max_steps: int = 100_000
@@ -200,16 +199,12 @@ class Flow(Quantity):
 
     def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
         ends = _engines.flows(
-            lanes.problems,
-            lanes.which,
-            lanes.geometry,
-            lanes.theta0s,
+            lanes,
             rtol=_known(self.rtol),
             tol=_known(self.tol),
             max_steps=self.max_steps,
             ts=None if self.ts is None else numbers(self.ts),
             weight_decay=self.weight_decay,
-            alike=lanes.alike,
             flips=self.flips,
         )
         found = {} if ends.loss is None else {"loss": ends.loss}
@@ -230,17 +225,13 @@ def _stored(ends: Any, lanes: LaneBatch) -> dict[str, np.ndarray]:
 
 
 def measured_of(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
-    """What is measured of each row of `theta`.
-
-    In blocks of one width, so that roundings do not depend on how many lanes there are.
-    """
-    parts = []
-    for first in range(0, len(theta), _WIDTH):
-        rows = np.arange(first, first + _WIDTH)
-        rows = np.where(rows < len(theta), rows, first)
-        part = _measure(jnp.asarray(theta[rows]), jnp.asarray(truths[rows]))
-        parts.append({name: np.asarray(values)[: len(theta) - first] for name, values in part.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """What is measured of each row of `theta`."""
+    return {
+        "l1_norm": np.abs(theta).sum(axis=1),
+        "l2_norm": norm(theta, axis=1),
+        "entries_99": metrics.entries_carrying(theta, 0.99),
+        "distance_to_theta_star": norm(theta - truths, axis=1),
+    }
 
 
 def flips_of(flips: Flips, truths: np.ndarray) -> dict[str, np.ndarray]:
@@ -254,19 +245,6 @@ def flips_of(flips: Flips, truths: np.ndarray) -> dict[str, np.ndarray]:
         "signs_recovered": np.asarray(agreement(flips.sign, truths)),
         "recovery_time": np.asarray(recovery_time(flips, truths)),
     }
-
-
-@eqx.filter_jit
-def _measure(theta, truth):
-    def one(theta, truth):
-        return {
-            "l1_norm": jnp.sum(jnp.abs(theta)),
-            "l2_norm": jnp.linalg.norm(theta),
-            "entries_99": metrics.entries_carrying(theta, 0.99),
-            "distance_to_theta_star": metrics.distance(theta, truth),
-        }
-
-    return jax.vmap(one)(theta, truth)
 
 
 def _tolerance(value: Any, name: str, dtype: str, double: float, single: float) -> float:

@@ -46,7 +46,8 @@ class LaneBatch:
     `theta0s`: the starts, (lanes, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN where unknown.
     `alike`: how many lanes have the same problem and family of geometries, all over the sweep. Whether they share the
     products with X, and how many of them are in step, is a matter of speed and of rounding: one of the spec, therefore,
-    and not of the chunk.
+    and not of the chunk. `on_host`: so is the engine. With the host's all arrays are NumPy's, otherwise those of the
+    geometry are JAX's.
     Source: own.
     """
 
@@ -56,6 +57,7 @@ class LaneBatch:
     theta0s: np.ndarray | None
     truths: np.ndarray
     alike: int
+    on_host: bool = False
 
     def __len__(self) -> int:
         return len(self.which)
@@ -71,6 +73,7 @@ class Quantity(abc.ABC):
 
     name: ClassVar[str]
     curves: ClassVar[bool] = False  #: whether the grid of a geometry is a dimension `point` of one lane
+    few: ClassVar[int] = 0  #: of that many answers for a kind of problem, the host is done before JAX has compiled
 
     @abc.abstractmethod
     def variables(self) -> dict[str, Variable]:

@@ -20,6 +20,7 @@ from ._training import TrainingSpec
 
 READY = ("smoke", "paper", "hundred-thousand", "million")
 DTYPES = ("float64", "float32")
+ENGINES = ("auto", "host", "device")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class SweepSpec(Declaration):
         of a geometry is a dimension of one lane, not a lane each.
       `dtype`: "float64" or "float32", the precision of the whole computation.
       `chunk`: lanes that are computed, held in memory and stored together.
+      `engine`: "device" is JAX, many lanes at once; "host" NumPy and SciPy, one after the other, without compiling
+        anything: limits, paths and flows, and those that runs need. "auto": the host if the sweep is small enough.
       `keep_theta`: store θ itself, besides what is measured of it; all problems must then have the same d.
     A lane is one (problem, geometry, start), the starts counting fastest and the problems slowest.
     Errors: `ValueError`, `TypeError` or `FileNotFoundError`, naming the argument.
@@ -58,6 +61,7 @@ class SweepSpec(Declaration):
     dtype: str = "float64"
     chunk: int = 1000
     keep_theta: bool = False
+    engine: str = "auto"
 
     def __post_init__(self):
         if self.dtype not in DTYPES:
@@ -78,6 +82,12 @@ class SweepSpec(Declaration):
                 if isinstance(block, DataSet):
                     raise ValueError(f"starts with wrong signs need a ground truth, which {block.name!r} has not")
         self.quantity.check(self.geometries, self.starts)
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {self.engine!r}")
+        if self.engine == "host" and not self.quantity.few:
+            raise ValueError(
+                f"engine must be 'auto' or 'device' for {self.quantity.name}, of which the host knows nothing"
+            )
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "SweepSpec":
@@ -135,6 +145,16 @@ class SweepSpec(Declaration):
         """How many lanes a problem and a start have in a block of geometries."""
         return 1 if self.quantity.curves else len(block)
 
+    @property
+    def on_host(self) -> bool:
+        """Whether the host computes: which engine does is settled by the spec, as its roundings are."""
+        if self.engine != "auto":
+            return self.engine == "host"
+        answers = self.lanes * (self.lengths()["point"] if self.quantity.curves else 1)
+        shapes = {(block.n, block.d) if hasattr(block, "d") else block for block in self.problems}
+        kinds = {block.key for block in self.geometries}
+        return answers <= self.quantity.few * len(shapes) * len(kinds)  # each combination is compiled for itself
+
     def as_table(self) -> dict[str, Any]:
         """The spec as JSON and TOML have it: `SweepSpec.from_table` makes the same one again."""
         return {
@@ -145,7 +165,7 @@ class SweepSpec(Declaration):
             "dtype": self.dtype,
             "chunk": self.chunk,
             "keep_theta": self.keep_theta,
-        }
+        } | ({} if self.engine == "auto" else {"engine": self.engine})
 
     def identity(self) -> dict[str, Any]:
         """The table without what does not change the data: where a file with a known hash lies."""

@@ -1,6 +1,5 @@
 """F12: near a limit, steps are stable up to what linearisation says; from zero, up to about that, or further."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -43,7 +42,7 @@ def test_theory_of_the_product_is_that_of_its_factors(data):
     problem = without_truth(ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=1))
     X, lane = np.asarray(problem.X), lanes(data, "m*w").isel(instance=1)
     gammas = np.exp(lane["log_parameter"].values)
-    thetas = stability._theory(problem, jnp.asarray(gammas), ht.Hypentropy, CONFIG.tol)[0]
+    thetas = stability._theory(problem, gammas, ht.Hypentropy, CONFIG.tol)[0]
     for gamma, theta, theory in zip(gammas, thetas, lane["theory"].values, strict=True):
         m, w, _ = ht.ProductGD(gamma=gamma).init(problem, theta)
         J = np.hstack([X * np.asarray(w), X * np.asarray(m)]) / np.sqrt(problem.n)  # of the residual
