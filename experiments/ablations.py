@@ -19,12 +19,14 @@ import scipy.optimize
 import scipy.stats
 import tqdm
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 import hamtheory as ht
+from hamtheory.geometry import namespace
 
 from . import store
 from ._lanes import ended, stacked, without_truth
+from ._limits import limits_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,44 +73,45 @@ class Config:
 
 def _split(x) -> tuple[Array, Array]:
     """The sign, 1 at zero, and the size."""
-    sign = jnp.where(jnp.asarray(x) < 0, -1.0, 1.0)
+    sign = namespace(x).where(x < 0, -1.0, 1.0)
     return sign, sign * x
 
 
 class Gated(ht.geometry.AbstractGeometry):
     """`g⁻¹(θ) = 1[|θ| < τ] + α|θ|`: HAM's with the gradient step below τ only."""
 
-    alpha: Float[Array, ""]
-    below: Float[Array, ""]
+    alpha: Any
+    below: Any
 
     def inverse_metric(self, theta):
         _, size = _split(theta)
-        return jnp.where(size < self.below, 1 + self.alpha * size, self.alpha * size)
+        return namespace(theta).where(size < self.below, 1 + self.alpha * size, self.alpha * size)
 
     def mirror_map(self, theta):
-        sign, size = _split(theta)
-        near, beyond = jnp.minimum(size, self.below), jnp.maximum(size / self.below, 1)
-        return sign * (jnp.log1p(self.alpha * near) + jnp.log(beyond)) / self.alpha
+        xp, (sign, size) = namespace(theta), _split(theta)
+        near, beyond = xp.minimum(size, self.below), xp.maximum(size / self.below, 1)
+        return sign * (xp.log1p(self.alpha * near) + xp.log(beyond)) / self.alpha
 
     def inverse_mirror_map(self, mu):
-        near, beyond = self._exponents(mu)
-        return _split(mu)[0] * jnp.expm1(near) / self.alpha * jnp.exp(beyond)
+        xp, (near, beyond) = namespace(mu), self._exponents(mu)
+        return _split(mu)[0] * xp.expm1(near) / self.alpha * xp.exp(beyond)
 
     def potential(self, theta):
         mu = self.mirror_map(theta)
-        return jnp.asarray(theta) * mu - self.conjugate(mu)
+        return theta * mu - self.conjugate(mu)
 
     def conjugate(self, mu):
-        near, beyond = self._exponents(mu)
-        return (jnp.expm1(near) - near) / self.alpha**2 + self.below * jnp.expm1(beyond) / self.alpha
+        xp, (near, beyond) = namespace(mu), self._exponents(mu)
+        return (xp.expm1(near) - near) / self.alpha**2 + self.below * xp.expm1(beyond) / self.alpha
 
     def _exponents(self, mu):
         """α|μ|, up to where |θ| is the threshold, and the rest."""
-        s, edge = self.alpha * _split(mu)[1], jnp.log1p(self.alpha * self.below)
-        return jnp.minimum(s, edge), jnp.maximum(s - edge, 0)
+        xp, s = namespace(mu), self.alpha * _split(mu)[1]
+        edge = xp.log1p(self.alpha * self.below)
+        return xp.minimum(s, edge), xp.maximum(s - edge, 0)
 
     def mirror_bound(self):
-        return jnp.asarray(jnp.inf)
+        return np.inf
 
 
 class Count(NamedTuple):
@@ -133,10 +136,6 @@ class Counted(ht.algorithm.AbstractAlgorithm):
 
     def theta(self, state):
         return self.inner.theta(state.inner)
-
-
-def gate(alpha: float, below) -> Gated:
-    return Gated(jnp.asarray(alpha), jnp.asarray(below))
 
 
 def _ends(problem, rule, starts, rate: float, steps: int) -> ht.algorithm.RunResult:
@@ -200,8 +199,8 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
     looks = np.unique(np.geomspace(10, config.gate_time / largest, 400).round().astype(int))
     for problem in problems:
         bare = without_truth(problem)
-        flows = jax.vmap(lambda tau, bare=bare: ht.solve_limit(bare, gate(config.alpha, tau), throw=False))(taus)
-        least, flow = np.abs(ht.basis_pursuit(problem)).sum(), np.asarray(flows.result)
+        thetas, flow = limits_of((bare, Gated(config.alpha, tau), None) for tau in np.asarray(taus))
+        least = np.abs(ht.basis_pursuit(problem)).sum()
         lanes = []
         for rate in config.rates:
             grid = looks * round(largest / rate)  # the same times for every rate
@@ -211,7 +210,7 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
             within = np.sqrt(2 * problem.n * np.asarray(end.loss)) <= config.tol * np.linalg.norm(problem.y)
             taken = np.asarray(end.steps)[0][within.argmax(axis=1)]
             excess, flow_excess = (
-                ht.metrics.relative_excess(np.abs(of.theta).sum(axis=1), least) for of in (end, flows)
+                ht.metrics.relative_excess(np.abs(ends).sum(axis=1), least) for ends in (end.theta, thetas)
             )
             codes = ended(end.result, end.residual, config.tol)
             lanes.append(

@@ -42,21 +42,23 @@ class Config:
 
 def _numbers(problem, geo, flow, limit):
     """Relative error of the end of a flow, how far it left the row space, its certificate and that of the limit."""
-    error = ht.metrics.distance(flow.theta, limit.theta) / np.linalg.norm(limit.theta)
-    drift = ht.metrics.invariant_drift(problem, geo, flow.theta, np.zeros(problem.d))
+    theta = np.asarray(flow.theta)
+    error = ht.metrics.distance(theta, limit.theta) / np.linalg.norm(limit.theta)
+    drift = ht.metrics.invariant_drift(problem, geo, theta, np.zeros(problem.d))
     return error, drift, flow.residual, flow.stats["relative_gap"], flow.result, limit.result
 
 
 def _lanes(problem, geo, config: Config):
     """For each step size and each coordinates: the step size and the numbers of the lane."""
     limit = ht.solve_limit(problem, geo, throw=False)
+    compiled = jax.tree.map(jnp.asarray, problem)  # up to 10⁵ steps a lane, of a fixed size
     root = problem.X * np.sqrt(geo.inverse_metric(limit.theta))[None, :]
     stable = 2 * problem.n / float(np.linalg.norm(root, 2)) ** 2
     end = config.efolds / float(ht.metrics.asymptotic_rate(problem, geo, limit.theta))
     for scale in config.scales:
         for coordinates in COORDINATES:
             flow = ht.solve_flow(
-                problem,
+                compiled,
                 geo,
                 ts=[end],
                 solver="euler",
@@ -81,9 +83,7 @@ def run(config: Config) -> xr.Dataset:
     flows = {label: geo for label, geo in geometries(config.alphas, config.gammas).items() if label != "GD"}
     rows = []
     for i in tqdm.trange(config.instances, desc="coordinates", leave=False, delay=2):
-        # Up to 10⁵ steps a lane, of a fixed size: in JAX's arrays, these are compiled.
         problem = without_truth(ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i))
-        problem = jax.tree.map(jnp.asarray, problem)
         rows.append([list(_lanes(problem, geo, config)) for geo in flows.values()])
     shape = (config.instances, len(flows), len(config.scales), len(COORDINATES), 6)
     dt, error, drift, residual, gap, certificate = np.moveaxis(np.reshape(rows, shape), -1, 0)

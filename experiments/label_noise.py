@@ -20,7 +20,7 @@ import hamtheory as ht
 
 from . import store
 from ._lanes import stacked
-from ._limits import largest_rate, limits_of, limits_of_gammas
+from ._limits import largest_rate, limits_from_mirror, limits_of, limits_of_gammas
 
 RULES = ("GD", "m*w", "HYP*", "natural gradient")
 
@@ -101,15 +101,12 @@ def _measured(config: Config, problem, rule, rate: float, seed: int) -> tuple[np
 
 @eqx.filter_jit
 def _slow(config: Config, problem, rule, times, weights):
-    """The slow flow of a rule at these values of η²k δ²/n: θ, (times, d), and the codes."""
+    """The slow flow of a rule at these values of η²k δ²/n: shifts off the row space, (times, d), by Heun's method."""
     geometry = rule.of_flow()
 
-    def at(shift):
-        end = ht.solve_limit(problem, geometry, geometry.inverse_mirror_map(shift), throw=False)
-        return end.theta, end.result
-
     def velocity(shift):
-        return rule.mirror_drift(at(shift)[0]) * weights / 2
+        end = ht.solve_limit(problem, geometry, geometry.inverse_mirror_map(shift), throw=False)
+        return rule.mirror_drift(end.theta) * weights / 2
 
     gaps = jnp.diff(times, prepend=0)
     counts = jnp.ceil(config.slow * gaps / times[0] - 1e-6)
@@ -117,12 +114,13 @@ def _slow(config: Config, problem, rule, times, weights):
     def look(shift, gap):
         length, count = gap[0] / gap[1], gap[1].astype(int)
 
-        def step(_, shift):
-            first = velocity(shift)
-            return shift + length * (first + velocity(shift + length * first)) / 2
+        def half(i, state):  # of a step: both ask for a velocity at one place of the program, which is compiled once
+            shift, first = state
+            here = velocity(jnp.where(i % 2 == 0, shift, shift + length * first))
+            return jnp.where(i % 2 == 0, shift, shift + length * (first + here) / 2), here
 
-        shift = jax.lax.fori_loop(0, count, step, shift)
-        return shift, at(shift)
+        shift, _ = jax.lax.fori_loop(0, 2 * count, half, (shift, jnp.zeros_like(shift)))
+        return shift, shift
 
     return jax.lax.scan(look, jnp.zeros(config.d), jnp.stack([gaps, counts], axis=1))[1]
 
@@ -134,8 +132,9 @@ def _predicted(config: Config, problem, rule, rate: float) -> tuple[np.ndarray, 
     if isinstance(rule, ht.ProductGD):
         thetas, codes = limits_of_gammas(problem, config.gamma * np.exp(-times[:, None] * weights))
     else:
-        thetas, codes = _slow(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
-    return np.asarray(thetas), np.asarray(codes)
+        shifts = _slow(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
+        thetas, codes = limits_from_mirror(problem, rule.of_flow(), shifts)
+    return thetas, codes
 
 
 def run(config: Config) -> xr.Dataset:

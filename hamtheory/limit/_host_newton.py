@@ -15,7 +15,7 @@ Vector = np.ndarray
 Ended = Literal["converged", "stalled", "max_steps", "nonfinite"]
 
 _ARMIJO = 1e-4
-_SHORTEST = 1e-14
+_PARTS = tuple(0.5**halvings for halvings in range(47))  # of a step, down to 1e-14
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 _PATIENCE = 20  # steps at the level of rounding
 _BLOCK = 1 << 18  # numbers in a block of scaled columns: what fits into the cache beside the matrix
@@ -148,18 +148,18 @@ class _Newton:
 
     def line_search(self, step: Vector) -> tuple[Vector, Vector, Vector] | None:
         """λ, θ and the gradient where the dual has decreased enough; None if it nowhere does."""
-        slope, t = float(step @ self.gradient), 1.0
-        while t > _SHORTEST:
+        slope = float(step @ self.gradient)
+        for t in _PARTS:
             coordinates = self.coordinates + t * step
             theta, gradient = self.evaluate(coordinates)
-            enough = float(step @ gradient) <= _ARMIJO * slope
-            if not enough:
-                change = float(np.sum(divergence_terms(self.geo, self.theta, theta))) + t * slope
-                enough = change <= _ARMIJO * t * slope
             # A θ near the end of the range makes the change a difference of overflows, of either sign.
-            if enough and np.isfinite(theta).all() and np.isfinite(gradient).all():
-                return coordinates, theta, gradient
-            t /= 2
+            if not (np.isfinite(theta).all() and np.isfinite(gradient).all()):
+                continue
+            if float(step @ gradient) > _ARMIJO * slope:
+                change = float(np.sum(divergence_terms(self.geo, self.theta, theta))) + t * slope
+                if not change <= _ARMIJO * t * slope:
+                    continue
+            return coordinates, theta, gradient
         return None
 
     def residual(self, gradient: Vector) -> float:

@@ -43,7 +43,8 @@ def matched(
     lanes, target = int(lane[-1]) + 1, np.log(np.abs(thetas).sum(axis=1))
     path = path_of(np.tile(logs, (lanes, 1)))
     off = _log_norms(path)[lane] - target[:, None]
-    passes = _passes(off) & (codes == CONVERGED)[:, None]
+    # Where the norm changes by no more than the tolerance, no γ is told from another: a zero of rounding.
+    passes = _passes(off) & (np.abs(np.diff(off, axis=1)) > tol) & (codes == CONVERGED)[:, None]
     match = Match(
         np.full(len(target), np.nan, logs.dtype),
         np.full_like(thetas, np.nan),

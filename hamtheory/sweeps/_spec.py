@@ -85,9 +85,7 @@ class SweepSpec(Declaration):
         if self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {self.engine!r}")
         if self.engine == "host" and not self.quantity.few:
-            raise ValueError(
-                f"engine must be 'auto' or 'device' for {self.quantity.name}, of which the host knows nothing"
-            )
+            raise ValueError(f"engine must be auto or device for {self.quantity.name}, of which the host knows nothing")
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "SweepSpec":

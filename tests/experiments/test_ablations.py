@@ -66,10 +66,10 @@ def test_signs_that_can_be_reached(data):
 
 def test_gated_geometry():
     """Its methods belong together, and it is HAM's for a high threshold."""
-    gate, ham = ablations.gate(50.0, 0.013), ht.HAM(alpha=50.0)
+    gate, ham = ablations.Gated(50.0, 0.013), ht.HAM(alpha=50.0)
     ht.geometry.check_geometry(gate)
     theta = jnp.geomspace(1e-4, 2, 21)
-    np.testing.assert_allclose(ablations.gate(50.0, 10.0).mirror_map(theta), ham.mirror_map(theta), rtol=1e-12)
+    np.testing.assert_allclose(ablations.Gated(50.0, 10.0).mirror_map(theta), ham.mirror_map(theta), rtol=1e-12)
     # From the threshold on, the mirror map is that of the larger α + 1/τ, in another unit of time.
     large = jnp.geomspace(0.02, 2, 9)
     np.testing.assert_allclose(50 * gate.mirror_map(large), jnp.log((50 + 1 / 0.013) * large), rtol=1e-12)

@@ -43,6 +43,7 @@ def test_real_numbers_are_the_same_to_the_bit_in_other_processes_and_chunks(tmp_
         "problems": {"kind": "sparse", "n": 8, "d": 16, "k": 2, "seeds": [0, 1]},
         "geometries": {"family": "ham", "alpha": {"start": 0.1, "stop": 100, "count": count, "scale": "log"}},
     }
+    table["engine"] = "device"  # the host computes one lane after the other
     executor = ProcessExecutor(2)
     with (
         ht.sweep(table | {"chunk": 33}, tmp_path / "here", progress=False) as here,

@@ -32,9 +32,9 @@ def start_of(row):
     return 0.3 * np.where(truth == 0, other, -np.sign(truth))
 
 
-@pytest.fixture(scope="module")
-def flows(tmp_path_factory):
-    return swept(tmp_path_factory.mktemp("flows"), FLOW)
+@pytest.fixture(scope="module", params=["host", "device"])
+def flows(tmp_path_factory, request):
+    return swept(tmp_path_factory.mktemp("flows"), FLOW, engine=request.param)
 
 
 def test_flows_flip_when_single_ones_do(flows):

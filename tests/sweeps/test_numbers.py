@@ -27,10 +27,15 @@ class Backwards(SerialExecutor):
         yield from super().run(spec, columns, reversed(list(chunks)))
 
 
+@pytest.fixture(scope="module", params=["host", "device"])
+def engine(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def limits(tmp_path_factory):
+def limits(tmp_path_factory, engine):
     """40 limits, in memory."""
-    with ht.sweep(spec(), tmp_path_factory.mktemp("sweep") / "store", progress=False) as dataset:
+    with ht.sweep(spec(engine=engine), tmp_path_factory.mktemp("sweep") / "store", progress=False) as dataset:
         return dataset.load()
 
 
@@ -55,16 +60,18 @@ def test_lanes_are_the_limits_of_the_library(limits):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 40])
-def test_neither_the_chunk_nor_the_order_matters(limits, tmp_path, chunk):
+def test_neither_the_chunk_nor_the_order_matters(limits, engine, tmp_path, chunk):
     """To the bit: the blocks that are computed side by side have one width, whatever the chunk."""
-    with ht.sweep(spec(chunk=chunk), tmp_path / "store", executor=Backwards(), progress=False) as other:
+    with ht.sweep(spec(chunk=chunk, engine=engine), tmp_path / "store", executor=Backwards(), progress=False) as other:
         for name in VALUES:
             assert bits(limits[name]) == bits(other[name]), name
 
 
-def test_neither_do_the_other_lanes(limits, tmp_path):
+def test_neither_do_the_other_lanes(limits, engine, tmp_path):
     """The same lanes among others: a problem less, other parameters."""
-    fewer = spec(problems=SPARSE | {"seeds": [4, 2]}, geometries=[{"family": "ham", "alpha": [1e4, 1000.0, 1e-2]}])
+    fewer = spec(
+        engine=engine, problems=SPARSE | {"seeds": [4, 2]}, geometries=[{"family": "ham", "alpha": [1e4, 1000.0, 1e-2]}]
+    )
     with ht.sweep(fewer, tmp_path / "store", progress=False) as other:
         for seed in (2, 4):
             of = [
@@ -91,13 +98,13 @@ def poisoned(tmp_path):
     return blocks
 
 
-def test_a_poisoned_lane_is_data_and_changes_no_other(poisoned, tmp_path):
+def test_a_poisoned_lane_is_data_and_changes_no_other(poisoned, engine, tmp_path):
     huge = {"kind": "normal", "scale": 1e306, "seeds": [0]}  # overflows on the way
-    healthy = spec(problems=[poisoned[0], poisoned[4]], starts=["zeros"], chunk=100)
+    healthy = spec(problems=[poisoned[0], poisoned[4]], starts=["zeros"], chunk=100, engine=engine)
     with ht.sweep(healthy, tmp_path / "healthy", progress=False) as alone:
         alone.load()
     with ht.sweep(
-        spec(problems=poisoned, starts=["zeros", huge], chunk=100), tmp_path / "all", progress=False
+        spec(problems=poisoned, starts=["zeros", huge], chunk=100, engine=engine), tmp_path / "all", progress=False
     ) as every:
         every.load()
     names = every.status.attrs["flag_meanings"].split()
@@ -111,8 +118,9 @@ def test_a_poisoned_lane_is_data_and_changes_no_other(poisoned, tmp_path):
             assert bits(here) == bits(alone[name][alone.problem == place]), name
 
 
-def test_out_of_steps(tmp_path):
-    with ht.sweep(spec(quantity={"name": "limit", "max_steps": 1}), tmp_path / "store", progress=False) as dataset:
+def test_out_of_steps(tmp_path, engine):
+    few = spec(quantity={"name": "limit", "max_steps": 1}, engine=engine)
+    with ht.sweep(few, tmp_path / "store", progress=False) as dataset:
         names = [dataset.status.attrs["flag_meanings"].split()[code + 1] for code in dataset.status.to_numpy()]
     assert set(names) <= {"max_steps", "converged"} and names.count("max_steps") > 20
 
@@ -128,8 +136,8 @@ def test_csv_with_nan(tmp_path):
 
 
 @pytest.mark.slow
-def test_paths_are_limits(limits, tmp_path):
-    with ht.sweep(spec(quantity="path", chunk=4), tmp_path / "store", progress=False) as path:
+def test_paths_are_limits(limits, engine, tmp_path):
+    with ht.sweep(spec(quantity="path", chunk=4, engine=engine), tmp_path / "store", progress=False) as path:
         assert path.sizes == {"lane": 10, "point": 4, "column": 8} and not path.status.any()
         np.testing.assert_allclose(
             np.exp(path.log_parameters[0]), [0.1, 0.1 * 1e4 ** (1 / 3), 0.1 * 1e4 ** (2 / 3), 1e3]
@@ -140,8 +148,9 @@ def test_paths_are_limits(limits, tmp_path):
 
 
 @pytest.mark.slow
-def test_flows_end_at_limits(limits, tmp_path):
-    small = spec(problems=SPARSE | {"seeds": 0}, geometries={"family": "ham", "alpha": 0.1}, quantity="flow")
+def test_flows_end_at_limits(limits, engine, tmp_path):
+    ham = {"family": "ham", "alpha": 0.1}
+    small = spec(problems=SPARSE | {"seeds": 0}, geometries=ham, quantity="flow", engine=engine)
     with ht.sweep(small, tmp_path / "store", progress=False) as flow:
         assert flow.sizes["lane"] == 2 and not flow.status.any() and float(flow.time.min()) > 0
         np.testing.assert_allclose(flow.theta, limits.theta[:2], rtol=0, atol=1e-6)
@@ -181,8 +190,9 @@ def test_every_family(tmp_path):
         np.testing.assert_array_equal(dataset.log_parameter[3:6], [2.0, -40.0, np.log(0.1)])
 
 
-def test_weight_decay(tmp_path):
+def test_weight_decay(tmp_path, engine):
     decayed = spec(
+        engine=engine,
         problems=SPARSE | {"seeds": 0},
         geometries={"family": "gd"},
         starts="zeros",
@@ -196,17 +206,17 @@ def test_weight_decay(tmp_path):
 
 
 @pytest.mark.slow
-def test_single_precision(limits, tmp_path):
-    with ht.sweep(spec(dtype="float32"), tmp_path / "store", progress=False) as single:
+def test_single_precision(limits, engine, tmp_path):
+    with ht.sweep(spec(dtype="float32", engine=engine), tmp_path / "store", progress=False) as single:
         assert single.theta.dtype == np.float32 and single.parameter.dtype == np.float64 and not single.status.any()
         np.testing.assert_allclose(single.theta, limits.theta, rtol=0, atol=2e-3)
         assert float(single.residual.max()) <= 1e-5
 
 
-def test_precision_is_that_of_the_spec_not_of_the_caller(limits):
+def test_precision_is_that_of_the_spec_not_of_the_caller(limits, engine):
     """A worker, or a script, in which nobody switched float64 on."""
     with jax.enable_x64(False):
-        result = compute_chunk(ht.SweepSpec.from_table(spec()), 0, 8)
+        result = compute_chunk(ht.SweepSpec.from_table(spec(engine=engine)), 0, 8)
     assert bits(result.arrays["theta"]) == bits(limits.theta[:9])
 
 
@@ -231,3 +241,49 @@ def test_problems_of_different_sizes(tmp_path):
         assert "theta" not in dataset and dataset.sizes == {"lane": 24}
         np.testing.assert_array_equal(dataset.d, np.repeat([8, 6], [20, 4]))
         assert dataset.source.attrs["flag_meanings"] == "sparse-4-8-2 sparse-3-6-1" and not dataset.status.any()
+
+
+# ---- the engine
+
+
+def test_few_lanes_are_the_hosts_and_nothing_is_compiled(tmp_path):
+    """Which engine computes is settled by the spec, by what there is to compute for each thing to compile."""
+    many = SPARSE | {"seeds": range(600)}
+    assert ht.SweepSpec.from_table(spec()).on_host and not ht.SweepSpec.from_table(spec(problems=many)).on_host
+    assert ht.SweepSpec.from_table(spec(problems=[many, many | {"d": 9}, many | {"d": 10}], starts="zeros")).on_host
+    table = ht.SweepSpec.from_table(spec()).as_table()
+    assert (
+        "engine" not in table and ht.SweepSpec.from_table(table | {"engine": "device"}).as_table()["engine"] == "device"
+    )
+    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jax._src.compiler.compile_or_get_cached", None)  # what would be compiled cannot be
+        with ht.sweep(spec(chunk=7), tmp_path / "store", progress=False) as dataset:
+            assert not dataset.status.any()
+            assert ht.sweeps.Store(tmp_path / "store").records(ht.SweepSpec.from_table(spec(chunk=7)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantity", ["limit", "path", {"name": "flow", "ts": [0.0, 0.5, 3.0]}])
+def test_both_engines_store_the_same(tmp_path, quantity):
+    few = spec(quantity=quantity, problems=SPARSE | {"seeds": [0, 1]})
+    with (
+        ht.sweep(few | {"engine": "host"}, tmp_path / "host", progress=False) as host,
+        ht.sweep(few | {"engine": "device"}, tmp_path / "device", progress=False) as device,
+    ):
+        assert set(host.variables) == set(device.variables) and not host.status.any() and not device.status.any()
+        at_end = 1e-8 if quantity in ("limit", "path") else 1e-5
+        np.testing.assert_allclose(host.theta, device.theta, rtol=0, atol=at_end)
+        for name in set(host.variables) & {"l1_norm", "l2_norm", "distance_to_theta_star", "loss"}:
+            np.testing.assert_allclose(host[name], device[name], rtol=at_end, atol=1e-5 * at_end)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engine": "gpu"}, "engine must be one of auto, host, device"),
+        ({"engine": "host"}, "engine must be auto or device"),
+    ],
+)
+def test_engine_that_is_not_there(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ht.SweepSpec.from_table(spec(quantity="toy") | changes)
