@@ -69,9 +69,8 @@ def test_neither_the_chunk_nor_the_order_matters(limits, engine, tmp_path, chunk
 
 def test_neither_do_the_other_lanes(limits, engine, tmp_path):
     """The same lanes among others: a problem less, other parameters."""
-    fewer = spec(
-        engine=engine, problems=SPARSE | {"seeds": [4, 2]}, geometries=[{"family": "ham", "alpha": [1e4, 1000.0, 1e-2]}]
-    )
+    hams = {"family": "ham", "alpha": [1e4, 1000.0, 1e-2]}
+    fewer = spec(engine=engine, problems=SPARSE | {"seeds": [4, 2]}, geometries=hams)
     with ht.sweep(fewer, tmp_path / "store", progress=False) as other:
         for seed in (2, 4):
             of = [
@@ -248,18 +247,17 @@ def test_problems_of_different_sizes(tmp_path):
 
 def test_few_lanes_are_the_hosts_and_nothing_is_compiled(tmp_path):
     """Which engine computes is settled by the spec, by what there is to compute for each thing to compile."""
-    many = SPARSE | {"seeds": range(600)}
+    many = SPARSE | {"seeds": range(450)}
     assert ht.SweepSpec.from_table(spec()).on_host and not ht.SweepSpec.from_table(spec(problems=many)).on_host
     assert ht.SweepSpec.from_table(spec(problems=[many, many | {"d": 9}, many | {"d": 10}], starts="zeros")).on_host
     table = ht.SweepSpec.from_table(spec()).as_table()
-    assert (
-        "engine" not in table and ht.SweepSpec.from_table(table | {"engine": "device"}).as_table()["engine"] == "device"
-    )
-    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+    assert "engine" not in table
+    assert ht.SweepSpec.from_table(table | {"engine": "device"}).as_table()["engine"] == "device"
+    other = SPARSE | {"d": 11}  # a shape that no other test has compiled anything for
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jax._src.compiler.compile_or_get_cached", None)  # what would be compiled cannot be
-        with ht.sweep(spec(chunk=7), tmp_path / "store", progress=False) as dataset:
+        with ht.sweep(spec(problems=other), tmp_path / "store", progress=False) as dataset:
             assert not dataset.status.any()
-            assert ht.sweeps.Store(tmp_path / "store").records(ht.SweepSpec.from_table(spec(chunk=7)))
 
 
 @pytest.mark.slow
@@ -274,7 +272,7 @@ def test_both_engines_store_the_same(tmp_path, quantity):
         at_end = 1e-8 if quantity in ("limit", "path") else 1e-5
         np.testing.assert_allclose(host.theta, device.theta, rtol=0, atol=at_end)
         for name in set(host.variables) & {"l1_norm", "l2_norm", "distance_to_theta_star", "loss"}:
-            np.testing.assert_allclose(host[name], device[name], rtol=at_end, atol=1e-5 * at_end)
+            np.testing.assert_allclose(host[name], device[name], rtol=at_end, atol=1e-8)
 
 
 @pytest.mark.parametrize(
