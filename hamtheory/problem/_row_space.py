@@ -100,10 +100,11 @@ def _in_own_units(lengths: Any, rotated: Any, spread: Any, active: Any) -> tuple
         unit = max(np.sqrt(np.min(lengths)) * np.sqrt(unit), unit / 1e150)
     scaled = rows * (lengths / unit)[:, None]
     inside = xp.arange(rows.shape[1]) < xp.sum(active)
+    if is_uneven and np.sum(active) < len(lengths):
+        return _of_dependent_rows(lengths, rows, int(np.sum(active)))
     if is_uneven:
-        left, s, turn = _jacobi(scaled, int(np.sum(active)))
-        if np.sum(active) == len(lengths):
-            left = _graded(rotated, spread, turn, lengths / unit, s)
+        left, s, turn = _jacobi(scaled)
+        left = _graded(rotated, spread, turn, lengths / unit, s)
     else:
         left, s, turn = xp.linalg.svd(scaled, full_matrices=False)
     # A direction of a zero column is sorted behind the others, where s is zero to rounding.
@@ -112,25 +113,16 @@ def _in_own_units(lengths: Any, rotated: Any, spread: Any, active: Any) -> tuple
     return xp.where(inside[None, :], left, 0), s, xp.where(inside[:, None], turn, 0), inside
 
 
-def _jacobi(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _jacobi(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The singular value decomposition by Jacobi's method, whose small singular values have their digits.
 
-    Of a matrix whose first `rank` columns are independent and the others zero, and whose rows differ in scale.
+    Of a square matrix of independent rows that differ in scale.
     Source: [drmac2008jacobi].
     """
     from scipy.linalg import lapack
 
-    n, r = matrix.shape
-    left, s, turn = np.zeros((n, r)), np.zeros(r), np.zeros((r, r))
-    if rank:
-        s[:rank], left[:, :rank], v, work, _, info = lapack.dgejsv(  # type: ignore[attr-defined]
-            matrix[:, :rank], joba=2, jobu=0, jobv=0
-        )
-        if info:
-            return np.linalg.svd(matrix, full_matrices=False)
-        s[:rank] *= work[0] / work[1]
-        turn[:rank, :rank] = v.T
-    return left, s, turn
+    s, left, v, work, _, info = lapack.dgejsv(matrix, joba=2, jobu=0, jobv=0)  # type: ignore[attr-defined]
+    return np.linalg.svd(matrix) if info else (left, s * (work[0] / work[1]), v.T)
 
 
 def _graded(rotated: np.ndarray, spread: np.ndarray, turn: np.ndarray, lengths: np.ndarray, s: np.ndarray) -> Any:
@@ -142,3 +134,63 @@ def _graded(rotated: np.ndarray, spread: np.ndarray, turn: np.ndarray, lengths: 
     larger = lengths[:, None] / s[None, :]
     above, below = (rotated * spread) @ turn.T, (rotated / spread) @ turn.T
     return np.where(larger <= 1, larger * above, below / larger)
+
+
+def _of_dependent_rows(lengths: np.ndarray, rows: np.ndarray, rank: int) -> tuple[Any, Any, Any, Any]:
+    """As `_in_own_units`, where there are more rows than directions: of `diag(lengths) rows`.
+
+    That is L times as many independent rows as there are directions, those that were the longest when all before them
+    had been taken out, and L = QT. With T upper triangular, T times rows of decreasing lengths are rows of these
+    lengths: a square matrix, of which `_in_own_units` knows what to do; U is Q times that of it. Products with Q, like
+    Gram and Schmidt's of the columns of L, are sums of terms as small as they should be: none is rounded with another
+    row's unit, as it is by reflections.
+    """
+    n, r = rows.shape
+    rows = rows[:, :rank]
+    picked, parts, counts = _independent(lengths, rows, rank)
+    sizes = lengths[picked]
+    ratios = np.linalg.solve(parts[picked].T, parts.T).T  # rows in terms of the picked ones
+    ratios[picked] = np.eye(rank)
+    known = np.arange(rank) < counts[:, None]
+    Q, T = _orthogonalised(np.where(known, ratios * (lengths[:, None] / sizes[None, :]), 0.0))
+    square = np.where(T == 0, 0.0, T * (sizes[None, :] / sizes[:, None])) @ rows[picked]
+    rotated, spread, basis = np.linalg.svd(square)
+    own = np.ones(rank, bool)
+    left, s, turn = np.zeros((n, r)), np.zeros(r), np.zeros((r, r))
+    inner, s[:rank], inner_turn, _ = _in_own_units(sizes, rotated, spread, own)
+    left[:, :rank], turn[:rank, :rank] = Q @ inner, inner_turn @ basis
+    return left, s, turn, np.arange(r) < rank
+
+
+def _independent(lengths: np.ndarray, rows: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which rows of length 1 span all: each time that with the longest rest, in its own unit, of those that have more
+    than rounding left; the parts of all rows along the rests, (n, rank), and how many of these each row has, (n,)."""
+    rest, picked, parts, counts = rows.copy(), [], np.zeros((len(rows), rank)), np.zeros(len(rows), int)
+    for step in range(rank):
+        left = np.linalg.norm(rest, axis=1)
+        left[picked] = 0.0
+        is_there = left > 64 * max(rows.shape) * np.finfo(float).eps
+        if not is_there.any():
+            is_there = left == left.max()
+        sizes = np.log(np.where(is_there, left, 1.0)) + np.log(lengths)
+        at = int(np.argmax(np.where(is_there, sizes, -np.inf)))
+        along = rest[at] / left[at]
+        parts[:, step] = np.where(is_there, rest @ along, 0.0)
+        counts[is_there] = step + 1
+        for _ in range(2):
+            rest -= np.outer(rest @ along, along)
+        picked.append(at)
+    return np.array(picked, int), parts, counts
+
+
+def _orthogonalised(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The QR decomposition by Gram and Schmidt, twice."""
+    Q, T = matrix.copy(), np.zeros((matrix.shape[1],) * 2)
+    for k in range(Q.shape[1]):
+        for _ in range(2):
+            along = Q[:, :k].T @ Q[:, k]
+            T[:k, k] += along
+            Q[:, k] -= Q[:, :k] @ along
+        T[k, k] = np.linalg.norm(Q[:, k])
+        Q[:, k] /= T[k, k]
+    return Q, T
