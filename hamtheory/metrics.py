@@ -190,24 +190,39 @@ def nearest_coordinates(
     xp, space = namespace(theta), problem.row_space
     with quiet():
         weights = geo.inverse_metric(theta)
+        if xp is np:
+            moved = geo.mirror_map(theta) - geo.mirror_map(theta0)
+            return _least_squares(space.basis, int(space.rank), np.sqrt(weights), moved)
         inactive = xp.diag(xp.where(space.active, 0, 1).astype(weights.dtype))
         normal = (space.basis * weights[None, :]) @ space.basis.T + inactive * xp.max(weights)
         target = space.basis @ (weights * (geo.mirror_map(theta) - geo.mirror_map(theta0)))
     return _solve_positive(normal, target)
 
 
-def _solve_positive(matrix: Array, right: Array) -> Array:
-    """The solution of a system with a symmetric positive matrix; NaN if it is not positive."""
-    if is_jax(matrix, right):
-        import jax.scipy.linalg
+def _least_squares(basis: np.ndarray, rank: int, roots: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The λ, (r,), with the least `‖roots ⊙ (Qᵀλ − target)‖`; NaN if there are several.
 
-        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
+    By QR with the largest rows first, which errs by what the roots differ by, not by their squares, as normal equations
+    would. Source: [cox1998stability].
+    """
     import scipy.linalg
 
+    found, order = np.zeros(len(basis), target.dtype), np.argsort(-roots, kind="stable")
     try:
-        return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix), right)
+        rotated, upper, places = scipy.linalg.qr(
+            roots[order, None] * basis[:rank, order].T, mode="economic", pivoting=True
+        )
+        found[places] = scipy.linalg.solve_triangular(upper, rotated.T @ (roots * target)[order])
     except (np.linalg.LinAlgError, ValueError):
-        return np.full_like(right, np.nan)
+        found[:rank] = np.nan
+    return found
+
+
+def _solve_positive(matrix: Array, right: Array) -> Array:
+    """The solution, by JAX, of a system with a symmetric positive matrix; NaN if it is not positive."""
+    import jax.scipy.linalg
+
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
 
 
 @_quietly
