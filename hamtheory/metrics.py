@@ -209,9 +209,8 @@ def _least_squares(basis: np.ndarray, rank: int, roots: np.ndarray, target: np.n
 
     found, order = np.zeros(len(basis), target.dtype), np.argsort(-roots, kind="stable")
     try:
-        rotated, upper, places = scipy.linalg.qr(
-            roots[order, None] * basis[:rank, order].T, mode="economic", pivoting=True
-        )
+        decomposed: Any = scipy.linalg.qr(roots[order, None] * basis[:rank, order].T, mode="economic", pivoting=True)
+        rotated, upper, places = decomposed
         found[places] = scipy.linalg.solve_triangular(upper, rotated.T @ (roots * target)[order])
     except (np.linalg.LinAlgError, ValueError):
         found[:rank] = np.nan
