@@ -100,8 +100,8 @@ def _measured(config: Config, problem, rule, rate: float, seed: int) -> tuple[np
 
 
 @eqx.filter_jit
-def _slow(config: Config, problem, rule, times, weights):
-    """The slow flow of a rule at these values of η²k δ²/n: shifts off the row space, (times, d), by Heun's method."""
+def _shifts(config: Config, problem, rule, times, weights):
+    """How far the slow flow of a rule has moved off the row space, (times, d), by Heun's method."""
     geometry = rule.of_flow()
 
     def velocity(shift):
@@ -125,6 +125,12 @@ def _slow(config: Config, problem, rule, times, weights):
     return jax.lax.scan(look, jnp.zeros(config.d), jnp.stack([gaps, counts], axis=1))[1]
 
 
+def _slow(config: Config, problem, rule, times, weights) -> tuple[np.ndarray, ...]:
+    """The slow flow of a rule at these values of η²k δ²/n: θ, (times, d), and the codes."""
+    shifts = _shifts(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
+    return limits_from_mirror(problem, rule.of_flow(), shifts)
+
+
 def _predicted(config: Config, problem, rule, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """The limits of theory at all looks, (looks, d), and the codes."""
     times = rate**2 * steps_of(config) * config.noise**2 / config.n
@@ -132,8 +138,7 @@ def _predicted(config: Config, problem, rule, rate: float) -> tuple[np.ndarray, 
     if isinstance(rule, ht.ProductGD):
         thetas, codes = limits_of_gammas(problem, config.gamma * np.exp(-times[:, None] * weights))
     else:
-        shifts = _slow(config, problem, rule, jnp.asarray(times), jnp.asarray(weights))
-        thetas, codes = limits_from_mirror(problem, rule.of_flow(), shifts)
+        thetas, codes = _slow(config, problem, rule, times, weights)
     return thetas, codes
 
 
