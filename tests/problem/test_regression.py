@@ -42,6 +42,30 @@ def test_inconsistency_is_measured():
     np.testing.assert_allclose(problem.distance, np.sqrt(0.5), rtol=1e-14)  # of (1, 2) from the diagonal
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_least_squares_of_rows_of_many_units(seed):
+    """Each of r independent equations several times, in units up to 10^±135: least squares has their weighted means.
+
+    A direction of long rows must not be rounded into one of short rows, on whatever processor.
+    """
+    rng = np.random.default_rng(seed)
+    r, repeats = rng.integers(1, 5), rng.integers(1, 4)
+    rows, which = (
+        rng.standard_normal((r, rng.integers(r, 8))),
+        np.concatenate([np.arange(r), rng.integers(r, size=repeats)]),
+    )
+    units, values = 2.0 ** rng.integers(-450, 450, which.size), rng.standard_normal(which.size)
+    problem = ht.LinearRegression(rows[which] * units[:, None], values * units)
+    shares = (units / np.array([units[which == i].max() for i in which])) ** 2
+    means = np.bincount(which, shares * values) / np.bincount(which, shares)
+    assert int(problem.rank) == r and not problem.is_consistent
+    np.testing.assert_allclose(problem.row_space.nearest, np.linalg.pinv(rows) @ means, rtol=1e-9, atol=1e-9)
+    space, size = problem.row_space, np.linalg.norm(problem.X, axis=1)
+    with np.errstate(under="ignore"):
+        rebuilt = (space.left * (space.singular_values / size[:, None])) @ space.basis
+    np.testing.assert_allclose(rebuilt, problem.X / size[:, None], rtol=0, atol=1e-12)
+
+
 def test_convergence_rate_is_the_smallest_nonzero_eigenvalue():
     X = RNG.standard_normal((4, 9))
     X = np.vstack([X, X[:1] - X[1:2]])
