@@ -127,9 +127,9 @@ def measured(
     """What a function, of a module, says of the problem and the geometry of every lane, and of a θ, (lanes, d)."""
     if lanes.on_host:
         return _stacked([function(*lane, theta) for lane, theta in zip(_each(lanes), thetas, strict=True)])
-    parts = []
-    for first in range(0, len(lanes), _PIECE):  # of one width, as blocks are
-        place = np.resize(np.arange(first, min(first + _PIECE, len(lanes))), _PIECE)
+    parts, width = [], _width(lanes.problems, _PIECE)
+    for first in range(0, len(lanes), width):  # of one width, as blocks are
+        place = np.resize(np.arange(first, min(first + width, len(lanes))), width)
         stack = _stacked([lanes.problems[lanes.which[lane]] for lane in place])
         geos = jax.tree.map(lambda x: np.asarray(x)[place], lanes.geometry)  # noqa: B023
         part = _vmapped(function)(*_on_device((stack, geos, thetas[place])))

@@ -65,9 +65,10 @@ def computed(spec: SweepSpec, lanes: np.ndarray, arrays: dict[str, np.ndarray]) 
         if group.batch is None:
             arrays["status"][group.lanes] = NAMES.index("nonfinite")
             continue
-        for name, values in spec.quantity.compute(group.batch).items():
-            if name in arrays:
-                arrays[name][group.lanes] = values
+        found = spec.quantity.compute(group.batch)
+        with np.errstate(over="ignore"):  # what the stored dtype has no number for is infinite in it
+            for name in found.keys() & arrays.keys():
+                arrays[name][group.lanes] = found[name]
     return arrays
 
 

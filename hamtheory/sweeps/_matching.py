@@ -38,7 +38,7 @@ def matched(
 
     Arguments: `path_of`: the limits of m⊙w along grids of ln γ of lanes. `lane`: of each limit, (lanes · points,),
       increasing. `thetas`, `codes`: the limits and how they ended. `logs`: the grid, decreasing. `cluster`: see
-    `_refine`. `tol`: of ln ‖θ‖₁.
+      `_refine`. `tol`: of ln ‖θ‖₁.
     """
     lanes, target = int(lane[-1]) + 1, np.log(np.abs(thetas).sum(axis=1))
     path = path_of(np.tile(logs, (lanes, 1)))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._validate import count
-from ._blocks import DataSet, Geometries, WrongSigns, Zeros
+from ._blocks import DataSet, Geometries, Sparse, WrongSigns, Zeros
 from ._declaration import Declaration
 from ._grid import fields
 from ._quantity import Quantity, Variable, quantity_of
@@ -149,9 +149,10 @@ class SweepSpec(Declaration):
         if self.engine != "auto":
             return self.engine == "host"
         answers = self.lanes * (self.lengths()["point"] if self.quantity.curves else 1)
-        shapes = {(block.n, block.d) if hasattr(block, "d") else block for block in self.problems}
+        # Each shape with each kind is compiled for itself; those of data are not known yet, and may be but one.
+        shapes = {(block.n, block.d) if isinstance(block, Sparse) else None for block in self.problems}
         kinds = {block.key for block in self.geometries}
-        return answers <= self.quantity.few * len(shapes) * len(kinds)  # each combination is compiled for itself
+        return answers <= self.quantity.few * len(shapes) * len(kinds)
 
     def as_table(self) -> dict[str, Any]:
         """The spec as JSON and TOML have it: `SweepSpec.from_table` makes the same one again."""
