@@ -118,12 +118,12 @@ def _module(module: str, words: list[str]) -> str:
 
 
 def _hamtheory(words: list[str]) -> str:
-    from hamtheory.cli import _parse
+    from hamtheory.cli import parse
 
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            _parse(words)
+            parse(words)
     except SystemExit as stop:
         return "" if stop.code in (0, None) else " ".join(said.getvalue().split())
     except ValueError as error:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from experiments import LONG
 from figures import NAMES, dataset_of
+from figures._claim import caption_of, claims_of
 
 from .markdown import Names, render
 
@@ -70,7 +71,7 @@ def page(linked: Names, theorems: Mapping[str, list[str]], out: Path) -> tuple[s
             missing += 1
             picture = '<p class="absent">Not drawn in this build: see the command below.</p>'
         shown = ", ".join(_entry(i) for i in theorems.get(name, []))
-        listed = (f"<li>{text(c.says)} → {', '.join(map(_entry, c.ids))}</li>" for c in module.CLAIMS)
+        listed = (f"<li>{text(c.says)} → {', '.join(map(_entry, c.ids))}</li>" for c in claims_of(name))
         facts = {
             "source": text(module.SOURCE),
             "claims": f"<ol>{''.join(listed)}</ol>",
@@ -80,7 +81,7 @@ def page(linked: Names, theorems: Mapping[str, list[str]], out: Path) -> tuple[s
         rows = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())
         figures.append(
             f'<figure id="{name}"><h2>{escape(module.NUMBER)}. {title}</h2>{picture}'
-            f"<figcaption><p>{text(module.CAPTION)}</p><dl>{rows}</dl></figcaption></figure>"
+            f"<figcaption><p>{text(caption_of(name))}</p><dl>{rows}</dl></figcaption></figure>"
         )
     note = f"<p>{missing} of {len(figures)} are not drawn here; <code>make figures</code> draws them.</p>" * bool(
         missing

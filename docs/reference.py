@@ -26,6 +26,7 @@ ROOMS = {
     "algorithm": "Discrete algorithms",
     "optim": "Optimizers",
     "signs": "Signs",
+    "neuron": "Neurons",
     "sweeps": "Sweeps",
     "train": "Training",
     "theorem": "Theorems",

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 import xarray as xr
 
@@ -28,11 +27,6 @@ def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:
     }
 
 
-def without_truth(problem: ht.LinearRegression) -> ht.LinearRegression:
-    """The problem as flows and limits see it; so those with and without a ground truth share their compilations."""
-    return eqx.tree_at(lambda p: p.theta_star, problem, None, is_leaf=lambda leaf: leaf is None)
-
-
 def stacked(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     """The numbers of several lanes, by their names: one axis more, the first."""
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -50,7 +44,7 @@ def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):
 
     The status is that of the flow or, if that converged, that of the limit.
     """
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     flow = ht.solve_flow(problem, geo, theta0, coordinates=coordinates, rtol=tol / 10, tol=tol, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
     return flow, limit, int(flow.result) or int(limit.result)

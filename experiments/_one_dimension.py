@@ -6,8 +6,6 @@ import numpy as np
 
 import hamtheory as ht
 
-from ._lanes import without_truth
-
 POINTS = 241  # of a path
 STALLED = ht.NAMES.index("stalled")
 _WEAK = 1e-8
@@ -15,12 +13,12 @@ _WEAK = 1e-8
 
 def spring(y: float) -> ht.LinearRegression:
     """`f = (θ − y)²/2`."""
-    return without_truth(ht.LinearRegression([[1.0]], [y]))
+    return ht.LinearRegression([[1.0]], [y]).without_truth()
 
 
 def constant_drive() -> ht.LinearRegression:
     """`f = (cθ − 1/c)²/2` with a c so small that the force `−f′ = 1 − c²θ` is 1 to the rounding unit."""
-    return without_truth(ht.LinearRegression([[_WEAK]], [1 / _WEAK]))
+    return ht.LinearRegression([[_WEAK]], [1 / _WEAK]).without_truth()
 
 
 def path(problem, geo, a: float, end: float, coordinates: str = "dual") -> ht.FlowResult:

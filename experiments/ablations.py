@@ -25,7 +25,7 @@ import hamtheory as ht
 from hamtheory.geometry import namespace
 
 from . import store
-from ._lanes import ended, stacked, without_truth
+from ._lanes import ended, stacked
 from ._limits import limits_of
 
 
@@ -157,7 +157,7 @@ def _alone(problems, config: Config) -> dict[str, np.ndarray]:
     """From starts with wrong signs: gradient descent, HAM, and the hyperbolic step alone."""
     rules, rows = (ht.GD(), ht.HAMStep(config.alpha), ht.HAMStep(config.alpha, gradient_below=0.0)), []
     for i, problem in enumerate(problems):
-        rng, bare = np.random.default_rng([config.seed, i]), without_truth(problem)
+        rng, bare = np.random.default_rng([config.seed, i]), problem.without_truth()
         truth = np.asarray(problem.theta_star)
         starts = np.array([_starts(problem, wrong, config.size, rng) for wrong in range(config.k + 1)])
         lanes = []
@@ -198,7 +198,7 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
     taus, rows, largest = jnp.asarray(np.geomspace(*config.thresholds)), [], max(config.rates)
     looks = np.unique(np.geomspace(10, config.gate_time / largest, 400).round().astype(int))
     for problem in problems:
-        bare = without_truth(problem)
+        bare = problem.without_truth()
         thetas, flow = limits_of((bare, Gated(config.alpha, tau), None) for tau in np.asarray(taus))
         least = np.abs(ht.basis_pursuit(problem)).sum()
         lanes = []
@@ -231,7 +231,7 @@ def _variants(problems, config: Config) -> dict[str, np.ndarray]:
     rates, rows = config.largest_rate / 2.0 ** np.arange(config.halvings + 1), []
     rules = (ht.HYP(config.alpha), ht.HAMStep(config.alpha), ht.GD())
     for i, problem in enumerate(problems):
-        rng, bare = np.random.default_rng([config.seed, i, 1]), without_truth(problem)
+        rng, bare = np.random.default_rng([config.seed, i, 1]), problem.without_truth()
         starts = np.array([np.zeros(config.d), config.spread * rng.standard_normal(config.d)])
         flow = np.array([ht.solve_limit(bare, ht.HAM(alpha=config.alpha), start).theta for start in starts])
         scale, lanes = np.linalg.norm(flow, axis=1), []

@@ -12,6 +12,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
+from ._swept import swept
 
 _MODEL = "mlp"
 
@@ -66,33 +67,33 @@ def trials(config: Config, method: str) -> list[tuple[float, float, float]]:
     return cells + others
 
 
-def specification(config: Config, method: str) -> ht.sweeps.TrainingSpec:
+def specification(config: Config, method: str) -> ht.train.TrainingSpec:
     """One arm: all trials of a method."""
     rates, alphas, betas = zip(*trials(config, method), strict=True)
     hyper = {"learning_rate": rates, "alpha": alphas, "beta": betas, "weight_decay": config.weight_decay}
     settings = {} if method == "dense" else {"sparsity": config.sparsity}
     how: dict[str, Any] = {"epochs": config.epochs, "batch_size": config.batch_size, "seeds": range(config.seeds)}
     how |= {"validation": config.validation, "test": config.test}
-    arm = ht.sweeps.Arm(method, settings, ham=True, hyper={name: np.array(x).tolist() for name, x in hyper.items()})
-    return ht.sweeps.TrainingSpec(config.data, _MODEL, [arm], **how)
+    arm = ht.train.Arm(method, settings, ham=True, hyper={name: np.array(x).tolist() for name, x in hyper.items()})
+    return ht.train.TrainingSpec(config.data, _MODEL, [arm], **how)
 
 
 def run(config: Config) -> xr.Dataset:
     """Accuracies of all networks of all maps, and what the base reaches at other learning rates on validation."""
     lanes, cells = (-1, config.seeds), len(config.alphas) * len(config.betas)
-    swept = {method: store.swept(specification(config, method), "alpha_beta") for method, _ in config.good}
+    data = {method: swept(specification(config, method), "alpha_beta") for method, _ in config.good}
 
     def on_maps(name: str) -> np.ndarray:
         """(maps, alphas, betas, seeds)."""
         found = []
         for place, (method, *_) in enumerate(config.maps):
             before = sum(other == method for other, *_ in config.maps[:place])
-            found.append(swept[method][name].values.reshape(lanes)[cells * before : cells * (before + 1)])
+            found.append(data[method][name].values.reshape(lanes)[cells * before : cells * (before + 1)])
         return np.reshape(found, (len(config.maps), len(config.alphas), len(config.betas), config.seeds))
 
     tried = []  # at half the rate, at the rate, and at twice the rate
     for method, _ in config.good:
-        validation = swept[method]["validation_accuracy"].values.reshape(lanes)
+        validation = data[method]["validation_accuracy"].values.reshape(lanes)
         tried.append(validation[[-2, 0, -1]])
     codes = on_maps("status").astype(int)
     dims = ("map", "alpha", "beta", "seed")

@@ -11,7 +11,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import flow_coordinates, geometries, without_truth
+from ._lanes import flow_coordinates, geometries
 
 COORDINATES = ("dual", "primal")
 
@@ -83,7 +83,7 @@ def run(config: Config) -> xr.Dataset:
     flows = {label: geo for label, geo in geometries(config.alphas, config.gammas).items() if label != "GD"}
     rows = []
     for i in tqdm.trange(config.instances, desc="coordinates", leave=False, delay=2):
-        problem = without_truth(ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i))
+        problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i).without_truth()
         rows.append([list(_lanes(problem, geo, config)) for geo in flows.values()])
     shape = (config.instances, len(flows), len(config.scales), len(COORDINATES), 6)
     dt, error, drift, residual, gap, certificate = np.moveaxis(np.reshape(rows, shape), -1, 0)

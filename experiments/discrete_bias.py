@@ -21,8 +21,8 @@ import xarray as xr
 import hamtheory as ht
 
 from . import _draws, store
-from ._lanes import without_truth
 from ._limits import limits_of
+from ._swept import swept
 
 RULES = {"published": "HYP*", "hyp": "HYP", "natural": "natural gradient"}
 # By family: the name and the parameter in a sweep, that parameter of a strength α or 2/γ, and the geometry.
@@ -130,7 +130,7 @@ def _swept(config: Config, family: str, strength: float, **how) -> dict[str, np.
         chunk=config.problems,
         keep_theta=True,
     )
-    data = store.swept(spec, "discrete_bias").squeeze(("batch_size", "draw"))
+    data = swept(spec, "discrete_bias").squeeze(("batch_size", "draw"))
     return {name: data[name].values for name in ("theta", "steps", "status")}
 
 
@@ -188,7 +188,7 @@ def reached(excess: np.ndarray, steps: np.ndarray, strengths: np.ndarray, budget
 def run(config: Config) -> xr.Dataset:
     """Limits of the three discretisations with theory; steps; and the least excess within a budget, HAM and m⊙w."""
     drawn = _draws.labelled_problems(config.n, config.d, config.k, config.problems, config.seed)
-    problems = [without_truth(problem) for problem in drawn.values()]
+    problems = [problem.without_truth() for problem in drawn.values()]
     least = np.array([np.abs(ht.basis_pursuit(problem)).sum() for problem in problems])
 
     flows = _flows(config, problems, "HAM", np.array(config.alphas))

@@ -1,7 +1,7 @@
 """The duel: is HAM better than imbalanced m⊙w, γ > 0, which can flip signs too? At the same bias, in the same units.
 
-*The rules.* For each α, m⊙w with the γ whose limit from the same start has the L1 norm of HAM's: `ht.sweeps.Duel`,
-which also says why the two can differ by little. Then, for the limits, flows and runs of both, numbers of which the
+*The rules.* For each α, m⊙w with the γ whose limit from the same start has the L1 norm of HAM's: `_duel.Duel`, which
+also says why the two can differ by little. Then, for the limits, flows and runs of both, numbers of which the
 less is the better (`COSTS`), and numbers of flips, of which neither more nor fewer is better (`COUNTS`), as ratios
 HAM / m⊙w. The unit of time of a flow is a step of the largest stable size, 2/λ_max at its limit, or one over the mean
 of g⁻¹ there. The runs are at `fractions` of the largest stable learning rate η, and at that of these with the fewest
@@ -27,6 +27,8 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
+from ._duel import Duel
+from ._swept import swept
 
 COSTS = {
     "condition": "condition number at the limit",
@@ -59,7 +61,7 @@ class Config:
 
     `halved`: also with half of the rows, each of them there twice: this is the same loss as that of n/2 rows, another
     n/d, and no other shape to compile for. Starts: zero, and all signs wrong, of the size `wrong`. HAM with `alphas`;
-    `fractions`, `target`, `steps`: see `ht.sweeps.Duel`. `chunk`: lanes, of an instance and a start, stored together.
+    `fractions`, `target`, `steps`: see `_duel.Duel`. `chunk`: of an instance and a start, stored together.
     """
 
     n: int = 16
@@ -117,7 +119,7 @@ def specification(config: Config, folder: Path) -> ht.SweepSpec:
         problems=blocks,
         geometries=[ht.sweeps.Geometries("ham", {"alpha": list(config.alphas)})],
         starts=[ht.sweeps.Zeros(), ht.sweeps.WrongSigns(config.wrong)],
-        quantity=ht.sweeps.Duel(target=config.target, fraction=config.fractions, steps=config.steps),
+        quantity=Duel(target=config.target, fraction=config.fractions, steps=config.steps),
         chunk=config.chunk,
     )
 
@@ -211,18 +213,18 @@ def _judged(values: xr.DataArray, tie: float) -> xr.Dataset:
 def run(config: Config) -> xr.Dataset:
     """The ratios of all pairs, what they are made of, and the verdict on each number."""
     with tempfile.TemporaryDirectory() as folder:
-        swept = store.swept(specification(config, Path(folder)), "duel")
+        data = swept(specification(config, Path(folder)), "duel")
     chosen = settings(config)
     shape = (len(chosen) * config.instances, 2)
     dims = {"lane": ("instance", "start"), "point": ("alpha",)}
 
     def unfolded(values: xr.DataArray) -> xr.DataArray:
-        """With the lanes by instance and start."""
+        """By instance and start."""
         new = [name for dim in values.dims for name in dims.get(str(dim), (dim,))]
         array = values.to_numpy()
         return xr.DataArray(array.reshape(*shape, *array.shape[1:]), dims=new)
 
-    compared = {name: unfolded(values) for name, values in costs(swept).items()}
+    compared = {name: unfolded(values) for name, values in costs(data).items()}
     ratios = {}
     for name, values in compared.items():
         ham, other = (values.isel(side=i) for i in (0, 1))
@@ -236,7 +238,7 @@ def run(config: Config) -> xr.Dataset:
     judged = verdict(xr.Dataset(ratios))
     every = xr.Dataset(ratios).to_array("number").transpose("number", "instance", "start", "alpha")
 
-    of_lane = lambda name: unfolded(swept[name]).transpose("instance", "start", "alpha", ...)  # noqa: E731
+    of_lane = lambda name: unfolded(data[name]).transpose("instance", "start", "alpha", ...)  # noqa: E731
     status = {name: of_lane(name) for name in ("status", "flow_status", "run_status")}
     of = ("number", "start", "alpha")
     words = {"median": "median ratio HAM / m*w", "wins": "share of pairs that HAM wins, of those without a tie"}
@@ -252,7 +254,7 @@ def run(config: Config) -> xr.Dataset:
             **{name: store.variable((*of, "bound"), judged[name].values, text) for name, text in words.items()},
             **{name: store.variable(of, judged[name].values, text) for name, text in what.items()},
             **{
-                name: store.variable(_dims(of_lane(name)), of_lane(name).values, swept[name].attrs["long_name"])
+                name: store.variable(_dims(of_lane(name)), of_lane(name).values, data[name].attrs["long_name"])
                 for name in ("log_gamma", "crossings", "apart", "excess", "condition", "mean_metric", "stable_rate")
             },
             **{name: store.status(_dims(x), x.values) for name, x in status.items()},

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 import hamtheory as ht
 
 from . import store
-from ._lanes import ended, stacked, without_truth
+from ._lanes import ended, stacked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _violations(problem, gamma, thetas, gains, skews):
 
 def _lanes(problem, gamma, rates, key, steps: int, batch_size: int | None, tol: float) -> dict[str, np.ndarray]:
     """The numbers of all rates of one problem."""
-    bare, rule = without_truth(problem), Summed(ht.ProductGD(gamma=gamma))
+    bare, rule = problem.without_truth(), Summed(ht.ProductGD(gamma=gamma))
     how: dict[str, Any] = {"steps": steps, "save_every": steps, "batch_size": batch_size, "key": key, "throw": False}
     end = jax.vmap(lambda rate: ht.run(bare, rule, learning_rate=rate, **how))(jnp.asarray(rates))
     (m, w, _), gain, skew = jax.tree.map(lambda x: x[:, -1], end.states)

@@ -1,13 +1,13 @@
 """One hidden neuron, and wider students: from which signs do flows learn a teacher, if each layer has its geometry?
 
-*Theory* (`ht.signs.Neuron`). `I_a(|a|) − I_w(|w|)`, `I_h(x) = ∫₀ˣ s/h(s) ds`, is constant. `a σ(wz)` learns `σ(z)` from
-w₀ > 0 and a₀ > 0, or a₀ < 0 with `I_a(|a₀|) < I_w(w₀)` and h_a(0) > 0, and from nowhere else. Of one geometry on both
-layers this is |a₀| < w₀. The times to cross differ: those of HAM with α on both layers and of gradient descent by
+*Theory* (`ht.neuron.Neuron`). `I_a(|a|) − I_w(|w|)`, `I_h(x) = ∫₀ˣ s/h(s) ds`, is constant. `a σ(wz)` learns `σ(z)`
+from w₀ > 0 and a₀ > 0, or a₀ < 0 with `I_a(|a₀|) < I_w(w₀)` and h_a(0) > 0, and from nowhere else. Of one geometry on
+both layers this is |a₀| < w₀. The times to cross differ: those of HAM with α on both layers and of gradient descent by
 
     T_HAM − T_GD → ln(1 + αw₀) − 2α ∫₀^w₀ ds/((1 + αs)(1 + s²))    as |a₀| → w₀.
 
 Of wider students in more dimensions, a neuron with `I_a(|a|) ≥ Σ_l I_w(|w_l|)` keeps the sign of a, whatever the others
-do (`ht.signs.can_change_sign`); whether another one changes it, is measured.
+do (`ht.neuron.can_change_sign`); whether another one changes it, is measured.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ import tqdm
 import xarray as xr
 
 import hamtheory as ht
-from hamtheory.algorithm._product import ProductState
-from hamtheory.signs import Balanced, Neuron, Teacher, can_change_sign
+from hamtheory.algorithm import ProductState
+from hamtheory.neuron import Balanced, Neuron, Teacher, can_change_sign
 
 from . import store
 

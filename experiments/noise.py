@@ -16,6 +16,7 @@ import hamtheory as ht
 
 from . import store
 from ._limits import largest_rate, limits_from_mirror, limits_of_gammas
+from ._swept import swept
 
 RULES = {"published": "HYP*", "natural": "natural gradient"}
 
@@ -137,9 +138,9 @@ def _predicted(config: Config, problems, family: str, rule: str, found, rates, s
 
 def _curve(config: Config, problems, family: str, rule: str, flow: ht.RunResult, rates, sizes):
     """The norms of the ends, (problems, points, draws), those of theory, (problems, points), and the statuses."""
-    swept = store.swept(specification(config, family, rule, rates, sizes), "noise")
+    found = swept(specification(config, family, rule, rates, sizes), "noise")
     shape = (config.problems, len(rates) * len(sizes), config.draws)
-    norms, status = (swept[name].values.reshape(shape) for name in ("l1_norm", "status"))
+    norms, status = (found[name].values.reshape(shape) for name in ("l1_norm", "status"))
     predicted, codes = (x.reshape(shape[:2]) for x in _predicted(config, problems, family, rule, flow, rates, sizes))
     codes = np.where(flow.result[:, None] > 0, flow.result[:, None], codes)
     return norms, predicted, np.where(status > 0, status, codes[:, :, None])

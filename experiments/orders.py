@@ -12,7 +12,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import stacked, without_truth
+from ._lanes import stacked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _problem(start: str, config: Config, seed: int) -> tuple[ht.LinearRegression
     rng = np.random.default_rng([STARTS.index(start), seed])
     if start == "across":
         theta0 = config.spread * rng.standard_normal(config.d)
-        return without_truth(ht.sparse_regression(config.n, config.d, config.k, seed)), theta0
+        return ht.sparse_regression(config.n, config.d, config.k, seed).without_truth(), theta0
     X = rng.standard_normal((config.n, config.d))
     theta0 = rng.choice([-1.0, 1.0], config.d) * rng.uniform(1, 2, config.d)
     return ht.LinearRegression(X, X @ (theta0 + rng.uniform(-config.nearby, config.nearby, config.d))), theta0

@@ -25,6 +25,7 @@ from scipy.special import wrightomega
 import hamtheory as ht
 
 from . import store
+from ._swept import swept
 
 MEANINGS = {"d": "columns", "n": "rows", "k": "spikes", "noise": "standard deviation of the noise"}
 FACTORS = tuple(MEANINGS)
@@ -272,7 +273,7 @@ def _regrets(logs: np.ndarray, errors: np.ndarray, rules: np.ndarray) -> np.ndar
 def run(config: Config) -> xr.Dataset:
     """Paths of limits, best and needed α, power laws and the theory for them."""
     chosen, logs = settings(config), grid(config)
-    paths, shape = store.swept(specification(config), "scaling_law"), (len(chosen), config.instances, logs.size)
+    paths, shape = swept(specification(config), "scaling_law"), (len(chosen), config.instances, logs.size)
     error, residual, status = (
         paths[name].to_numpy().reshape(shape) for name in ("distance_to_theta_star", "residual", "status")
     )

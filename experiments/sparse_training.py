@@ -28,6 +28,7 @@ import hamtheory.train as htt
 
 from . import store
 from ._claims import BOUNDS, claims, table
+from ._swept import swept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +157,7 @@ def decay_of(config: Config, cell: Cell) -> str:
     return "kappa" if "kappa" in arm_of(config, cell, 1, None).built.tunable else "weight_decay"
 
 
-def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None) -> ht.sweeps.Arm:
+def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None) -> ht.train.Arm:
     """The arm of a cell, with these hyperparameters."""
     sam = config.sam if cell.method == "sam" else None
     method = "dense" if cell.method in DENSE else cell.method
@@ -167,12 +168,12 @@ def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None)
     filling: dict[str, Any] = dict.fromkeys(names, 0.1)
     if htt.decays(htt.method_of(method, **settings)):
         filling["weight_decay"] = 0.1
-    return ht.sweeps.Arm(
+    return ht.train.Arm(
         method, settings, ham=cell.ham, sam=sam, clip=config.clip, hyper=filling if hyper is None else hyper
     )
 
 
-def specification(config: Config, data: str, hypers: dict[Cell, Any], seeds: range) -> ht.sweeps.TrainingSpec:
+def specification(config: Config, data: str, hypers: dict[Cell, Any], seeds: range) -> ht.train.TrainingSpec:
     """The sweep of these cells on a data set."""
     task = TASKS[data]
     epochs = config.epochs or task.epochs
@@ -183,7 +184,7 @@ def specification(config: Config, data: str, hypers: dict[Cell, Any], seeds: ran
         rounded = {name: [float(f"{value:.4g}") for value in np.atleast_1d(values)] for name, values in hyper.items()}
         arms.append(arm_of(config, cell, steps, rounded))
     how = {"epochs": epochs, "batch_size": task.batch_size, "validation": config.validation}
-    return ht.sweeps.TrainingSpec(data, task.model, arms, seeds=seeds, **how)
+    return ht.train.TrainingSpec(data, task.model, arms, seeds=seeds, **how)
 
 
 def nearest(config: Config, cell: Cell) -> Cell:
@@ -247,8 +248,8 @@ def _tried(config: Config, data: str, hypers: dict[Cell, dict[str, np.ndarray]])
     return {cell: Searched(hypers[cell], *(mean[i] for mean in means)) for i, cell in enumerate(hypers)}
 
 
-def _swept(config: Config, spec: ht.sweeps.TrainingSpec) -> xr.Dataset:
-    return store.swept(spec, "sparse_training", workers=config.workers, lasting=True)
+def _swept(config: Config, spec: ht.train.TrainingSpec) -> xr.Dataset:
+    return swept(spec, "sparse_training", workers=config.workers, lasting=True)
 
 
 def sound(swept: xr.Dataset, name: str) -> np.ndarray:

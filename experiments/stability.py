@@ -14,7 +14,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import stacked, without_truth
+from ._lanes import stacked
 from ._limits import limits_of
 
 
@@ -152,7 +152,7 @@ def run(config: Config) -> xr.Dataset:
     logs |= {"m*w": np.linspace(*config.gammas)}
     rows = []
     for seed in tqdm.trange(config.seed, config.seed + config.instances, desc="stability", leave=False, delay=2):
-        problem = without_truth(ht.sparse_regression(config.n, config.d, config.k, seed=seed))
+        problem = ht.sparse_regression(config.n, config.d, config.k, seed=seed).without_truth()
         direction = jnp.asarray(np.random.default_rng(seed).standard_normal(config.n))
         parts = [_lanes(problem, rule, np.exp(values), direction, config) for rule, values in logs.items()]
         rows.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

@@ -7,13 +7,11 @@ takes hours to compute.
 import contextvars
 import dataclasses
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,16 +20,16 @@ import jax
 import numpy as np
 import xarray as xr
 
-import hamtheory as ht
 from hamtheory import NAMES
 
 from . import QUICK
+from ._sources import digest
 
 # How large an experiment is: to try it; for `make figures`, with captions that hold; with all instances and seeds.
 SCALES = ("smoke", "quick", "full")
 ROOT = Path(__file__).parent / "out"
+SWEEPS: contextvars.ContextVar[Path | None] = contextvars.ContextVar("sweeps", default=None)  # of what is computed
 MEASURED = Path(__file__).parent / "benchmarks" / "results"
-_SOURCES = Path(__file__).parent.parent
 
 
 def path(name: str, scale: str = "quick") -> Path:
@@ -53,16 +51,8 @@ def config_of(module: Any, scale: str = "quick") -> Any:
 
 
 def fingerprint(name: str, config: Any) -> str:
-    """A hash of the configuration and of the sources: of the package, the experiment, and what experiments share."""
-    return _digest(name, json.dumps(dataclasses.asdict(config), sort_keys=True))
-
-
-def _digest(name: str, what: str) -> str:
-    digest = hashlib.sha256(what.encode())
-    shared = (_SOURCES / "experiments").glob("_[!_]*.py")
-    for source in sorted([*(_SOURCES / "hamtheory").rglob("*.py"), *shared, _SOURCES / "experiments" / f"{name}.py"]):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+    """A hash of the configuration, and of the code of the experiment with all that it uses."""
+    return digest(name, json.dumps(dataclasses.asdict(config), sort_keys=True))
 
 
 def compute(module: Any, name: str, config: Any, scale: str = "quick", *, fresh: bool = False) -> tuple[Path, bool]:
@@ -72,11 +62,11 @@ def compute(module: Any, name: str, config: Any, scale: str = "quick", *, fresh:
         return target, False
     started = time.monotonic()
     sweeps = target.with_suffix(".sweeps")
-    within = _sweeps.set(sweeps)
+    within = SWEEPS.set(sweeps)
     try:
         dataset = module.run(config)
     finally:
-        _sweeps.reset(within)
+        SWEEPS.reset(within)
     _describe(dataset, name, config, time.monotonic() - started)
     dataset.attrs["fingerprint"] = mark
     unfinished = target.with_suffix(".partial")
@@ -94,33 +84,15 @@ def compute_long(module: Any, name: str, config: Any, scale: str = "full") -> Pa
     Its sweeps are kept until it is done: interrupted, it goes on where it was.
     """
     started, sweeps = time.monotonic(), ROOT / ("smoke" if scale == "smoke" else "full") / f"{name}.sweeps"
-    within = _sweeps.set(sweeps)
+    within = SWEEPS.set(sweeps)
     try:
         dataset = module.run(config)
     finally:
-        _sweeps.reset(within)
+        SWEEPS.reset(within)
     _describe(dataset, name, config, time.monotonic() - started)
     target = keep(dataset, (ROOT / "smoke" if scale == "smoke" else MEASURED) / f"{name}.json")
     shutil.rmtree(sweeps, ignore_errors=True)
     return target
-
-
-_sweeps: contextvars.ContextVar[Path | None] = contextvars.ContextVar("sweeps", default=None)
-
-
-def swept(spec: Any, name: str, *, workers: int = 0, lasting: bool = False) -> xr.Dataset:
-    """The data of a sweep of the experiment `name`, in memory; in so many processes, or in this one.
-
-    It lies beside the data of the experiment until these are there: interrupted, it goes on where it was, unless the
-    spec or the sources have changed; if it is `lasting`, whatever the sources. Called from elsewhere than `compute`, in
-    a temporary folder.
-    """
-    parent, mark = _sweeps.get(), spec.hash if lasting else _digest(name, spec.hash)
-    executor = ht.sweeps.ProcessExecutor(workers) if workers else None
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "sweep" if parent is None else parent / mark[:16]
-        with ht.sweep(spec, folder, executor=executor, progress=parent is not None) as data:
-            return data.load()
 
 
 def _describe(dataset: xr.Dataset, name: str, config: Any, seconds: float) -> None:

@@ -19,6 +19,7 @@ import hamtheory as ht
 import hamtheory.train as htt
 
 from . import store
+from ._swept import swept
 
 METHODS = ("random", "signin")  # a program each: the base is HAM with α = β = 0, whose factor is 1
 CURVES = {
@@ -61,7 +62,7 @@ class Config:
         return cls(rates=(0.01, 0.1, 0.3), product_rates=(0.1,), hams=((0.01, 100.0), (0.1, 10.0)), epochs=8, seeds=4)
 
 
-def specification(config: Config, method: str) -> ht.sweeps.TrainingSpec:
+def specification(config: Config, method: str) -> ht.train.TrainingSpec:
     """One arm, so that all is one chunk: the base's and HAM's runs, or those of Sign-In."""
     if method == "signin":
         hyper = {"learning_rate": list(config.product_rates)}
@@ -69,10 +70,10 @@ def specification(config: Config, method: str) -> ht.sweeps.TrainingSpec:
         rates, alphas = zip(*((rate, 0.0) for rate in config.rates), *config.hams, strict=True)
         hyper = {"learning_rate": list(rates), "alpha": list(alphas), "beta": 0.0}
     settings, ham = {"sparsity": config.sparsity}, method != "signin"
-    arm = ht.sweeps.Arm(method, settings, ham=ham, hyper=hyper | {"weight_decay": config.weight_decay})
+    arm = ht.train.Arm(method, settings, ham=ham, hyper=hyper | {"weight_decay": config.weight_decay})
     how: dict[str, Any] = {"epochs": config.epochs, "batch_size": config.batch_size, "seeds": range(config.seeds)}
     how |= {"validation": config.validation, "test": config.test}
-    return ht.sweeps.TrainingSpec(config.data, _MODEL, [arm], **how)
+    return ht.train.TrainingSpec(config.data, _MODEL, [arm], **how)
 
 
 def initial_size(config: Config) -> float:
@@ -93,7 +94,7 @@ def effective_rates(config: Config, rule: np.ndarray, rate: np.ndarray, alpha: n
 
 def run(config: Config) -> xr.Dataset:
     """Flips after each epoch, and the accuracy at the end; the flips that the base has at the same effective rate."""
-    parts = [store.swept(specification(config, method), "training_flips") for method in METHODS]
+    parts = [swept(specification(config, method), "training_flips") for method in METHODS]
 
     def joined(name: str) -> np.ndarray:
         """(runs, seeds, ...) of all rules."""

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -16,37 +15,17 @@ TITLE = "The halves of a HAM step: the hyperbolic step alone, the gradient step 
 SOURCE = "HAM [jacobs2026ham], Algorithm 1 and Appendix D; the count of half-spaces: [cover1965geometrical]"
 CAPTION = (
     "Medians and ranges over random problems, without the runs that did not converge. (a) From small starts of random "
-    "signs: distance of the limit to the truth, against how many of its nonzero entries start with the wrong sign. The "
-    "hyperbolic step alone is nearest if all are right, and with wrong ones it interpolates far away, beyond gradient "
-    "descent. (b) Share of random sign patterns, for random data of 40 columns, that have an interpolator (nonnegative "
-    "least squares), and of those whose residual falls below 1 % by the hyperbolic step alone in the given number of "
-    "steps; dashed: Cover's count. (c) The gradient step only where |θ| < τ, from zero: excess of the L1 norm, of "
-    "discrete runs (markers) and of the flow (dashed; α = 50, dotted: τ = 1/α). Below 1/α it falls, with the bias of "
-    "a larger α, until the step size ends it. (d) Time to a relative residual of 10⁻³ in the same runs. (e) Distance "
-    "between the limits of HYP and HYP*, and of each to that of HAM's flow, relative to its norm: they differ by "
-    "about second order in the step size, and for small steps are off by first order. (f) Sign changes of all entries."
-)
-CLAIMS = (
-    Claim(
-        "The hyperbolic step alone is nearest if all are right, and with wrong ones it interpolates far away, beyond "
-        "gradient descent.",
-        id="ablations.hyperbolic-alone",
-        tests=(
-            "tests/figures/test_claims.py::test_the_hyperbolic_step_alone_is_first_or_last",
-            "test_hyperbolic_step_alone_crosses_nothing",
-        ),
-    ),
-    Claim("dashed: Cover's count", id="ablations.cover", tests=("test_signs_that_can_be_reached",)),
-    Claim(
-        "Below 1/α it falls, with the bias of a larger α, until the step size ends it.",
-        id="ablations.threshold",
-        tests=("test_gradient_step_below_a_threshold_has_the_limit_of_its_flow",),
-    ),
-    Claim(
-        "they differ by about second order in the step size, and for small steps are off by first order",
-        id="ablations.hyp-and-hyp-star",
-        tests=("test_hyp_and_its_variant_differ_by_second_order",),
-    ),
+    "signs: distance of the limit to the truth, against how many of its nonzero entries start with the wrong sign. "
+    "{The hyperbolic step alone is nearest if all are right, and with wrong ones it interpolates far away, beyond "
+    "gradient descent.}(ablations.hyperbolic-alone) (b) Share of random sign patterns, for random data of 40 columns, "
+    "that have an interpolator (nonnegative least squares), and of those whose residual falls below 1 % by the "
+    "hyperbolic step alone in the given number of steps; {dashed: Cover's count}(ablations.cover). (c) The gradient "
+    "step only where |θ| < τ, from zero: excess of the L1 norm, of discrete runs (markers) and of the flow (dashed; α "
+    "= 50, dotted: τ = 1/α). {Below 1/α it falls, with the bias of a larger α, until the step size ends "
+    "it.}(ablations.threshold) (d) Time to a relative residual of 10⁻³ in the same runs. (e) Distance between the "
+    "limits of HYP and HYP*, and of each to that of HAM's flow, relative to its norm: {they differ by about second "
+    "order in the step size, and for small steps are off by first order}(ablations.hyp-and-hyp-star). (f) Sign "
+    "changes of all entries."
 )
 
 

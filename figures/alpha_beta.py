@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 import hamtheory.train as htt
 
-from ._claim import Claim
 from .certified import certified
 from .style import panel_label
 
@@ -22,43 +21,12 @@ CAPTION = (
     "paired differences is not over 0 (of so many cells, a few are so by chance). Hatched: some networks are not "
     "finite in the end; their number, of five, is in the corner, and the mean is that of the others, if these are two "
     "at least. (a–c) Dense, with a random mask and with AC/DC at a sparsity of 0.9, at learning rates that are good "
-    "for the base: by its accuracy on the validation part they are not beaten by half of them, nor by twice as much. "
-    "Any stable α and small β do as well as the base; with ηα of about 2 networks begin to fail, and with 3 and more "
-    "nearly all do. (d) With a tenth of the learning rate of (b) HAM gains the more, the larger its α, since it "
-    "makes larger steps: but the best of these cells stays below the base in (b). A β of 0.1 takes some of it away."
-)
-CLAIMS = (
-    Claim(
-        "by its accuracy on the validation part they are not beaten by half of them, nor by twice as much",
-        id="alpha_beta.good-rates",
-        tests=("test_the_rates_are_good_for_the_base",),
-    ),
-    Claim(
-        "Any stable α and small β do as well as the base",
-        id="alpha_beta.no-gain",
-        tests=("test_no_gain_at_good_rates",),
-    ),
-    Claim(
-        "with ηα of about 2 networks begin to fail, and with 3 and more nearly all do",
-        id="alpha_beta.failures",
-        tests=("test_too_large_an_alpha_fails",),
-    ),
-    Claim(
-        "HAM gains the more, the larger its α",
-        id="alpha_beta.small-rate",
-        tests=("test_large_gains_at_a_small_rate",),
-    ),
-    Claim(
-        "since it makes larger steps",
-        id="alpha_beta.larger-steps",
-        tests=("tests/figures/test_claims.py::test_ham_makes_larger_steps_the_larger_its_alpha",),
-    ),
-    Claim(
-        "the best of these cells stays below the base in (b)",
-        id="alpha_beta.below-the-base",
-        tests=("test_large_gains_at_a_small_rate",),
-    ),
-    Claim("A β of 0.1 takes some of it away.", id="alpha_beta.large-beta", tests=("test_large_gains_at_a_small_rate",)),
+    "for the base: {by its accuracy on the validation part they are not beaten by half of them, nor by twice as "
+    "much}(alpha_beta.good-rates). {Any stable α and small β do as well as the base}(alpha_beta.no-gain); {with ηα of "
+    "about 2 networks begin to fail, and with 3 and more nearly all do}(alpha_beta.failures). (d) With a tenth of the "
+    "learning rate of (b) {HAM gains the more, the larger its α}(alpha_beta.small-rate), {since it makes larger "
+    "steps}(alpha_beta.larger-steps): but {the best of these cells stays below the base in "
+    "(b)}(alpha_beta.below-the-base). {A β of 0.1 takes some of it away.}(alpha_beta.large-beta)"
 )
 _NAMES = {"dense": "dense", "random": "random", "acdc": "AC/DC"}
 

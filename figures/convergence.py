@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .flows import flow_legend, flow_styles
 from .style import THEORY, panel_label
@@ -15,29 +14,13 @@ TITLE = "Loss against time, with the bounds of theory and the asymptotic rate"
 SOURCE = "HAM, Theorem 4.3"
 CAPTION = (
     "(a) Loss along the flows from zero on one random problem (lines), and the bounds f(θ₀) exp(−κt) on it (dashed): "
-    "κ = 2Λ for gradient descent and HAM, which share theirs (black), and κ = 4γΛ for m⊙w, with Λ the smallest nonzero "
-    "eigenvalue of XXᵀ/n. (b) Rate of decay fitted to the tail of the loss, from 10⁻¹⁶ to 10⁻²² of its start, against "
-    "the asymptotic rate 2 λ_min⁺(X diag(g⁻¹(θ_∞)) Xᵀ)/n at the limit, for all random problems; dashed: equality. (c) "
-    "Their relative difference, against the share of the loss that is not in the slowest mode where the fit begins. "
-    "Open: that share is above 1 %, so that the tail is not a single exponential yet. Crosses: the rate of the part of "
+    "{κ = 2Λ for gradient descent and HAM, which share theirs (black), and κ = 4γΛ for m⊙w}(flow.gd-rate, "
+    "ham.convergence, mw.rate), with Λ the smallest nonzero eigenvalue of XXᵀ/n. (b) Rate of decay fitted to the tail "
+    "of the loss, from 10⁻¹⁶ to 10⁻²² of its start, against {the asymptotic rate 2 λ_min⁺(X diag(g⁻¹(θ_∞)) Xᵀ)/n at "
+    "the limit}(flow.asymptotic-rate), for all random problems; dashed: equality. (c) Their relative difference, "
+    "against the share of the loss that is not in the slowest mode where the fit begins. Open: {that share is above 1 "
+    "%, so that the tail is not a single exponential yet}(convergence.mixed-tails). Crosses: the rate of the part of "
     "the loss in the slowest mode alone."
-)
-CLAIMS = (
-    Claim(
-        "κ = 2Λ for gradient descent and HAM, which share theirs (black), and κ = 4γΛ for m⊙w",
-        theorems=("flow.gd-rate", "ham.convergence", "mw.rate"),
-        tests=("test_loss_falls_and_stays_below_its_bound", "test_bounds_are_those_of_the_theory"),
-    ),
-    Claim(
-        "the asymptotic rate 2 λ_min⁺(X diag(g⁻¹(θ_∞)) Xᵀ)/n at the limit",
-        theorems=("flow.asymptotic-rate",),
-        tests=("test_tails_decay_at_the_asymptotic_rate",),
-    ),
-    Claim(
-        "that share is above 1 %, so that the tail is not a single exponential yet",
-        id="convergence.mixed-tails",
-        tests=("test_tails_decay_at_the_asymptotic_rate",),
-    ),
 )
 
 

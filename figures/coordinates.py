@@ -4,7 +4,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .flows import flow_styles
 from .style import THEORY, panel_label
@@ -13,43 +12,14 @@ NUMBER = "E1"
 TITLE = "Even Euler's method keeps the bias in dual coordinates"
 SOURCE = "Li et al., Theorem 4.17: R′(θ) − R′(θ₀) stays in the row space of X"
 CAPTION = (
-    "Distance of the end of Euler's method from the limit of the flow, found by Newton's method, against the step size "
-    "in units of the largest stable one, 2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n). In dual coordinates (filled) the limit does "
-    "not depend on the step. In primal coordinates (open) the end is an interpolator too, but another one, at a "
-    "distance of first order in the step, and its duality gap says so: no such run is certified as the limit. Lines: "
-    "random problems (n = 40, d = 100, five spikes of ±1), from zero, with all runs that came to rest; the others, "
-    "with steps beyond the largest stable one, are counted in the panels."
-)
-CLAIMS = (
-    Claim("the limit of the flow, found by Newton's method", theorems=("flow.bregman-projection",)),
-    Claim(
-        "the largest stable one, 2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n)",
-        id="coordinates.largest-step",
-        tests=(
-            "test_unstable_steps_are_kept_with_their_reason",
-            "test_stable_steps_come_to_rest_on_interpolators",
-        ),
-    ),
-    Claim(
-        "In dual coordinates (filled) the limit does not depend on the step",
-        theorems=("flow.dual-coordinates",),
-        tests=("test_dual_euler_reaches_the_limit_whatever_the_step",),
-    ),
-    Claim(
-        "the end is an interpolator too, but another one, at a distance of first order in the step",
-        id="coordinates.primal",
-        tests=("test_primal_euler_misses_it_at_first_order", "test_stable_steps_come_to_rest_on_interpolators"),
-    ),
-    Claim(
-        "its duality gap says so",
-        theorems=("flow.duality-gap",),
-        tests=("test_only_dual_coordinates_are_certified",),
-    ),
-    Claim(
-        "no such run is certified as the limit",
-        id="coordinates.not-certified",
-        tests=("test_only_dual_coordinates_are_certified",),
-    ),
+    "Distance of the end of Euler's method from {the limit of the flow, found by Newton's "
+    "method}(flow.bregman-projection), against the step size in units of {the largest stable one, 2/λ_max(X "
+    "diag(g⁻¹(θ_∞)) Xᵀ/n)}(coordinates.largest-step). {In dual coordinates (filled) the limit does not depend on the "
+    "step}(flow.dual-coordinates). In primal coordinates (open) {the end is an interpolator too, but another one, at "
+    "a distance of first order in the step}(coordinates.primal), and {its duality gap says so}(flow.duality-gap): {no "
+    "such run is certified as the limit}(coordinates.not-certified). Lines: random problems (n = 40, d = 100, five "
+    "spikes of ±1), from zero, with all runs that came to rest; the others, with steps beyond the largest stable one, "
+    "are counted in the panels."
 )
 
 

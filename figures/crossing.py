@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -15,73 +14,22 @@ NUMBER = "F17"
 TITLE = "Crossing zero, or stuck there"
 SOURCE = "HAM [jacobs2026ham], Theorem 3.1, Theorem 4.2, Figure 1 and Appendix D; passage times: own derivation"
 CAPTION = (
-    "(a) A parameter that starts on the wrong side of zero, under f = (θ − y)²/2, time upwards: flows (lines), the "
-    "times at which they cross zero (dots) and those of theory (bars). (d) Below, on the same axis, the inverse "
-    "metrics: who is slow at zero crosses late, and balanced m⊙w (dashed), with g⁻¹(0) = 0, never does. (b) The same "
-    "under a constant unit force, as in Figure 1 of HAM, where the mirror map grows at rate one: the way to the mirror "
-    "image of the start takes twice the time to zero. The metric of m⊙w is 2√(θ² + γ²) here, so that its times are "
-    "half of those for √(θ² + γ²). (c) Rules at a finite learning rate; circles: the first iterate across zero. HYP "
-    "lets the step across shrink, HYP* lets it grow. Balanced factors and exponentiated gradient (dashed, on top of "
-    "each other) stay. (e) Being stuck is a matter of the last bit: factors with |m| = (1 + ε)|w| cross at the "
-    "first-passage time of γ = ε(1 + ε/2) (line), later only by ln(1/ε)/2y; dots: the flow, crosses: gradient descent "
-    "on the factors in small steps, to whose ε rounding adds near its unit (dotted). Triangles: factors that are "
-    "balanced to the bit, by integrators that do not know of it, and round their two derivatives differently: that "
-    "gets them across, though hardly before an ε of its unit would. (f) HYP* over HYP after one step across zero, by "
-    "the rules (dots), and exp(2ηα|g|) (line)."
-)
-CLAIMS = (
-    Claim(
-        "the times at which they cross zero (dots) and those of theory (bars)",
-        theorems=("signs.passage",),
-        tests=("test_flows_cross_when_theory_says_so",),
-    ),
-    Claim(
-        "who is slow at zero crosses late",
-        id="crossing.slow-is-late",
-        tests=("test_who_is_slow_at_zero_crosses_late",),
-    ),
-    Claim(
-        "balanced m⊙w (dashed), with g⁻¹(0) = 0, never does",
-        theorems=("mw.balanced-no-flip",),
-        tests=("test_flows_cross_when_theory_says_so",),
-    ),
-    Claim(
-        "the way to the mirror image of the start takes twice the time to zero",
-        id="crossing.twice",
-        tests=("test_the_catalogue",),
-    ),
-    Claim(
-        "The metric of m⊙w is 2√(θ² + γ²) here, so that its times are half of those for √(θ² + γ²).",
-        theorems=("geometry.mw", "geometry.imbalance"),
-        tests=("test_the_catalogue",),
-    ),
-    Claim("HYP lets the step across shrink, HYP* lets it grow.", theorems=("ham.hyp-star",), tests=("test_rules",)),
-    Claim(
-        "Balanced factors and exponentiated gradient (dashed, on top of each other) stay.",
-        theorems=("ham.exponentiated",),
-        tests=("test_rules",),
-    ),
-    Claim(
-        "factors with |m| = (1 + ε)|w| cross at the first-passage time of γ = ε(1 + ε/2) (line)",
-        theorems=("geometry.mw", "signs.passage"),
-        tests=("test_the_imbalance_decides_when",),
-    ),
-    Claim("later only by ln(1/ε)/2y", id="crossing.logarithm", tests=("test_the_imbalance_decides_when",)),
-    Claim(
-        "gradient descent on the factors in small steps, to whose ε rounding adds near its unit",
-        id="crossing.rounding-of-factors",
-        tests=("test_the_imbalance_decides_when",),
-    ),
-    Claim(
-        "that gets them across, though hardly before an ε of its unit would",
-        id="crossing.rounding-alone",
-        tests=("test_rounding_alone_is_an_imbalance_of_some_units_at_most",),
-    ),
-    Claim(
-        "HYP* over HYP after one step across zero, by the rules (dots), and exp(2ηα|g|) (line)",
-        theorems=("ham.hyp-star",),
-        tests=("test_ratio_of_the_steps_across_zero",),
-    ),
+    "(a) A parameter that starts on the wrong side of zero, under f = (θ − y)²/2, time upwards: flows (lines), {the "
+    "times at which they cross zero (dots) and those of theory (bars)}(signs.passage). (d) Below, on the same axis, "
+    "the inverse metrics: {who is slow at zero crosses late}(crossing.slow-is-late), and {balanced m⊙w (dashed), with "
+    "g⁻¹(0) = 0, never does}(mw.balanced-no-flip). (b) The same under a constant unit force, as in Figure 1 of HAM, "
+    "where the mirror map grows at rate one: {the way to the mirror image of the start takes twice the time to "
+    "zero}(crossing.twice). {The metric of m⊙w is 2√(θ² + γ²) here, so that its times are half of those for √(θ² + "
+    "γ²).}(geometry.mw, geometry.imbalance) (c) Rules at a finite learning rate; circles: the first iterate across "
+    "zero. {HYP lets the step across shrink, HYP* lets it grow.}(ham.hyp-star) {Balanced factors and exponentiated "
+    "gradient (dashed, on top of each other) stay.}(ham.exponentiated) (e) Being stuck is a matter of the last bit: "
+    "{factors with |m| = (1 + ε)|w| cross at the first-passage time of γ = ε(1 + ε/2) (line)}(geometry.mw, "
+    "signs.passage), {later only by ln(1/ε)/2y}(crossing.logarithm); dots: the flow, crosses: {gradient descent on "
+    "the factors in small steps, to whose ε rounding adds near its unit}(crossing.rounding-of-factors) (dotted). "
+    "Triangles: factors that are balanced to the bit, by integrators that do not know of it, and round their two "
+    "derivatives differently: {that gets them across, though hardly before an ε of its unit "
+    "would}(crossing.rounding-alone). (f) {HYP* over HYP after one step across zero, by the rules (dots), and "
+    "exp(2ηα|g|) (line)}(ham.hyp-star)."
 )
 SYMBOLS = {"HAM": "α", "m*w": "γ"}
 RULES = {  # colour, line style and label

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -18,76 +17,22 @@ SOURCE = "own derivation (ito_drift, without noise); HAM, Theorem 4.6 and Remark
 CAPTION = (
     "Five random problems (n = 40, d = 100, five spikes of ±1), full gradients from zero; η* = 2/λ_max of X diag(g⁻¹) "
     "Xᵀ/n at the flow's limit. Marks: medians, bands: ranges. (a) Distance of the limit of HYP* (relative residual "
-    "10⁻⁷) from that of HAM's flow. Dashed: the Bregman projection from the start that is moved, in mirror "
-    "coordinates, by ½η∫κ(∇f)²dt along the flow. (b) Error of this theory relative to the distance that it predicts, "
-    "α = 100: it vanishes with η. The theory of HYP includes its first step, which has no sign; its error is largest "
-    "where its bias changes sign. (c) Change of the excess L1 norm over that of the flow's limit, α = 100 "
-    "(logarithmic beyond ±10⁻³): HYP* falls, the natural gradient step rises, HYP does either; mirror descent ends at "
-    "the flow's limit at any η at which it converges. (d) Steps of HYP*; dashed: ln(10⁷)/(η λ_min⁺). (e) Least excess "
-    "among runs of all α (HYP*) or γ (m⊙w) and of η ≤ 0.95 η* that converged to a residual of 10⁻⁶ within the budget; "
-    "dashed: excess of HAM's limits against ln(10⁶) λ_max/(2 λ_min⁺). Runs that left the range of numbers are left "
-    "out. (f) Lines: the flows' limits, for both families nearly the same curve; marks: runs at 0.95 η*, of strengths "
-    "at which all converged. Why is HAM alone only mildly sparse? Not by its discretisation, which changes the excess "
-    "by a few percent in (c). But with α the condition number grows, and the budget with it, by more than the excess "
-    "falls; m⊙w pays about the same, though its large steps also add to the excess of its flow."
-)
-CLAIMS = (
-    Claim(
-        "the Bregman projection from the start that is moved, in mirror coordinates, by ½η∫κ(∇f)²dt along the flow",
-        theorems=("discrete.drift", "ham.ito-drift"),
-        tests=("test_second_moments_are_those_of_the_symbolic_drift",),
-    ),
-    Claim(
-        "it vanishes with η",
-        id="discrete_bias.first-order",
-        tests=("test_bias_is_of_first_order_and_theory_has_the_coefficient",),
-    ),
-    Claim(
-        "The theory of HYP includes its first step, which has no sign",
-        id="discrete_bias.first-step",
-        tests=("test_the_first_steps_of_the_two_rules",),
-    ),
-    Claim(
-        "its error is largest where its bias changes sign",
-        id="discrete_bias.error-of-hyp",
-        tests=("tests/figures/test_claims.py::test_the_discretisation_of_ham",),
-    ),
-    Claim("HYP* falls, the natural gradient step rises", id="discrete_bias.signs", tests=("test_signs",)),
-    Claim(
-        "HYP does either",
-        id="discrete_bias.either",
-        tests=("tests/figures/test_claims.py::test_the_discretisation_of_ham",),
-    ),
-    Claim(
-        "mirror descent ends at the flow's limit at any η at which it converges",
-        theorems=("flow.dual-coordinates",),
-        tests=("test_mirror_descent_ends_at_the_limit_of_the_flow",),
-    ),
-    Claim(
-        "ln(10⁷)/(η λ_min⁺)",
-        theorems=("flow.asymptotic-rate",),
-        tests=("test_small_steps_take_time_in_inverse_proportion",),
-    ),
-    Claim(
-        "the flows' limits, for both families nearly the same curve",
-        id="discrete_bias.one-curve",
-        tests=("tests/figures/test_claims.py::test_both_families_are_on_one_curve",),
-    ),
-    Claim(
-        "Not by its discretisation, which changes the excess by a few percent in (c).",
-        id="discrete_bias.not-by-discretisation",
-        tests=("tests/figures/test_claims.py::test_the_discretisation_of_ham",),
-    ),
-    Claim(
-        "with α the condition number grows, and the budget with it, by more than the excess falls",
-        id="discrete_bias.budget",
-        tests=("test_sparsity_takes_steps",),
-    ),
-    Claim(
-        "m⊙w pays about the same, though its large steps also add to the excess of its flow",
-        id="discrete_bias.budget-of-mw",
-        tests=("test_the_budget_of_mw",),
-    ),
+    "10⁻⁷) from that of HAM's flow. Dashed: {the Bregman projection from the start that is moved, in mirror "
+    "coordinates, by ½η∫κ(∇f)²dt along the flow}(discrete.drift, ham.ito-drift). (b) Error of this theory relative to "
+    "the distance that it predicts, α = 100: {it vanishes with η}(discrete_bias.first-order). {The theory of HYP "
+    "includes its first step, which has no sign}(discrete_bias.first-step); {its error is largest where its bias "
+    "changes sign}(discrete_bias.error-of-hyp). (c) Change of the excess L1 norm over that of the flow's limit, α = "
+    "100 (logarithmic beyond ±10⁻³): {HYP* falls, the natural gradient step rises}(discrete_bias.signs), {HYP does "
+    "either}(discrete_bias.either); {mirror descent ends at the flow's limit at any η at which it "
+    "converges}(flow.dual-coordinates). (d) Steps of HYP*; dashed: {ln(10⁷)/(η λ_min⁺)}(flow.asymptotic-rate). (e) "
+    "Least excess among runs of all α (HYP*) or γ (m⊙w) and of η ≤ 0.95 η* that converged to a residual of 10⁻⁶ "
+    "within the budget; dashed: excess of HAM's limits against ln(10⁶) λ_max/(2 λ_min⁺). Runs that left the range of "
+    "numbers are left out. (f) Lines: {the flows' limits, for both families nearly the same "
+    "curve}(discrete_bias.one-curve); marks: runs at 0.95 η*, of strengths at which all converged. Why is HAM alone "
+    "only mildly sparse? {Not by its discretisation, which changes the excess by a few percent in "
+    "(c).}(discrete_bias.not-by-discretisation) But {with α the condition number grows, and the budget with it, by "
+    "more than the excess falls}(discrete_bias.budget); {m⊙w pays about the same, though its large steps also add to "
+    "the excess of its flow}(discrete_bias.budget-of-mw)."
 )
 _RULES: dict[str, tuple[str, str]] = {
     "HYP*": (COLOURS["HAM"], "o"),

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label
 
@@ -20,29 +19,16 @@ SOURCE = (
 )
 CAPTION = (
     "For every α, m⊙w with the γ whose limit from the same start has the L1 norm of HAM's limit; solid: starts at "
-    "zero, dashed: all signs wrong; random sparse problems of several n/d, k and noise. (a) The match: median and 10th "
-    "to 90th percentile of αγ; grey: 1, where the metrics are most alike, and 2, where the potentials are at the L1 "
-    "end. (b–d) Ratios HAM / m⊙w of pairs, medians with 95 % intervals; below 1 HAM is better. (b) Flows: time to a "
-    "millionth of the loss, in steps of the largest stable size and in units of one over the mean inverse metric at "
-    "the limit, and the condition number there: all within a factor of √2, which is what the metrics can differ by at "
-    "γ = 1/α. (c) Discrete runs, HYP* and gradient descent on m and w: steps to that loss, at shares of the largest "
-    "stable learning rate η and at the best of these for each. (d) From wrong signs: when the last sign of θ* came "
-    "right, in flows (in stable steps) and runs. (e) Share of pairs that HAM wins, of those that are no tie, with "
-    "Wilson's 95 % intervals. (f) Share of runs that diverged or ran out of their budget, at the largest rate."
-)
-CLAIMS = (
-    Claim(
-        "1, where the metrics are most alike",
-        id="duel.most-alike",
-        tests=("tests/figures/test_claims.py::test_the_metrics_are_most_alike_at_one_over_alpha",),
-    ),
-    Claim("2, where the potentials are at the L1 end", theorems=("geometry.ham-l1", "geometry.mw-l1")),
-    Claim(
-        "all within a factor of √2",
-        id="duel.flows",
-        tests=("test_in_the_data_the_metrics_differ_by_what_theory_allows",),
-    ),
-    Claim("what the metrics can differ by at γ = 1/α", theorems=("geometry.sandwich",)),
+    "zero, dashed: all signs wrong; random sparse problems of several n/d, k and noise. (a) The match: median and "
+    "10th to 90th percentile of αγ; grey: {1, where the metrics are most alike}(duel.most-alike), and {2, where the "
+    "potentials are at the L1 end}(geometry.ham-l1, geometry.mw-l1). (b–d) Ratios HAM / m⊙w of pairs, medians with 95 "
+    "% intervals; below 1 HAM is better. (b) Flows: time to a millionth of the loss, in steps of the largest stable "
+    "size and in units of one over the mean inverse metric at the limit, and the condition number there: {all within "
+    "a factor of √2}(duel.flows), which is {what the metrics can differ by at γ = 1/α}(geometry.sandwich). (c) "
+    "Discrete runs, HYP* and gradient descent on m and w: steps to that loss, at shares of the largest stable "
+    "learning rate η and at the best of these for each. (d) From wrong signs: when the last sign of θ* came right, in "
+    "flows (in stable steps) and runs. (e) Share of pairs that HAM wins, of those that are no tie, with Wilson's 95 % "
+    "intervals. (f) Share of runs that diverged or ran out of their budget, at the largest rate."
 )
 STARTS = {"zero": "-", "wrong signs": (0, (4, 1.5))}
 FLOWS = {"flow_steps": "#56B4E9", "flow_mean_time": "#009E73", "condition": "#CC79A7"}

@@ -7,7 +7,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label
 
@@ -16,34 +15,15 @@ TITLE = "The bias of SGD, predicted run by run, and the stochastic flows that fo
 SOURCE = "Pesme, Pillaud-Vivien, Flammarion (2021), Proposition 1, for m⊙w; HAM: own derivation, Itô's correction"
 CAPTION = (
     "Mini-batches of one sample, from zero, one random problem (n = 40, d = 100, five spikes of ±1), α = 20, γ = 0.1, "
-    "many runs a point. (a) m⊙w: mean of ln(γ₀/γ_∞) over entries and runs, predicted over measured, by the second "
-    "moments of the gradients along each run and by its loss alone (Pesme et al.); bars: 95 % intervals of the ratio. "
-    "(b) Excess L1 norm of its limits over that of the flow; shaded: where 95 % of the runs end; marks: their means; "
-    "lines: means of the limits with the predicted γ; bars: 95 % intervals. (c) ln(γ₀/γ_∞) of each entry, mean over "
-    "the runs, for all learning rates. (d) HAM: shift of R′(θ_∞) off the row space of X, measured over predicted (a "
-    "least-squares fit to the entries of a run), mean and 95 % interval: the prediction is of first order in η. (e) As "
-    "(b), for HAM. (f) Loss along gradient descent, m⊙w and HAM (dots: 5, 50 and 95 % of the runs) and along their "
-    "stochastic differential equations (lines)."
-)
-CLAIMS = (
-    Claim(
-        "predicted over measured, by the second moments of the gradients along each run",
-        id="effective_bias.second-moments",
-        tests=("test_the_second_moments_say_what_becomes_of_gamma",),
-    ),
-    Claim(
-        "by its loss alone (Pesme et al.)",
-        theorems=("pesme.effective-gamma",),
-        tests=("test_the_loss_alone_says_it_roughly",),
-    ),
-    Claim("where 95 % of the runs end", id="effective_bias.norms", tests=("test_figure_shows_the_data",)),
-    Claim("the prediction is of first order in η", theorems=("ham.ito-drift",), tests=("test_the_shift_of_ham",)),
-    Claim(
-        "Loss along gradient descent, m⊙w and HAM (dots: 5, 50 and 95 % of the runs) and along their stochastic "
-        "differential equations (lines).",
-        id="effective_bias.in-law",
-        tests=("test_losses_in_law",),
-    ),
+    "many runs a point. (a) m⊙w: mean of ln(γ₀/γ_∞) over entries and runs, {predicted over measured, by the second "
+    "moments of the gradients along each run}(effective_bias.second-moments) and {by its loss alone (Pesme et "
+    "al.)}(pesme.effective-gamma); bars: 95 % intervals of the ratio. (b) Excess L1 norm of its limits over that of "
+    "the flow; shaded: {where 95 % of the runs end}(effective_bias.norms); marks: their means; lines: means of the "
+    "limits with the predicted γ; bars: 95 % intervals. (c) ln(γ₀/γ_∞) of each entry, mean over the runs, for all "
+    "learning rates. (d) HAM: shift of R′(θ_∞) off the row space of X, measured over predicted (a least-squares fit "
+    "to the entries of a run), mean and 95 % interval: {the prediction is of first order in η}(ham.ito-drift). (e) As "
+    "(b), for HAM. (f) {Loss along gradient descent, m⊙w and HAM (dots: 5, 50 and 95 % of the runs) and along their "
+    "stochastic differential equations (lines).}(effective_bias.in-law)"
 )
 _ITO, _PESME = "0.2", COLOURS["other"]
 

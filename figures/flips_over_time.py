@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -20,78 +19,22 @@ SOURCE = (
 CAPTION = (
     "Sparse regressions (n = 40, d = 100, five spikes of ±1) from starts of size 0.3; HAM with α = 20; every rule at "
     "a fifth of its largest stable learning rate; three problems with a few draws of start and noise each. (a–c) Sign "
-    "flips of all entries so far, from starts with all signs of θ* wrong; medians and quartiles. Balanced m⊙w (γ = 0) "
-    "and the exponentiated gradient never flip. With all samples flips end with the descent, and HYP and HYP* (which "
-    "covers it) hardly differ; mini-batches of twenty add flips back and forth. Under label noise gradient descent, "
-    "mirror descent, the natural gradient and Sign-In flip for ever; HYP and HYP* all but stop, as their drift takes "
-    "the entries away from zero; and m⊙w flips less and less often, as noise takes away its imbalance. (d–f) Share of "
-    "the support of θ* with its sign, mean and standard error: label noise brings the natural gradient, m⊙w and "
-    "Sign-In nearer to the truth, and HYP* not. (g) In the end, mean over both kinds of start: flips (open) and "
-    "entries with another sign than at first (filled); circles: all samples, squares: mini-batches, triangles: label "
-    "noise. (h) Flips a step at the end of the runs under label noise, one mark a run, against theory without a free "
-    "parameter: exact for gradient descent, to first order for the others, too low where σ is above γ; in the corner: "
-    "fewer than 10⁻³. (i) The geometric mean of γ under label noise; dashed: its decay by exp(−η²δ²/n) a step. "
-    "Sign-In resets it to ½ every hundred steps, and goes on flipping."
-)
-CLAIMS = (
-    Claim(
-        "Balanced m⊙w (γ = 0) and the exponentiated gradient never flip.",
-        theorems=("ham.exponentiated",),
-        tests=("test_balanced_factors_and_the_exponentiated_gradient_never_flip",),
-    ),
-    Claim(
-        "With all samples flips end with the descent",
-        id="flips_over_time.all-samples",
-        tests=("test_other_noise_ends",),
-    ),
-    Claim(
-        "HYP and HYP* (which covers it) hardly differ",
-        id="flips_over_time.hyp-and-hyp-star",
-        tests=("test_hyp_and_its_published_form",),
-    ),
-    Claim(
-        "mini-batches of twenty add flips back and forth",
-        id="flips_over_time.mini-batches",
-        tests=("test_noise_flips_back_and_forth",),
-    ),
-    Claim(
-        "Under label noise gradient descent, mirror descent, the natural gradient and Sign-In flip for ever; HYP and "
-        "HYP* all but stop",
-        id="flips_over_time.label-noise",
-        tests=("test_who_flips_for_ever_under_label_noise",),
-    ),
-    Claim("their drift takes the entries away from zero", theorems=("ham.ito-drift",)),
-    Claim(
-        "m⊙w flips less and less often",
-        id="flips_over_time.mw",
-        tests=("test_label_noise_takes_the_imbalance_away",),
-    ),
-    Claim(
-        "noise takes away its imbalance",
-        theorems=("pesme.effective-gamma",),
-        tests=("test_a_step_shrinks_the_imbalance", "test_label_noise_takes_the_imbalance_away"),
-    ),
-    Claim(
-        "label noise brings the natural gradient, m⊙w and Sign-In nearer to the truth, and HYP* not",
-        id="flips_over_time.truth",
-        tests=("test_label_noise_and_the_truth",),
-    ),
-    Claim(
-        "theory without a free parameter: exact for gradient descent, to first order for the others, too low where σ "
-        "is above γ",
-        id="flips_over_time.stationary",
-        tests=("test_stationary_flips_are_those_of_theory",),
-    ),
-    Claim(
-        "its decay by exp(−η²δ²/n) a step",
-        id="flips_over_time.decay",
-        tests=("test_label_noise_takes_the_imbalance_away",),
-    ),
-    Claim(
-        "Sign-In resets it to ½ every hundred steps, and goes on flipping.",
-        id="flips_over_time.sign-in",
-        tests=("test_sign_in_restores_it",),
-    ),
+    "flips of all entries so far, from starts with all signs of θ* wrong; medians and quartiles. {Balanced m⊙w (γ = "
+    "0) and the exponentiated gradient never flip.}(ham.exponentiated) {With all samples flips end with the "
+    "descent}(flips_over_time.all-samples), and {HYP and HYP* (which covers it) hardly "
+    "differ}(flips_over_time.hyp-and-hyp-star); {mini-batches of twenty add flips back and "
+    "forth}(flips_over_time.mini-batches). {Under label noise gradient descent, mirror descent, the natural gradient "
+    "and Sign-In flip for ever; HYP and HYP* all but stop}(flips_over_time.label-noise), as {their drift takes the "
+    "entries away from zero}(ham.ito-drift); and {m⊙w flips less and less often}(flips_over_time.mw), as {noise takes "
+    "away its imbalance}(pesme.effective-gamma). (d–f) Share of the support of θ* with its sign, mean and standard "
+    "error: {label noise brings the natural gradient, m⊙w and Sign-In nearer to the truth, and HYP* "
+    "not}(flips_over_time.truth). (g) In the end, mean over both kinds of start: flips (open) and entries with "
+    "another sign than at first (filled); circles: all samples, squares: mini-batches, triangles: label noise. (h) "
+    "Flips a step at the end of the runs under label noise, one mark a run, against {theory without a free parameter: "
+    "exact for gradient descent, to first order for the others, too low where σ is above "
+    "γ}(flips_over_time.stationary); in the corner: fewer than 10⁻³. (i) The geometric mean of γ under label noise; "
+    "dashed: {its decay by exp(−η²δ²/n) a step}(flips_over_time.decay). {Sign-In resets it to ½ every hundred steps, "
+    "and goes on flipping.}(flips_over_time.sign-in)"
 )
 _NEVER = ("m*w 0", "exponentiated")
 _LOOK = {

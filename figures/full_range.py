@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label
 
@@ -13,45 +12,18 @@ NUMBER = "F7"
 TITLE = "The whole way from L2 to L1, and the rate at which it ends"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.6; the rate: Cominetti and San Martín [cominetti1994asymptotic], and here"
 CAPTION = (
-    "The limits from zero for ln α (HAM) and ln 1/γ (m⊙w) from −30 to 10⁴, from the least L2 norm to the least L1 "
-    "norm. (a) Relative excess of the L1 norm over that of basis pursuit; the axis is linear up to 60, logarithmic "
-    "above (line: median of random sparse problems with n = 40, d = 100 and five spikes; band: 10th to 90th "
-    "percentile). Dashed: exp(−m ln α), with m the median margin of the certificate of basis pursuit, 1 minus the "
-    "largest |Xᵀν| off the support, from a linear programme; grey: 10th to 90th percentile of the margins. Below "
-    "10⁻¹⁴ is rounding. Dash-dotted: twelve spikes, with smaller margins; dotted: fermentation spectra, with a margin "
-    "of a few thousandths. (b) Relative excess of the L2 norm over the least one, up to 60. (c) Decay rate of the "
-    "excess L1 norm, fitted where it is between 10⁻⁹ and 10⁻⁵, against the margin (circles: five spikes, squares: "
-    "twelve). A window farther down would measure the solver's tolerance. Marks off the dashed line: the path, a "
-    "sequence of nearly straight pieces in the exponents, has not come to its last piece there."
-)
-CLAIMS = (
-    Claim(
-        "from the least L2 norm to the least L1 norm",
-        theorems=("geometry.l2-path", "flow.exponential-l1", "woodworth.theorem-1"),
-        tests=("test_paths_go_from_one_end_to_the_other",),
-    ),
-    Claim(
-        "exp(−m ln α), with m the median margin of the certificate of basis pursuit",
-        theorems=("flow.exponential-l1",),
-        tests=("test_closed_form_with_one_equation",),
-    ),
-    Claim("Below 10⁻¹⁴ is rounding.", id="full_range.rounding", tests=("test_at_the_end_there_is_rounding",)),
-    Claim(
-        "twelve spikes, with smaller margins; dotted: fermentation spectra, with a margin of a few thousandths",
-        id="full_range.margins",
-        tests=("tests/figures/test_claims.py::test_margins_of_real_data_and_of_more_spikes",),
-    ),
-    Claim(
-        "A window farther down would measure the solver's tolerance.",
-        id="full_range.window",
-        tests=("test_the_norm_decays_at_the_margin",),
-    ),
-    Claim(
-        "Marks off the dashed line: the path, a sequence of nearly straight pieces in the exponents, has not come to "
-        "its last piece there.",
-        id="full_range.rate",
-        tests=("test_the_norm_decays_at_the_margin",),
-    ),
+    "The limits from zero for ln α (HAM) and ln 1/γ (m⊙w) from −30 to 10⁴, {from the least L2 norm to the least L1 "
+    "norm}(geometry.l2-path, flow.exponential-l1, woodworth.theorem-1). (a) Relative excess of the L1 norm over that "
+    "of basis pursuit; the axis is linear up to 60, logarithmic above (line: median of random sparse problems with n "
+    "= 40, d = 100 and five spikes; band: 10th to 90th percentile). Dashed: {exp(−m ln α), with m the median margin "
+    "of the certificate of basis pursuit}(flow.exponential-l1), 1 minus the largest |Xᵀν| off the support, from a "
+    "linear programme; grey: 10th to 90th percentile of the margins. {Below 10⁻¹⁴ is rounding.}(full_range.rounding) "
+    "Dash-dotted: {twelve spikes, with smaller margins; dotted: fermentation spectra, with a margin of a few "
+    "thousandths}(full_range.margins). (b) Relative excess of the L2 norm over the least one, up to 60. (c) Decay "
+    "rate of the excess L1 norm, fitted where it is between 10⁻⁹ and 10⁻⁵, against the margin (circles: five spikes, "
+    "squares: twelve). {A window farther down would measure the solver's tolerance.}(full_range.window) {Marks off "
+    "the dashed line: the path, a sequence of nearly straight pieces in the exponents, has not come to its last piece "
+    "there.}(full_range.rate)"
 )
 FLOOR = 1e-16
 

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import xarray as xr
 from experiments import LONG, store
 
 from . import NAMES, dataset_of
-from ._claim import Claim
+from ._claim import caption_of, claims_of
 from .certified import failures
 
 _PAGE = """<!doctype html>
@@ -50,13 +49,13 @@ def _pairs(text: str) -> str:
     return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in pairs.items())
 
 
-def _claims(claims: Sequence[Claim]) -> str:
+def _claims(name: str) -> str:
     """What a caption claims, with the ids of the ledger, as HTML."""
     items = (
         f"<li>{escape(claim.says)} "
-        + ", ".join(f"<code>{'hamtheory verify ' * bool(claim.theorems)}{key}</code>" for key in claim.ids)
+        + ", ".join(f"<code>{'hamtheory verify ' * (not claim.is_measured(name))}{key}</code>" for key in claim.ids)
         + "</li>"
-        for claim in claims
+        for claim in claims_of(name)
     )
     return f"<ol>{''.join(items)}</ol>"
 
@@ -91,14 +90,14 @@ def write_index(out: Path, scale: str = "quick") -> Path:
         module = importlib.import_module(f".{name}", __package__)
         number, title = escape(module.NUMBER), escape(module.TITLE)
         facts = _facts(name, module.SOURCE, store.load(dataset_of(name), scale), scale)
-        facts["claims"] = _claims(module.CLAIMS)
+        facts["claims"] = _claims(name)
         links.append(f'<a href="#{name}">{number}. {title}</a>')
         figures.append(
             _FIGURE.format(
                 name=name,
                 number=number,
                 title=title,
-                caption=escape(module.CAPTION),
+                caption=escape(caption_of(name)),
                 facts="".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items()),
             )
         )

@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, panel_label
 
@@ -14,43 +13,13 @@ TITLE = "From L2 to L1"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.6; Woodworth et al. [woodworth2020kernel], Theorem 2"
 CAPTION = (
     "How far the norms of the limit from zero are above the least possible ones, against α (HAM, lower axis) and γ "
-    "(m⊙w, upper axis, from large to small): from left to right the limit moves from the least L2 norm to the least "
-    "L1 norm. (a) On random sparse problems (n = 40, d = 100, five spikes; line: median, band: 10th to 90th "
-    "percentile) HAM's excess L1 norm falls like a power of α, which is exponential in ln α, and that of m⊙w like one "
-    "of γ; on the real data both fall more slowly. (b) The excess L2 norm leaves zero like α² with HAM, whose metric "
-    "has a kink at zero, and like γ⁻⁴ with m⊙w, whose metric is smooth. α is in units of 1/θ and γ in units of θ; "
-    "limits are certified to 1e-10."
-)
-CLAIMS = (
-    Claim(
-        "from left to right the limit moves from the least L2 norm to the least L1 norm",
-        theorems=("geometry.l2-path", "flow.exponential-l1", "woodworth.theorem-1"),
-        tests=(
-            "test_no_interpolator_is_below_the_least_norms",
-            "test_the_l1_end_is_closer_than_the_l2_end_where_it_should_be",
-        ),
-    ),
-    Claim(
-        "HAM's excess L1 norm falls like a power of α, which is exponential in ln α",
-        theorems=("flow.exponential-l1",),
-    ),
-    Claim(
-        "that of m⊙w like one of γ",
-        id="interpolation.mw-power",
-        tests=("tests/experiments/test_full_range.py::test_the_norm_decays_at_the_margin",),
-    ),
-    Claim(
-        "on the real data both fall more slowly",
-        id="interpolation.real-data",
-        tests=("tests/figures/test_claims.py::test_margins_of_real_data_and_of_more_spikes",),
-    ),
-    Claim(
-        "The excess L2 norm leaves zero like α² with HAM, whose metric has a kink at zero, and like γ⁻⁴ with m⊙w, "
-        "whose metric is smooth",
-        theorems=("geometry.l2-path",),
-        tests=("test_excess_l2_norm_is_quadratic_in_the_deviation_of_the_metric",),
-    ),
-    Claim("limits are certified to 1e-10", id="interpolation.certified", tests=("test_every_lane_is_certified",)),
+    "(m⊙w, upper axis, from large to small): {from left to right the limit moves from the least L2 norm to the least "
+    "L1 norm}(geometry.l2-path, flow.exponential-l1, woodworth.theorem-1). (a) On random sparse problems (n = 40, d = "
+    "100, five spikes; line: median, band: 10th to 90th percentile) {HAM's excess L1 norm falls like a power of α, "
+    "which is exponential in ln α}(flow.exponential-l1), and {that of m⊙w like one of γ}(interpolation.mw-power); {on "
+    "the real data both fall more slowly}(interpolation.real-data). (b) {The excess L2 norm leaves zero like α² with "
+    "HAM, whose metric has a kink at zero, and like γ⁻⁴ with m⊙w, whose metric is smooth}(geometry.l2-path). α is in "
+    "units of 1/θ and γ in units of θ; {limits are certified to 1e-10}(interpolation.certified)."
 )
 REAL_STYLES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 NORMS = {"l1": "\\|\\theta_\\infty\\|_1", "l2": "\\|\\theta_\\infty\\|_2"}

@@ -4,7 +4,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -12,39 +11,13 @@ NUMBER = "F1"
 TITLE = "Who can move at zero"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.2 and Figure 1"
 CAPTION = (
-    "The inverse metric is the speed of a parameter per unit of force. (a) That of m⊙w falls to 2γ at zero, and "
-    "to 0 for a balanced initialisation (dashed: 2|θ|); HAM's is never below gradient descent's 1. (b) The same "
-    "over decades of |θ|: HAM has the slope of m⊙w for large parameters and gradient descent's plateau for small "
-    "ones. (c) What it means for a change of sign: the time in which a unit force moves a parameter from −s to s, "
-    "which is R′(s) − R′(−s)."
-)
-CLAIMS = (
-    Claim(
-        "That of m⊙w falls to 2γ at zero",
-        theorems=("geometry.mw", "geometry.imbalance"),
-        tests=("test_ham_is_never_below_gradient_descent_and_m_w_nearly_vanishes",),
-    ),
-    Claim(
-        "to 0 for a balanced initialisation (dashed: 2|θ|)",
-        theorems=("mw.balanced-no-flip",),
-        tests=("test_m_w_lies_above_its_balanced_limit_and_approaches_it",),
-    ),
-    Claim(
-        "HAM's is never below gradient descent's 1",
-        theorems=("geometry.gd", "ham.comparison"),
-        tests=("test_ham_is_never_below_gradient_descent_and_m_w_nearly_vanishes",),
-    ),
-    Claim("HAM has the slope of m⊙w for large parameters", theorems=("geometry.sandwich",)),
-    Claim(
-        "gradient descent's plateau for small ones",
-        id="inverse_metrics.plateau",
-        tests=("test_ham_is_never_below_gradient_descent_and_m_w_nearly_vanishes",),
-    ),
-    Claim(
-        "the time in which a unit force moves a parameter from −s to s, which is R′(s) − R′(−s)",
-        theorems=("geometry.gd", "geometry.ham", "geometry.mw"),
-        tests=("test_crossing_times_are_those_of_the_closed_forms",),
-    ),
+    "The inverse metric is the speed of a parameter per unit of force. (a) {That of m⊙w falls to 2γ at "
+    "zero}(geometry.mw, geometry.imbalance), and {to 0 for a balanced initialisation (dashed: "
+    "2|θ|)}(mw.balanced-no-flip); {HAM's is never below gradient descent's 1}(geometry.gd, ham.comparison). (b) The "
+    "same over decades of |θ|: {HAM has the slope of m⊙w for large parameters}(geometry.sandwich) and {gradient "
+    "descent's plateau for small ones}(inverse_metrics.plateau). (c) What it means for a change of sign: {the time in "
+    "which a unit force moves a parameter from −s to s, which is R′(s) − R′(−s)}(geometry.gd, geometry.ham, "
+    "geometry.mw)."
 )
 SYMBOLS = {"HAM": "α", "m*w": "γ"}
 

@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import RULES, THEORY, panel_label
 
@@ -15,40 +14,14 @@ SOURCE = "Own derivation, Itô's correction in mirror coordinates; m⊙w: Pesme,
 CAPTION = (
     "Labels with noise of standard deviation 1, anew at every step, at 0.07 of the largest stable learning rate, from "
     "zero, three random problems (n = 40, d = 100, five spikes of ±1), α = 20, γ = 0.1. (a) Excess L1 norm of the "
-    "limit that is reached when the noise is taken away after so many steps; gradient descent stays at the L2 end. "
-    "Marks: means over the draws, for each problem; dashed: the slow flow of theory, without any run and without a "
-    "free parameter. (b) What HYP*, which is HAM as published, ascends by this theory: Σ hᵢ ln(1+α|θᵢ|), h = "
-    "diag(XᵀX/n), over its value at the first look. (c) L1 norm with the weights h, over the least possible: what the "
-    "natural gradient step of the same flow descends; below about 2 % entries chatter about zero, in theory as well, "
-    "where the steps are smaller. (d) Sizes of the entries of these limits after the last step, from the largest on; "
-    "medians over problems and draws."
-)
-CLAIMS = (
-    Claim(
-        "gradient descent stays at the L2 end",
-        theorems=("flow.dual-coordinates",),
-        tests=("test_gradient_descent_stays",),
-    ),
-    Claim(
-        "the slow flow of theory, without any run and without a free parameter",
-        id="label_noise.slow-flow",
-        tests=("test_the_slow_flow_is_followed",),
-    ),
-    Claim(
-        "What HYP*, which is HAM as published, ascends by this theory: Σ hᵢ ln(1+α|θᵢ|), h = diag(XᵀX/n)",
-        theorems=("ham.ito-drift",),
-        tests=("test_it_is_a_gradient_flow", "test_where_they_go"),
-    ),
-    Claim(
-        "what the natural gradient step of the same flow descends",
-        theorems=("ham.ito-drift",),
-        tests=("test_where_they_go",),
-    ),
-    Claim(
-        "below about 2 % entries chatter about zero, in theory as well, where the steps are smaller",
-        id="label_noise.chatter",
-        tests=("test_the_end_of_the_natural_gradient",),
-    ),
+    "limit that is reached when the noise is taken away after so many steps; {gradient descent stays at the L2 "
+    "end}(flow.dual-coordinates). Marks: means over the draws, for each problem; dashed: {the slow flow of theory, "
+    "without any run and without a free parameter}(label_noise.slow-flow). (b) {What HYP*, which is HAM as published, "
+    "ascends by this theory: Σ hᵢ ln(1+α|θᵢ|), h = diag(XᵀX/n)}(ham.ito-drift), over its value at the first look. (c) "
+    "L1 norm with the weights h, over the least possible: {what the natural gradient step of the same flow "
+    "descends}(ham.ito-drift); {below about 2 % entries chatter about zero, in theory as well, where the steps are "
+    "smaller}(label_noise.chatter). (d) Sizes of the entries of these limits after the last step, from the largest "
+    "on; medians over problems and draws."
 )
 
 

@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -19,42 +18,14 @@ CAPTION = (
     "residual of 10⁻³ or less. Step sizes are in units of the largest that is linearly stable near the limit of the "
     "flow: for GD, and in mean square for SGD. (a–c) Distance to the truth in three set-ups (n, d, nonzero entries of "
     "θ*; c: data of mean 5). Lines: medians, bands: ranges over the random problems whose runs converged, where these "
-    "are at least half; dashed: the flow's limit. On centred data the error of GD rises steeply above the stable step, "
-    "and that of SGD falls by orders of magnitude; on uncentred data both fall. (d) Mean gain ln(γ at the start / at "
-    "the end) on the support of the truth, over that off it (medians): GD concentrates it on the support, unless the "
-    "data are uncentred. (e) All converged runs: relative distance from the row space of asinh(θ/γ) − asinh(θ̃₀/γ), "
-    "with γ and θ̃₀ of the end, which by Theorem 1 is zero for any step size. (f) The first set-up: sum of the gains "
-    "over its first-order value for single samples, η tr(XᵀX)/n · R_γ(θ_∞), against one over the batch size; dashed: "
-    "straight lines between GD and SGD, what independent samples give to first order."
-)
-CLAIMS = (
-    Claim(
-        "On centred data the error of GD rises steeply above the stable step, and that of SGD falls by orders of "
-        "magnitude; on uncentred data both fall.",
-        id="large_steps.errors",
-        tests=(
-            "test_large_steps_help_single_samples_and_hurt_full_gradients",
-            "test_full_gradients_get_worse_beyond_the_stable_step",
-        ),
-    ),
-    Claim(
-        "GD concentrates it on the support, unless the data are uncentred",
-        id="large_steps.support",
-        tests=("test_full_gradients_gain_on_the_support",),
-    ),
-    Claim(
-        "by Theorem 1 is zero for any step size",
-        theorems=("even.large-steps",),
-        tests=(
-            "test_theorem_1_holds_to_rounding_at_every_step_size",
-            "test_limit_is_the_projection_with_the_gamma_of_the_end",
-        ),
-    ),
-    Claim(
-        "straight lines between GD and SGD, what independent samples give to first order",
-        id="large_steps.batches",
-        tests=("test_gain_is_linear_in_the_step_and_in_one_over_the_batch",),
-    ),
+    "are at least half; dashed: the flow's limit. {On centred data the error of GD rises steeply above the stable "
+    "step, and that of SGD falls by orders of magnitude; on uncentred data both fall.}(large_steps.errors) (d) Mean "
+    "gain ln(γ at the start / at the end) on the support of the truth, over that off it (medians): {GD concentrates "
+    "it on the support, unless the data are uncentred}(large_steps.support). (e) All converged runs: relative "
+    "distance from the row space of asinh(θ/γ) − asinh(θ̃₀/γ), with γ and θ̃₀ of the end, which {by Theorem 1 is zero "
+    "for any step size}(even.large-steps). (f) The first set-up: sum of the gains over its first-order value for "
+    "single samples, η tr(XᵀX)/n · R_γ(θ_∞), against one over the batch size; dashed: {straight lines between GD and "
+    "SGD, what independent samples give to first order}(large_steps.batches)."
 )
 STYLES: dict[str, dict[str, Any]] = {"GD": {"markerfacecolor": "white", "marker": "o"}, "SGD": {"marker": "s"}}
 LABELS = {"GD": "full gradients (GD)", "SGD": "single samples (SGD)"}

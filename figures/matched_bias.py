@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import THEORY, panel_label
 
@@ -13,30 +12,13 @@ NUMBER = "F8"
 TITLE = "Matched bias: m⊙w with the same limit as HAM, and what cannot be matched"
 SOURCE = "the next order of the potentials: α R_α and 2 R_γ agree for γ = 2/α up to o(1) as α → ∞"
 CAPTION = (
-    "For every α, the γ whose limit of m⊙w from zero is nearest to HAM's. (a) That γ; dashed: γ = 2/α, for which the "
-    "two potentials agree at the L1 end to the next order, α R_α = |θ| ln α + |θ| ln|θ| − |θ| + o(1) = 2 R_γ; dotted: "
-    "slope −1/2, since near the L2 end the limits deviate by O(α) with HAM and by O(γ⁻²) with m⊙w. (b) The distance "
-    "that remains, relative to the L2 norm of the limit. Line: median of random sparse problems (n = 40, d = 100, five "
-    "spikes), band: 10th to 90th percentile; dash-dotted: fermentation spectra. As a bias, HAM is m⊙w with another "
-    "initialisation, to a few percent at the worst α."
-)
-CLAIMS = (
-    Claim(
-        "γ = 2/α, for which the two potentials agree at the L1 end to the next order, α R_α = |θ| ln α + |θ| ln|θ| − "
-        "|θ| + o(1) = 2 R_γ",
-        theorems=("geometry.ham-l1", "geometry.mw-l1"),
-        tests=("test_l1_end",),
-    ),
-    Claim(
-        "near the L2 end the limits deviate by O(α) with HAM and by O(γ⁻²) with m⊙w",
-        theorems=("geometry.l2-path",),
-        tests=("test_l2_end",),
-    ),
-    Claim(
-        "As a bias, HAM is m⊙w with another initialisation, to a few percent at the worst α.",
-        id="matched_bias.few-percent",
-        tests=("test_what_remains_is_small_and_nothing_at_the_ends",),
-    ),
+    "For every α, the γ whose limit of m⊙w from zero is nearest to HAM's. (a) That γ; dashed: {γ = 2/α, for which the "
+    "two potentials agree at the L1 end to the next order, α R_α = |θ| ln α + |θ| ln|θ| − |θ| + o(1) = 2 "
+    "R_γ}(geometry.ham-l1, geometry.mw-l1); dotted: slope −1/2, since {near the L2 end the limits deviate by O(α) "
+    "with HAM and by O(γ⁻²) with m⊙w}(geometry.l2-path). (b) The distance that remains, relative to the L2 norm of "
+    "the limit. Line: median of random sparse problems (n = 40, d = 100, five spikes), band: 10th to 90th percentile; "
+    "dash-dotted: fermentation spectra. {As a bias, HAM is m⊙w with another initialisation, to a few percent at the "
+    "worst α.}(matched_bias.few-percent)"
 )
 
 

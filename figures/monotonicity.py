@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, panel_label
 
@@ -13,46 +12,15 @@ NUMBER = "E2"
 TITLE = "The optimal values are monotone along the path, the norms are not"
 SOURCE = "R_α falls and α R_α rises in α at every θ, hence so do their minima; the counterexamples: here"
 CAPTION = (
-    "(a) A counterexample in the smallest integers: X = [[1, 0, −2], [2, 1, 1]], y = [1, 0]. The interpolators of "
-    "least L2 and of least L1 norm are the same point, (1/5, 0, −2/5), but HAM's limit from zero leaves it and comes "
-    "back: its L1 norm rises by 1.5 % (and its L2 norm, which rises too, falls again). Line: in 50 digits, from the "
-    "scalar equation in the kernel of X; circles: by Newton's method. With one equation there is no counterexample for "
-    "the L1 norm: the larger |Xᵢ|, the faster the entry grows relative to the others. (b) How often the L1 norm rises "
-    "somewhere along ln α from −30 to 10⁴, or the L2 norm falls, by more than 1e-8 relative: shares of the random "
-    "problems of each kind and shape. (c) By how much, for all problems where they do. On all these paths min R_α "
-    "never rises and α min R_α never falls, to the last digit."
-)
-CLAIMS = (
-    Claim(
-        "A counterexample in the smallest integers",
-        id="monotonicity.smallest",
-        tests=("test_no_counterexample_has_smaller_integers",),
-    ),
-    Claim(
-        "The interpolators of least L2 and of least L1 norm are the same point, (1/5, 0, −2/5)",
-        id="monotonicity.one-point",
-        tests=("test_counterexample",),
-    ),
-    Claim(
-        "HAM's limit from zero leaves it and comes back",
-        theorems=("geometry.norms-not-monotone",),
-        tests=("test_counterexample",),
-    ),
-    Claim(
-        "its L1 norm rises by 1.5 % (and its L2 norm, which rises too, falls again)",
-        id="monotonicity.rise",
-        tests=("test_counterexample",),
-    ),
-    Claim(
-        "With one equation there is no counterexample for the L1 norm",
-        id="monotonicity.one-equation",
-        tests=("test_with_one_equation_the_l1_norm_never_rises",),
-    ),
-    Claim(
-        "min R_α never rises and α min R_α never falls, to the last digit",
-        theorems=("geometry.monotone-values",),
-        tests=("test_optimal_values_are_monotone",),
-    ),
+    "(a) {A counterexample in the smallest integers}(monotonicity.smallest): X = [[1, 0, −2], [2, 1, 1]], y = [1, 0]. "
+    "{The interpolators of least L2 and of least L1 norm are the same point, (1/5, 0, −2/5)}(monotonicity.one-point), "
+    "but {HAM's limit from zero leaves it and comes back}(geometry.norms-not-monotone): {its L1 norm rises by 1.5 % "
+    "(and its L2 norm, which rises too, falls again)}(monotonicity.rise). Line: in 50 digits, from the scalar "
+    "equation in the kernel of X; circles: by Newton's method. {With one equation there is no counterexample for the "
+    "L1 norm}(monotonicity.one-equation): the larger |Xᵢ|, the faster the entry grows relative to the others. (b) How "
+    "often the L1 norm rises somewhere along ln α from −30 to 10⁴, or the L2 norm falls, by more than 1e-8 relative: "
+    "shares of the random problems of each kind and shape. (c) By how much, for all problems where they do. On all "
+    "these paths {min R_α never rises and α min R_α never falls, to the last digit}(geometry.monotone-values)."
 )
 KINDS = {"gaussian": "Gaussian", "uneven": "uneven columns", "correlated": "correlated", "signs": "± 1"}
 

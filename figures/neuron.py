@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -16,52 +15,18 @@ TITLE = "Signs that one hidden neuron, and wider students, recover from"
 SOURCE = "Sign-In [gadhikar2025signin]; HAM [jacobs2026ham], Appendix E; the invariant: own derivation"
 CAPTION = (
     "(a–f) The student a σ(wz) of the teacher σ(z), each layer with its inverse metric h: starts from which the "
-    "integrated flow learns the teacher (coloured) or not (grey). Line: the separatrix of theory, the negative a₀ "
-    "with I_a(|a₀|) = I_w(w₀), I(x) = ∫₀ˣ s/h ds. Dashed: |a₀| = w₀. From w₀ ≤ 0 no flow learns it. Gradient descent, "
-    "m⊙w and HAM, with one geometry on both layers, have the same basin; balanced m⊙w crosses no zero; a layer a that "
-    "is faster than w (γ_a > γ_w, as a reset of Sign-In leaves it, or HAM on a alone) enlarges the basin. (g) Time "
-    "that HAM on both layers takes to reach a = 0, over that of gradient descent, against the distance from the "
-    "separatrix, for several w₀. Below the dashed line HAM is faster; from a large w₀ near it HAM is slower, as its "
-    "invariant leads it closer to the saddle at zero. (h) Students of m neurons with several inputs, and a teacher of "
-    "one: share of neurons with a negative output weight (one of each student) that end with a positive one. Open: "
-    "share of those that theory allows to, I_a(|a|) < Σ_l I_w(|w_l|); no other neuron does. (i) Share of students that "
-    "learn the teacher, to the share of the loss and by the time that the configuration says. Bars: Wilson intervals, "
-    "95 %."
-)
-CLAIMS = (
-    Claim(
-        "the separatrix of theory, the negative a₀ with I_a(|a₀|) = I_w(w₀), I(x) = ∫₀ˣ s/h ds",
-        theorems=("ham.neuron", "signin.neuron"),
-        tests=("test_flows_and_rules_agree_with_theory", "test_cells_lie_on_their_side_of_the_separatrix"),
-    ),
-    Claim("From w₀ ≤ 0 no flow learns it.", id="neuron.negative-w", tests=("test_basins",)),
-    Claim(
-        "Gradient descent, m⊙w and HAM, with one geometry on both layers, have the same basin",
-        theorems=("ham.neuron", "signin.neuron"),
-        tests=("test_basins",),
-    ),
-    Claim("balanced m⊙w crosses no zero", theorems=("mw.balanced-no-flip",), tests=("test_basins",)),
-    Claim(
-        "a layer a that is faster than w (γ_a > γ_w, as a reset of Sign-In leaves it, or HAM on a alone) enlarges the "
-        "basin",
-        theorems=("ham.neuron", "signin.neuron"),
-        tests=("test_basins",),
-    ),
-    Claim(
-        "Below the dashed line HAM is faster; from a large w₀ near it HAM is slower",
-        id="neuron.times",
-        tests=("test_times_to_cross",),
-    ),
-    Claim(
-        "its invariant leads it closer to the saddle at zero",
-        id="neuron.saddle",
-        tests=("test_ham_passes_nearer_to_the_saddle",),
-    ),
-    Claim(
-        "share of those that theory allows to, I_a(|a|) < Σ_l I_w(|w_l|); no other neuron does",
-        id="neuron.wider-students",
-        tests=("test_wider_students",),
-    ),
+    "integrated flow learns the teacher (coloured) or not (grey). Line: {the separatrix of theory, the negative a₀ "
+    "with I_a(|a₀|) = I_w(w₀), I(x) = ∫₀ˣ s/h ds}(ham.neuron, signin.neuron). Dashed: |a₀| = w₀. {From w₀ ≤ 0 no flow "
+    "learns it.}(neuron.negative-w) {Gradient descent, m⊙w and HAM, with one geometry on both layers, have the same "
+    "basin}(ham.neuron, signin.neuron); {balanced m⊙w crosses no zero}(mw.balanced-no-flip); {a layer a that is "
+    "faster than w (γ_a > γ_w, as a reset of Sign-In leaves it, or HAM on a alone) enlarges the basin}(ham.neuron, "
+    "signin.neuron). (g) Time that HAM on both layers takes to reach a = 0, over that of gradient descent, against "
+    "the distance from the separatrix, for several w₀. {Below the dashed line HAM is faster; from a large w₀ near it "
+    "HAM is slower}(neuron.times), as {its invariant leads it closer to the saddle at zero}(neuron.saddle). (h) "
+    "Students of m neurons with several inputs, and a teacher of one: share of neurons with a negative output weight "
+    "(one of each student) that end with a positive one. Open: {share of those that theory allows to, I_a(|a|) < Σ_l "
+    "I_w(|w_l|); no other neuron does}(neuron.wider-students). (i) Share of students that learn the teacher, to the "
+    "share of the loss and by the time that the configuration says. Bars: Wilson intervals, 95 %."
 )
 _LIGHT, _DARK = (shades("m*w", 3)[i] for i in (0, 2))
 STYLES = {  # colour, marker and label of a flow

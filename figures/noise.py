@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import RULES, THEORY, panel_label
 
@@ -14,31 +13,14 @@ TITLE = "What mini-batches do to the bias: sparser for m⊙w, denser for HAM"
 SOURCE = "m⊙w: Pesme, Pillaud-Vivien, Flammarion (2021); HAM: own derivation, Itô's correction in mirror coordinates"
 CAPTION = (
     "Change of the excess L1 norm ‖θ_∞‖₁ − ‖θ_BP‖₁ by the noise of the gradient, in units of the excess of the flow's "
-    "limit; from zero, four random problems (n = 40, d = 100, five spikes of ±1), α = 20 and γ = 0.1. "
-    "(a) Mini-batches of one sample, against the learning rate in units of the largest stable one at the limit. "
-    "(b) Against the batch size, at the largest rate of (a); all 40: gradients without noise. (c) Discretisations of "
-    "HAM's flow, as in (a): HYP*, which is HAM as published, becomes less sparse, the natural gradient step sparser; "
-    "mirror descent would stay at 0, whatever the noise. Lines and bands: median and range over the problems of the "
-    "mean over the draws. Dashed: theory to first order in η, from the flow alone, without any run. It overrates "
-    "HAM's shift: the signs of small entries are random while these are below the noise."
-)
-CLAIMS = (
-    Claim(
-        "HYP*, which is HAM as published, becomes less sparse, the natural gradient step sparser",
-        id="noise.apart",
-        tests=("test_what_noise_does",),
-    ),
-    Claim("mirror descent would stay at 0, whatever the noise", theorems=("flow.dual-coordinates", "ham.ito-drift")),
-    Claim(
-        "theory to first order in η, from the flow alone, without any run",
-        theorems=("ham.ito-drift", "even.large-steps"),
-        tests=("test_without_noise_theory_is_exact_to_first_order",),
-    ),
-    Claim(
-        "It overrates HAM's shift: the signs of small entries are random while these are below the noise.",
-        id="noise.overrated",
-        tests=("test_theory_overrates_the_shift_of_ham",),
-    ),
+    "limit; from zero, four random problems (n = 40, d = 100, five spikes of ±1), α = 20 and γ = 0.1. (a) "
+    "Mini-batches of one sample, against the learning rate in units of the largest stable one at the limit. (b) "
+    "Against the batch size, at the largest rate of (a); all 40: gradients without noise. (c) Discretisations of "
+    "HAM's flow, as in (a): {HYP*, which is HAM as published, becomes less sparse, the natural gradient step "
+    "sparser}(noise.apart); {mirror descent would stay at 0, whatever the noise}(flow.dual-coordinates, "
+    "ham.ito-drift). Lines and bands: median and range over the problems of the mean over the draws. Dashed: {theory "
+    "to first order in η, from the flow alone, without any run}(ham.ito-drift, even.large-steps). {It overrates HAM's "
+    "shift: the signs of small entries are random while these are below the noise.}(noise.overrated)"
 )
 
 

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -14,47 +13,15 @@ NUMBER = "F11"
 TITLE = "Order of every rule towards its own flow"
 SOURCE = "HAM [jacobs2026ham], Theorems 3.1 and 4.2"
 CAPTION = (
-    "Largest error of an entry, against the flow that a rule discretises (α = 5, weight decay 0.1, but none for "
-    "gradient descent), as the learning rate is halved, for 40 random problems of each kind (n = 6, d = 10). Lines "
-    "and bands: medians and quartiles; HYP* lies on HYP, from which it differs at a crossing alone. (a), (b) After a "
-    "run of unit time. (d), (e) After one step. Left: starts whose flows stay away from zero. Right: starts near "
-    "zero, from where about three entries of ten change their sign in a run, and cross the kink of HAM's metric; with "
-    "EXP, and with m⊙w from balanced factors (γ = 0), none does. (c) Theorem 3.1: the difference between one step of "
-    "EXP and one of gradient descent on balanced factors. (f) The slopes fitted to each problem's errors, less 1 for "
-    "runs and 2 for steps; bars: medians; dotted: ±0.05."
-)
-CLAIMS = (
-    Claim(
-        "the flow that a rule discretises",
-        theorems=("ham.flow", "mw.gamma"),
-        tests=("test_flows_by_another_method",),
-    ),
-    Claim(
-        "from which it differs at a crossing alone",
-        theorems=("ham.hyp-star",),
-        tests=("test_the_rules_of_ham_differ_where_they_cross_zero",),
-    ),
-    Claim("starts whose flows stay away from zero", id="orders.away", tests=("test_who_crosses_zero",)),
-    Claim(
-        "about three entries of ten change their sign in a run, and cross the kink of HAM's metric",
-        id="orders.across",
-        tests=("test_who_crosses_zero",),
-    ),
-    Claim(
-        "with EXP, and with m⊙w from balanced factors (γ = 0), none does",
-        theorems=("ham.exponentiated",),
-        tests=("test_who_crosses_zero",),
-    ),
-    Claim(
-        "Theorem 3.1: the difference between one step of EXP and one of gradient descent on balanced factors",
-        theorems=("ham.exponentiated",),
-        tests=("test_theorem_3_1",),
-    ),
-    Claim(
-        "The slopes fitted to each problem's errors, less 1 for runs and 2 for steps",
-        id="orders.slopes",
-        tests=("test_orders_away_from_zero", "test_median_orders_across_zero"),
-    ),
+    "Largest error of an entry, against {the flow that a rule discretises}(ham.flow, mw.gamma) (α = 5, weight decay "
+    "0.1, but none for gradient descent), as the learning rate is halved, for 40 random problems of each kind (n = 6, "
+    "d = 10). Lines and bands: medians and quartiles; HYP* lies on HYP, {from which it differs at a crossing "
+    "alone}(ham.hyp-star). (a), (b) After a run of unit time. (d), (e) After one step. Left: {starts whose flows stay "
+    "away from zero}(orders.away). Right: starts near zero, from where {about three entries of ten change their sign "
+    "in a run, and cross the kink of HAM's metric}(orders.across); {with EXP, and with m⊙w from balanced factors (γ = "
+    "0), none does}(ham.exponentiated). (c) {Theorem 3.1: the difference between one step of EXP and one of gradient "
+    "descent on balanced factors}(ham.exponentiated). (f) {The slopes fitted to each problem's errors, less 1 for "
+    "runs and 2 for steps}(orders.slopes); bars: medians; dotted: ±0.05."
 )
 _LABELS = {
     "GD": "gradient descent",

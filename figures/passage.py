@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -13,33 +12,15 @@ NUMBER = "F18"
 TITLE = "First-passage times, theory over simulation"
 SOURCE = "own derivation; the flows: HAM [jacobs2026ham], [woodworth2020kernel]"
 CAPTION = (
-    "The time in which a flow under f = (θ − y)²/2 gets from −a to zero, for three pairs (a, y), by shade. (a) m⊙w "
-    "against γ, (b) HAM against α: closed forms (lines), their leading terms ln(2ay/(γ(a + y)))/2y and "
-    "ln(αay/(a + y))/(αy) (dashed), and the times at which the integrated flows cross zero: in dual coordinates "
-    "(circles), in θ itself (crosses), and of the factors m and w (triangles). (c) The metrics 1 + cθ² and of a "
-    "diagonal network of depth three by its scale, for the first pair: quadrature (lines) and flows. (d, e) Relative "
-    "differences of flows and theory, below 10⁻⁷ (dotted), for the factors at the γ that they have after rounding. (f) "
-    "The same of rules, for the first pair, with the number of steps to zero times the learning rate in place of the "
-    "time: first order in η (dashed: slope one)."
-)
-CLAIMS = (
-    Claim("(a) m⊙w against γ, (b) HAM against α: closed forms (lines)", theorems=("signs.passage",)),
-    Claim(
-        "their leading terms ln(2ay/(γ(a + y)))/2y and ln(αay/(a + y))/(αy) (dashed)",
-        id="passage.leading-terms",
-        tests=("test_leading_terms",),
-    ),
-    Claim(
-        "of a diagonal network of depth three by its scale, for the first pair: quadrature (lines) and flows",
-        theorems=("geometry.network", "signs.passage"),
-        tests=("test_flows_cross_at_the_times_of_theory",),
-    ),
-    Claim(
-        "Relative differences of flows and theory, below 10⁻⁷ (dotted)",
-        id="passage.flows",
-        tests=("test_flows_cross_at_the_times_of_theory",),
-    ),
-    Claim("first order in η (dashed: slope one)", id="passage.rules", tests=("test_rules_are_of_first_order",)),
+    "The time in which a flow under f = (θ − y)²/2 gets from −a to zero, for three pairs (a, y), by shade. {(a) m⊙w "
+    "against γ, (b) HAM against α: closed forms (lines)}(signs.passage), {their leading terms ln(2ay/(γ(a + y)))/2y "
+    "and ln(αay/(a + y))/(αy) (dashed)}(passage.leading-terms), and the times at which the integrated flows cross "
+    "zero: in dual coordinates (circles), in θ itself (crosses), and of the factors m and w (triangles). (c) The "
+    "metrics 1 + cθ² and {of a diagonal network of depth three by its scale, for the first pair: quadrature (lines) "
+    "and flows}(geometry.network, signs.passage). (d, e) {Relative differences of flows and theory, below 10⁻⁷ "
+    "(dotted)}(passage.flows), for the factors at the γ that they have after rounding. (f) The same of rules, for the "
+    "first pair, with the number of steps to zero times the learning rate in place of the time: {first order in η "
+    "(dashed: slope one)}(passage.rules)."
 )
 MARKS = {"dual": "o", "primal": "x", "product": "^"}
 WORDS = {"dual": "dual", "primal": "primal", "product": "factors"}

@@ -4,7 +4,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, panel_label
 
@@ -12,44 +11,14 @@ NUMBER = "F3"
 TITLE = "One equation, two unknowns"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.6; [li2022implicit]; [gunasekar2018characterizing]"
 CAPTION = (
-    "Each flow (lines; dots at every 0.05 of time) goes from its start (circles) to the point of the line of "
-    "interpolators (grey) where a level set of the divergence D(θ, θ₀) from its start (shaded) first touches: the "
-    "limit, found by Newton's method without integrating. Gradient descent goes straight. With m⊙w a parameter slows "
-    "down where it would have to change its sign, and the path hugs the axes: from the lower right it ends before the "
-    "sign of θ₂ has changed. HAM is never slower than gradient descent, at zero too: it changes that sign, and still "
-    "ends near an axis. (With γ = 1/α the metric of m⊙w is HAM's within a factor of √2, but for the unit of time.)"
-)
-CLAIMS = (
-    Claim(
-        "goes from its start (circles) to the point of the line of interpolators (grey) where a level set of the "
-        "divergence D(θ, θ₀) from its start (shaded) first touches",
-        theorems=("flow.bregman-projection",),
-        tests=(
-            "test_paths_go_from_the_start_to_the_limit_on_the_line",
-            "test_level_sets_touch_the_line_from_one_side",
-        ),
-    ),
-    Claim(
-        "Gradient descent goes straight.",
-        theorems=("geometry.gd",),
-        tests=("test_gradient_descent_goes_straight_and_m_w_ends_sparser",),
-    ),
-    Claim("With m⊙w a parameter slows down where it would have to change its sign", theorems=("geometry.mw",)),
-    Claim(
-        "the path hugs the axes: from the lower right it ends before the sign of θ₂ has changed",
-        id="plane.mw-keeps-the-sign",
-        tests=("tests/figures/test_claims.py::test_in_the_plane_ham_crosses_an_axis_and_m_w_does_not",),
-    ),
-    Claim("HAM is never slower than gradient descent, at zero too", theorems=("ham.comparison",)),
-    Claim(
-        "it changes that sign, and still ends near an axis",
-        id="plane.ham-changes-the-sign",
-        tests=("tests/figures/test_claims.py::test_in_the_plane_ham_crosses_an_axis_and_m_w_does_not",),
-    ),
-    Claim(
-        "With γ = 1/α the metric of m⊙w is HAM's within a factor of √2, but for the unit of time",
-        theorems=("geometry.sandwich",),
-    ),
+    "Each flow (lines; dots at every 0.05 of time) {goes from its start (circles) to the point of the line of "
+    "interpolators (grey) where a level set of the divergence D(θ, θ₀) from its start (shaded) first "
+    "touches}(flow.bregman-projection): the limit, found by Newton's method without integrating. {Gradient descent "
+    "goes straight.}(geometry.gd) {With m⊙w a parameter slows down where it would have to change its "
+    "sign}(geometry.mw), and {the path hugs the axes: from the lower right it ends before the sign of θ₂ has "
+    "changed}(plane.mw-keeps-the-sign). {HAM is never slower than gradient descent, at zero too}(ham.comparison): {it "
+    "changes that sign, and still ends near an axis}(plane.ham-changes-the-sign). ({With γ = 1/α the metric of m⊙w is "
+    "HAM's within a factor of √2, but for the unit of time}(geometry.sandwich).)"
 )
 MARGIN = 0.55
 

@@ -3,7 +3,6 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ._claim import Claim
 from .certified import certified
 from .style import LABELS, THEORY, panel_label, shades
 
@@ -11,41 +10,12 @@ NUMBER = "F2"
 TITLE = "Potentials from L2 to L1"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.6; Woodworth et al. [woodworth2020kernel], Theorem 1"
 CAPTION = (
-    "(a, c) The potentials R(θ)/R(1) of HAM lie between θ² and |θ| (dashed), and so do those of m⊙w; both move from "
-    "the first to the second as α grows or γ shrinks. (b, d) Their unit balls R(x) + R(y) ≤ R(1) deform from the "
-    "circle to the diamond, whose corners are what makes a limit sparse. The last step takes long: on the diagonal "
-    "the distance to the diamond falls like ln 2 / ln α."
-)
-CLAIMS = (
-    Claim(
-        "The potentials R(θ)/R(1) of HAM lie between θ² and |θ| (dashed)",
-        theorems=("geometry.ham", "geometry.legendre"),
-        tests=("test_potentials_lie_between_the_square_and_the_modulus",),
-    ),
-    Claim(
-        "so do those of m⊙w",
-        id="potentials.mw-between",
-        tests=("test_potentials_lie_between_the_square_and_the_modulus",),
-    ),
-    Claim(
-        "both move from the first to the second as α grows or γ shrinks",
-        theorems=("geometry.ham-l2", "geometry.ham-l1", "geometry.mw-l2", "geometry.mw-l1"),
-    ),
-    Claim(
-        "deform from the circle to the diamond",
-        id="potentials.unit-balls",
-        tests=("test_unit_balls_lie_between_the_diamond_and_the_circle",),
-    ),
-    Claim(
-        "whose corners are what makes a limit sparse",
-        id="potentials.corners",
-        tests=("tests/experiments/test_plane.py::test_gradient_descent_goes_straight_and_m_w_ends_sparser",),
-    ),
-    Claim(
-        "on the diagonal the distance to the diamond falls like ln 2 / ln α",
-        theorems=("geometry.ham-l1",),
-        tests=("test_the_last_step_to_l1_is_logarithmic",),
-    ),
+    "(a, c) {The potentials R(θ)/R(1) of HAM lie between θ² and |θ| (dashed)}(geometry.ham, geometry.legendre), and "
+    "{so do those of m⊙w}(potentials.mw-between); {both move from the first to the second as α grows or γ "
+    "shrinks}(geometry.ham-l2, geometry.ham-l1, geometry.mw-l2, geometry.mw-l1). (b, d) Their unit balls R(x) + R(y) "
+    "≤ R(1) {deform from the circle to the diamond}(potentials.unit-balls), {whose corners are what makes a limit "
+    "sparse}(potentials.corners). The last step takes long: {on the diagonal the distance to the diamond falls like "
+    "ln 2 / ln α}(geometry.ham-l1)."
 )
 SYMBOLS = {"HAM": "\\alpha", "m*w": "\\gamma"}
 

@@ -9,7 +9,6 @@ from matplotlib.lines import Line2D
 
 import hamtheory.train as htt
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label
 
@@ -18,63 +17,21 @@ TITLE = "Does HAM leave weights that prune better? Yes at the same learning rate
 SOURCE = "question of a referee of [jacobs2026ham]; own experiment; m⊙w: spred [ziyin2023spred]"
 CAPTION = (
     "Dense multilayer perceptrons on digits, trained with SGD (momentum 0.9, a cosine, fifteen epochs, learning rate "
-    "η = 0.1 and weight decay λ = 5e-4 if not said otherwise), or with HAM around it; then the smallest weights of all "
-    "layers together are pruned, and it is not trained again. Ten seeds, the same for all; bands and bars: 95 % "
-    "intervals. (a) Distribution of the weights: decay moves it, α hardly. (b) Test error against the share that is "
-    "pruned; before, all accuracies are within a point of each other. (c) HAM less the base with the same η, λ and β, "
-    "seed by seed: HAM's weights prune better at η = 0.03 with α = 30, and at η = 0.1 with α = 10 and β = 0.05; with "
-    "α = 10 alone it is not resolved. Dashed: HAM (α = 10, β = 0.05) less the base with η = 0.15 and λ = 0.005: no "
-    "difference is resolved; and no HAM here is better than this base at any sparsity. (d) The smallest share of the "
-    "weights that carries 99 % of the L1 norm, and accuracy at a sparsity of 0.9, a mark a setting: the smaller, the "
-    "better it prunes, by and large, with HAM (blue) as with the base (black); but nowhere are the weights sparse. (e) "
-    "Accuracy at 0.9 less that of the base with η = 0.1: a larger learning rate or decay does what HAM does. HAM at "
-    "η = 0.03 and α = 30, whose effective rate is 0.04 at the start, is in the mean between the base at 0.04 and at "
-    "0.06. m⊙w with κ = 0.001 does not start higher, and is ahead of every base at 0.98."
-)
-CLAIMS = (
-    Claim("decay moves it, α hardly", id="prunability.weights", tests=("test_alpha_hardly_moves_the_weights",)),
-    Claim(
-        "before, all accuracies are within a point of each other",
-        id="prunability.dense",
-        tests=("test_dense_accuracies_are_comparable",),
-    ),
-    Claim(
-        "HAM's weights prune better at η = 0.03 with α = 30, and at η = 0.1 with α = 10 and β = 0.05",
-        id="prunability.same-rate",
-        tests=("test_ham_prunes_better_at_the_same_rate", "test_ham_prunes_better_at_the_same_decay"),
-    ),
-    Claim(
-        "with α = 10 alone it is not resolved",
-        id="prunability.alpha-alone",
-        tests=("test_ham_prunes_better_at_the_same_decay",),
-    ),
-    Claim(
-        "no difference is resolved; and no HAM here is better than this base at any sparsity",
-        id="prunability.best-base",
-        tests=("test_the_best_base_is_as_good_at_every_sparsity",),
-    ),
-    Claim(
-        "the smaller, the better it prunes, by and large, with HAM (blue) as with the base (black)",
-        id="prunability.carriers",
-        tests=("test_sparsity_and_prunability",),
-    ),
-    Claim("nowhere are the weights sparse", id="prunability.not-sparse", tests=("test_no_weights_are_sparse",)),
-    Claim(
-        "a larger learning rate or decay does what HAM does",
-        id="prunability.controls",
-        tests=("test_larger_rates_and_decays_do_too", "test_the_best_base_is_as_good_at_every_sparsity"),
-    ),
-    Claim(
-        "HAM at η = 0.03 and α = 30, whose effective rate is 0.04 at the start, is in the mean between the base at "
-        "0.04 and at 0.06.",
-        id="prunability.effective-rate",
-        tests=("test_ham_at_a_small_rate_is_between_two_bases",),
-    ),
-    Claim(
-        "m⊙w with κ = 0.001 does not start higher, and is ahead of every base at 0.98.",
-        id="prunability.product",
-        tests=("test_products",),
-    ),
+    "η = 0.1 and weight decay λ = 5e-4 if not said otherwise), or with HAM around it; then the smallest weights of "
+    "all layers together are pruned, and it is not trained again. Ten seeds, the same for all; bands and bars: 95 % "
+    "intervals. (a) Distribution of the weights: {decay moves it, α hardly}(prunability.weights). (b) Test error "
+    "against the share that is pruned; {before, all accuracies are within a point of each other}(prunability.dense). "
+    "(c) HAM less the base with the same η, λ and β, seed by seed: {HAM's weights prune better at η = 0.03 with α = "
+    "30, and at η = 0.1 with α = 10 and β = 0.05}(prunability.same-rate); {with α = 10 alone it is not "
+    "resolved}(prunability.alpha-alone). Dashed: HAM (α = 10, β = 0.05) less the base with η = 0.15 and λ = 0.005: "
+    "{no difference is resolved; and no HAM here is better than this base at any sparsity}(prunability.best-base). "
+    "(d) The smallest share of the weights that carries 99 % of the L1 norm, and accuracy at a sparsity of 0.9, a "
+    "mark a setting: {the smaller, the better it prunes, by and large, with HAM (blue) as with the base "
+    "(black)}(prunability.carriers); but {nowhere are the weights sparse}(prunability.not-sparse). (e) Accuracy at "
+    "0.9 less that of the base with η = 0.1: {a larger learning rate or decay does what HAM "
+    "does}(prunability.controls). {HAM at η = 0.03 and α = 30, whose effective rate is 0.04 at the start, is in the "
+    "mean between the base at 0.04 and at 0.06.}(prunability.effective-rate) {m⊙w with κ = 0.001 does not start "
+    "higher, and is ahead of every base at 0.98.}(prunability.product)"
 )
 _DECAY = 5e-4
 _SHOWN: dict[str, tuple[dict[str, Any], str, Any]] = {  # hyperparameters, colour, line style

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -18,71 +17,23 @@ SOURCE = (
 )
 CAPTION = (
     "Flows from starts of size s with all signs of θ* wrong; d = 50, spikes of ±1, three unless it is said. (a) Share "
-    "of the support with its sign at the limit, against s, at n/d = 0.4; means and standard errors over the instances. "
-    "Dashed: state evolution, without a free parameter. Gradient descent recovers the most signs; the more a geometry "
-    "favours sparse limits, the smaller the start has to be. (b) Against n/d, at s = 0.3; from n = d on all recover "
-    "all signs. Grey line: Wendel's probability that some interpolator has all the signs of the start, so that no flip "
-    "is needed to fit; crosses: measured. Where this is likely, for n/d well below ½, large α and small γ hardly flip, "
-    "and balanced m⊙w (γ = 0), which never flips, fits; above, it cannot. (c) Against sparsity, at n/d = 0.4 and s = "
-    "0.3, with the two ends of the families from zero: there nearly all signs are right. (d) HAM with α = 10, s = 0.3. "
-    "(e, f) At n/d = 0.4, against s and α or γ. (g) First flips of the support, over the time of one dimension, "
-    "`first_passage_time`: medians, and the range between the deciles for HAM with α = 10; dotted: 1 ± the crosstalk "
-    "of the other entries over the drive. One dimension is right for n ≫ d. (h) Their distribution for HAM with α = "
-    "10; curves end at the share that flips. (i) Time until the last sign came right, s = 0.01, medians of the "
+    "of the support with its sign at the limit, against s, at n/d = 0.4; means and standard errors over the "
+    "instances. Dashed: {state evolution, without a free parameter}(recovered_signs.state-evolution). {Gradient "
+    "descent recovers the most signs; the more a geometry favours sparse limits, the smaller the start has to "
+    "be.}(recovered_signs.geometries) (b) Against n/d, at s = 0.3; {from n = d on all recover all "
+    "signs}(recovered_signs.many-rows). Grey line: {Wendel's probability that some interpolator has all the signs of "
+    "the start, so that no flip is needed to fit; crosses: measured}(recovered_signs.wendel). {Where this is likely, "
+    "for n/d well below ½, large α and small γ hardly flip}(recovered_signs.few-rows), and {balanced m⊙w (γ = 0), "
+    "which never flips}(mw.balanced-no-flip), {fits; above, it cannot}(recovered_signs.balanced-fits). (c) Against "
+    "sparsity, at n/d = 0.4 and s = 0.3, with the two ends of the families from zero: {there nearly all signs are "
+    "right}(recovered_signs.from-zero). (d) HAM with α = 10, s = 0.3. (e, f) At n/d = 0.4, against s and α or γ. (g) "
+    "First flips of the support, over {the time of one dimension, `first_passage_time`}(signs.passage): medians, and "
+    "the range between the deciles for HAM with α = 10; dotted: 1 ± the crosstalk of the other entries over the "
+    "drive. {One dimension is right for n ≫ d.}(recovered_signs.one-dimension) (h) Their distribution for HAM with α "
+    "= 10; curves end at the share that flips. (i) Time until the last sign came right, s = 0.01, medians of the "
     "instances where all do: filled, in the time of the flow; open, in units of the largest stable learning rate at "
-    "the limit; dashed: first passage in one dimension. In its own time a larger α is faster; in stable steps it is "
-    "slower."
-)
-CLAIMS = (
-    Claim(
-        "state evolution, without a free parameter",
-        id="recovered_signs.state-evolution",
-        tests=("test_state_evolution_in_the_figure",),
-    ),
-    Claim(
-        "Gradient descent recovers the most signs; the more a geometry favours sparse limits, the smaller the start "
-        "has to be.",
-        id="recovered_signs.geometries",
-        tests=("test_sparser_geometries_recover_fewer_signs",),
-    ),
-    Claim(
-        "from n = d on all recover all signs",
-        id="recovered_signs.many-rows",
-        tests=("test_all_signs_are_recovered_with_more_rows_than_columns",),
-    ),
-    Claim(
-        "Wendel's probability that some interpolator has all the signs of the start, so that no flip is needed to "
-        "fit; crosses: measured",
-        id="recovered_signs.wendel",
-        tests=("test_wendel",),
-    ),
-    Claim(
-        "Where this is likely, for n/d well below ½, large α and small γ hardly flip",
-        id="recovered_signs.few-rows",
-        tests=("test_few_flips_with_few_rows",),
-    ),
-    Claim("balanced m⊙w (γ = 0), which never flips", theorems=("mw.balanced-no-flip",)),
-    Claim(
-        "fits; above, it cannot",
-        id="recovered_signs.balanced-fits",
-        tests=("test_balanced_mw_fits_where_an_interpolator_has_its_signs",),
-    ),
-    Claim(
-        "there nearly all signs are right",
-        id="recovered_signs.from-zero",
-        tests=("test_the_ends_from_zero_have_most_signs",),
-    ),
-    Claim("the time of one dimension, `first_passage_time`", theorems=("signs.passage",)),
-    Claim(
-        "One dimension is right for n ≫ d.",
-        id="recovered_signs.one-dimension",
-        tests=("test_one_dimension_is_right_with_many_rows",),
-    ),
-    Claim(
-        "In its own time a larger α is faster; in stable steps it is slower.",
-        id="recovered_signs.times",
-        tests=("test_faster_in_time_slower_in_stable_steps",),
-    ),
+    "the limit; dashed: first passage in one dimension. {In its own time a larger α is faster; in stable steps it is "
+    "slower.}(recovered_signs.times)"
 )
 _MARKS = {"GD": "s", "HAM": "D", "m*w": "o"}
 

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from ._claim import Claim
 from .certified import certified
 from .flows import flow_legend, flow_styles
 from .style import THEORY, panel_label
@@ -14,40 +13,15 @@ NUMBER = "F5"
 TITLE = "Along the flows: distance to the sparse truth, and error on held-out spectra"
 SOURCE = "HAM, Theorem 4.6, with its Remarks 4.7 and 4.8; Jacobs et al., Mirror, Mirror of the Flow (positional bias)"
 CAPTION = (
-    "(a) From zero, the larger α (or the smaller γ), the closer the limit is to the sparse ground truth (n = 40, "
-    "d = 100, five spikes of ±1). (b) From random starts (Gaussian, variance 1/√n) no flow gets near it without weight "
-    "decay, whatever its parameter: the limit is the interpolator of least divergence from the start (positional "
-    "bias). (c) Infrared spectra, from zero: error of the predicted glucose on five held-out rows of 21; there the "
-    "limits towards the L1 end predict no better. Lines and bands: medians and quartiles over random problems (a, b) "
-    "or splits (c). Dots: medians at the limits, found by Newton's method without integrating. Time is that of "
-    "dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ): m⊙w with γ = 1/α is biased nearly as HAM with α, but takes about α/2 times as long."
-)
-CLAIMS = (
-    Claim(
-        "From zero, the larger α (or the smaller γ), the closer the limit is to the sparse ground truth",
-        id="recovery.from-zero",
-        tests=("test_bias_towards_sparsity_helps_from_zero_alone",),
-    ),
-    Claim(
-        "From random starts (Gaussian, variance 1/√n) no flow gets near it without weight decay, whatever its "
-        "parameter",
-        id="recovery.from-random-starts",
-        tests=("test_bias_towards_sparsity_helps_from_zero_alone",),
-    ),
-    Claim(
-        "the limit is the interpolator of least divergence from the start (positional bias)",
-        theorems=("flow.bregman-projection",),
-        tests=("test_flows_end_at_the_limits_found_without_integrating",),
-    ),
-    Claim(
-        "there the limits towards the L1 end predict no better",
-        id="recovery.spectra",
-        tests=("test_spectra_are_predicted_no_better_at_the_sparse_end",),
-    ),
-    Claim(
-        "m⊙w with γ = 1/α is biased nearly as HAM with α, but takes about α/2 times as long",
-        theorems=("geometry.sandwich",),
-    ),
+    "(a) {From zero, the larger α (or the smaller γ), the closer the limit is to the sparse ground "
+    "truth}(recovery.from-zero) (n = 40, d = 100, five spikes of ±1). (b) {From random starts (Gaussian, variance "
+    "1/√n) no flow gets near it without weight decay, whatever its parameter}(recovery.from-random-starts): {the "
+    "limit is the interpolator of least divergence from the start (positional bias)}(flow.bregman-projection). (c) "
+    "Infrared spectra, from zero: error of the predicted glucose on five held-out rows of 21; {there the limits "
+    "towards the L1 end predict no better}(recovery.spectra). Lines and bands: medians and quartiles over random "
+    "problems (a, b) or splits (c). Dots: medians at the limits, found by Newton's method without integrating. Time "
+    "is that of dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ): {m⊙w with γ = 1/α is biased nearly as HAM with α, but takes about α/2 times "
+    "as long}(geometry.sandwich)."
 )
 
 

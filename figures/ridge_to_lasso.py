@@ -5,7 +5,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, panel_label
 
@@ -13,38 +12,15 @@ NUMBER = "F9"
 TITLE = "Under weight decay: from ridge to lasso"
 SOURCE = "HAM [jacobs2026ham], Theorem 4.2 with β > 0; m⊙w: [jacobs2025mask], [jacobs2025mirror]"
 CAPTION = (
-    "Where the flows end under weight decay β: the minimisers of the loss plus ½β‖θ‖² for gradient descent, "
-    "βΣ(α|θ| − ln(1 + α|θ|))/α² for HAM, and 2β‖θ‖₁ for m⊙w, whatever γ. One random problem (n = 60, d = 20, noise of "
-    "the size of the entries); one line a coefficient, colour where the truth is ±1 (ticks on the right), grey where "
-    "it is 0. The axis is the slope of the penalty at |θ| = 1 over the largest |∇f(0)|, so that the panels can be "
-    "compared; lines that reach 0 there do so exactly only for the lasso. Marks: scikit-learn's ridge regression and "
-    "lasso path by coordinate descent, which agree with the limits to the digits in the panels. Every point is "
-    "certified by its duality gap and by the optimality condition of the flow, to 1e-10."
-)
-CLAIMS = (
-    Claim("½β‖θ‖² for gradient descent", id="ridge_to_lasso.ridge", tests=("test_ends_agree_with_the_library",)),
-    Claim("βΣ(α|θ| − ln(1 + α|θ|))/α² for HAM", theorems=("ham.stationarity",), tests=("test_limits_are_stationary",)),
-    Claim(
-        "2β‖θ‖₁ for m⊙w, whatever γ",
-        theorems=("mw.lasso",),
-        tests=("test_lasso_satisfies_its_optimality_conditions",),
-    ),
-    Claim(
-        "lines that reach 0 there do so exactly only for the lasso",
-        id="ridge_to_lasso.zeros",
-        tests=("test_the_lasso_alone_has_zeros",),
-    ),
-    Claim(
-        "scikit-learn's ridge regression and lasso path by coordinate descent, which agree with the limits to the "
-        "digits in the panels",
-        id="ridge_to_lasso.library",
-        tests=("test_ends_agree_with_the_library",),
-    ),
-    Claim(
-        "Every point is certified by its duality gap and by the optimality condition of the flow, to 1e-10.",
-        id="ridge_to_lasso.certified",
-        tests=("test_every_lane_is_certified",),
-    ),
+    "Where the flows end under weight decay β: the minimisers of the loss plus {½β‖θ‖² for gradient "
+    "descent}(ridge_to_lasso.ridge), {βΣ(α|θ| − ln(1 + α|θ|))/α² for HAM}(ham.stationarity), and {2β‖θ‖₁ for m⊙w, "
+    "whatever γ}(mw.lasso). One random problem (n = 60, d = 20, noise of the size of the entries); one line a "
+    "coefficient, colour where the truth is ±1 (ticks on the right), grey where it is 0. The axis is the slope of the "
+    "penalty at |θ| = 1 over the largest |∇f(0)|, so that the panels can be compared; {lines that reach 0 there do so "
+    "exactly only for the lasso}(ridge_to_lasso.zeros). Marks: {scikit-learn's ridge regression and lasso path by "
+    "coordinate descent, which agree with the limits to the digits in the panels}(ridge_to_lasso.library). {Every "
+    "point is certified by its duality gap and by the optimality condition of the flow, to "
+    "1e-10.}(ridge_to_lasso.certified)"
 )
 
 

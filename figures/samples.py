@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -16,23 +15,13 @@ TITLE = "Samples to recover a sparse vector, against the scale of the start"
 SOURCE = "Woodworth et al. [woodworth2020kernel], Figure 1"
 CAPTION = (
     "Noisy samples y = Xθ* + ε of a vector with five equal entries of unit norm in 300 dimensions (noise variance "
-    "0.01). The scale is where the geometry turns from L2 to L1: 1/α for HAM, γ/2 for m⊙w, a^L for a diagonal network "
-    "θ = u^L − v^L of depth L that starts from u = v = a. (a) Squared error of the limit for 60 samples (median over "
-    "the seeds); dashed: basis pursuit; dash-dotted: the error that counts as recovered, 0.025. (b) The largest scale "
-    "whose limit is within that error (line: median; marks: seeds; those that never get there are not drawn, and where "
-    "they are the majority there is no line). With HAM and m⊙w, fewer samples cost orders of magnitude in the scale; "
-    "with depth, far less."
-)
-CLAIMS = (
-    Claim(
-        "1/α for HAM, γ/2 for m⊙w, a^L for a diagonal network θ = u^L − v^L of depth L that starts from u = v = a",
-        theorems=("geometry.ham", "woodworth.theorem-1", "geometry.network", "woodworth.depth"),
-    ),
-    Claim(
-        "With HAM and m⊙w, fewer samples cost orders of magnitude in the scale; with depth, far less.",
-        id="samples.cost-in-scale",
-        tests=("test_what_fewer_samples_cost",),
-    ),
+    "0.01). The scale is where the geometry turns from L2 to L1: {1/α for HAM, γ/2 for m⊙w, a^L for a diagonal "
+    "network θ = u^L − v^L of depth L that starts from u = v = a}(geometry.ham, woodworth.theorem-1, "
+    "geometry.network, woodworth.depth). (a) Squared error of the limit for 60 samples (median over the seeds); "
+    "dashed: basis pursuit; dash-dotted: the error that counts as recovered, 0.025. (b) The largest scale whose limit "
+    "is within that error (line: median; marks: seeds; those that never get there are not drawn, and where they are "
+    "the majority there is no line). {With HAM and m⊙w, fewer samples cost orders of magnitude in the scale; with "
+    "depth, far less.}(samples.cost-in-scale)"
 )
 
 

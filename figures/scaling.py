@@ -3,7 +3,6 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ._claim import Claim
 from .certified import certified
 from .style import panel_label
 from .work_precision import line
@@ -16,22 +15,9 @@ CAPTION = (
     "a residual of 10⁻⁸, α from 10⁻² to 10³, against the number of lanes (n = 40, d = 100, five spikes): many at once "
     "(filled) or one after the other (open). (c) One limit at α = 100 against the number of columns (n = 40), and (d) "
     "against the number of rows (d = 2,000; same lines); dashed: the L1 end, the limit at ln α = 30 and HiGHS's basis "
-    "pursuit, whose solutions differ by what F7 shows. What would take more than 15 s, in proportion to the size, is "
-    "left out, and so are solutions whose residual is above 10⁻⁶, and solvers that gave up. Where it was measured is "
-    "said below."
-)
-CLAIMS = (
-    Claim(
-        "whose solutions differ by what F7 shows",
-        id="scaling.l1-end",
-        tests=("tests/figures/test_claims.py::test_the_l1_end_at_a_finite_alpha",),
-    ),
-    Claim(
-        "What would take more than 15 s, in proportion to the size, is left out, and so are solutions whose residual "
-        "is above 10⁻⁶, and solvers that gave up.",
-        id="scaling.left-out",
-        tests=("tests/figures/test_measured.py::test_every_sound_point_is_drawn_and_no_other",),
-    ),
+    "pursuit, {whose solutions differ by what F7 shows}(scaling.l1-end). {What would take more than 15 s, in "
+    "proportion to the size, is left out, and so are solutions whose residual is above 10⁻⁶, and solvers that gave "
+    "up.}(scaling.left-out) Where it was measured is said below."
 )
 _PANELS = {
     "limits": ("limits", "lanes"),

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -21,47 +20,19 @@ CAPTION = (
     "Limits of HAM from zero on sparse regressions, y = Xθ* + noise, around n = 40, d = 100, four spikes of ±1. Blue: "
     "the α of least error ‖θ − θ*‖, with noise (of deviation 1.5 where it does not vary). Green: the least α from "
     "which at most a tenth of what α can gain is missing; without noise, and with it in (e). Marks and bars: medians "
-    "and quartiles of the instances. Grey lines: state evolution, without a free parameter. Dashed: the power law "
-    "fitted to the medians in (b–e). Percentages (b–e): instances whose best α is at an end, above e²⁴ (top) or below "
-    "e⁻⁴ (bottom); they count as such in the quartiles, and a median that is there (open triangle) is not fitted. (a) "
-    "Median errors, with the noise on the right; dots: their least. (b–e) One factor varies: the medians bend away "
-    "from the power law in n, in k and in the noise, and at the two smallest noises half of the instances or "
-    "more have no finite best α. (f) The problems of (b) (filled), and problems of the "
-    "same n/d, k/d and noise²/n, but of d = 100 (open; dashed: the power law for these): "
-    "in state evolution they are the same, and the quartiles overlap. (g) Without "
-    "noise, one mark an instance that basis pursuit recovers: its margin m tells the needed α (R² is that of ln ln "
-    "α). (h) What a rule for α costs: median of the error over the least of the instance, minus 1 (one α: the best "
-    "one's median at the centre; where state evolution says ∞, it is the L1 end). (i) Exponents of the power laws, 95 "
-    "% by the bootstrap; a misfit (reduced χ² at the medians) far above 1 says that α is no product of powers."
-)
-CLAIMS = (
-    Claim(
-        "state evolution, without a free parameter",
-        id="scaling_law.state-evolution",
-        tests=("test_the_errors_concentrate_on_the_state_evolution",),
-    ),
-    Claim(
-        "the medians bend away from the power law in n, in k and in the noise, and at the two smallest noises half of "
-        "the instances or more have no finite best α",
-        id="scaling_law.bend",
-        tests=("test_medians_bend_away_from_the_power_law",),
-    ),
-    Claim(
-        "in state evolution they are the same",
-        id="scaling_law.proportions",
-        tests=("test_state_evolution_knows_proportions_alone",),
-    ),
-    Claim("the quartiles overlap", id="scaling_law.overlap", tests=("test_quartiles_of_the_same_proportions_overlap",)),
-    Claim(
-        "its margin m tells the needed α",
-        id="scaling_law.margin",
-        tests=("test_the_margin_tells_the_needed_alpha",),
-    ),
-    Claim(
-        "a misfit (reduced χ² at the medians) far above 1 says that α is no product of powers",
-        id="scaling_law.misfit",
-        tests=("test_fit_finds_a_power_law_and_its_misfit",),
-    ),
+    "and quartiles of the instances. Grey lines: {state evolution, without a free "
+    "parameter}(scaling_law.state-evolution). Dashed: the power law fitted to the medians in (b–e). Percentages "
+    "(b–e): instances whose best α is at an end, above e²⁴ (top) or below e⁻⁴ (bottom); they count as such in the "
+    "quartiles, and a median that is there (open triangle) is not fitted. (a) Median errors, with the noise on the "
+    "right; dots: their least. (b–e) One factor varies: {the medians bend away from the power law in n, in k and in "
+    "the noise, and at the two smallest noises half of the instances or more have no finite best "
+    "α}(scaling_law.bend). (f) The problems of (b) (filled), and problems of the same n/d, k/d and noise²/n, but of d "
+    "= 100 (open; dashed: the power law for these): {in state evolution they are the same}(scaling_law.proportions), "
+    "and {the quartiles overlap}(scaling_law.overlap). (g) Without noise, one mark an instance that basis pursuit "
+    "recovers: {its margin m tells the needed α}(scaling_law.margin) (R² is that of ln ln α). (h) What a rule for α "
+    "costs: median of the error over the least of the instance, minus 1 (one α: the best one's median at the centre; "
+    "where state evolution says ∞, it is the L1 end). (i) Exponents of the power laws, 95 % by the bootstrap; {a "
+    "misfit (reduced χ² at the medians) far above 1 says that α is no product of powers}(scaling_law.misfit)."
 )
 _ANSWERS = {"best": COLOURS["HAM"], "needed": COLOURS["other"]}
 _NAMES = {"d": "columns $d$", "n": "rows $n$", "k": "spikes $k$", "noise": "noise"}

@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, LABELS, THEORY, panel_label, shades
 
@@ -18,39 +17,15 @@ NUMBER = "F12"
 TITLE = "The largest stable learning rate, near the limit and from zero"
 SOURCE = "Linearisation at the limit; HAM [jacobs2026ham], Remarks 4.7 and 4.8"
 CAPTION = (
-    "(a) HAM, for one random problem (n = 10, d = 30, two spikes of ±1). Dashed: theory, "
-    "η* = 2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n) at the limit of the flow from zero. Marks: the learning rate above which a "
+    "(a) HAM, for one random problem (n = 10, d = 30, two spikes of ±1). Dashed: {theory, η* = 2/λ_max(X "
+    "diag(g⁻¹(θ_∞)) Xᵀ/n) at the limit of the flow from zero}(ham.stability). Marks: the learning rate above which a "
     "small perturbation of that limit grows, found by bisection. Shaded: learning rates below the first at which HYP* "
-    "from zero does not converge. Black: η* of gradient descent. (b) The same for gradient descent on the factors of "
-    "m⊙w, with imbalance γ. (c) Relative difference of the measured η* to theory, for all problems, against the scale "
-    "1/α or γ/2; gradient descent stands at infinity. (d) Learning rate up to which all runs from zero converge (to a "
-    "relative residual of 10⁻³ in 8000 steps; tried from η*/2 on), over η*. Lines: medians; bands and numbers: ranges "
-    "over the problems. Above η* the runs of m⊙w end at other interpolators, flatter ones, where they are stable."
-)
-CLAIMS = (
-    Claim(
-        "theory, η* = 2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n) at the limit of the flow from zero",
-        theorems=("ham.stability",),
-        tests=("test_near_the_limit_theory_is_exact",),
-    ),
-    Claim(
-        "The same for gradient descent on the factors of m⊙w, with imbalance γ.",
-        id="stability.product",
-        tests=("test_theory_of_the_product_is_that_of_its_factors", "test_near_the_limit_theory_is_exact"),
-    ),
-    Claim(
-        "gradient descent stands at infinity",
-        id="stability.ends-of-the-families",
-        tests=("test_ends_of_the_families",),
-    ),
-    Claim(
-        "Above η* the runs of m⊙w end at other interpolators, flatter ones, where they are stable.",
-        id="stability.flatter",
-        tests=(
-            "test_the_product_goes_on_to_flatter_interpolators",
-            "test_runs_from_zero_end_where_they_are_stable",
-        ),
-    ),
+    "from zero does not converge. Black: η* of gradient descent. (b) {The same for gradient descent on the factors of "
+    "m⊙w, with imbalance γ.}(stability.product) (c) Relative difference of the measured η* to theory, for all "
+    "problems, against the scale 1/α or γ/2; {gradient descent stands at infinity}(stability.ends-of-the-families). "
+    "(d) Learning rate up to which all runs from zero converge (to a relative residual of 10⁻³ in 8000 steps; tried "
+    "from η*/2 on), over η*. Lines: medians; bands and numbers: ranges over the problems. {Above η* the runs of m⊙w "
+    "end at other interpolators, flatter ones, where they are stable.}(stability.flatter)"
 )
 _COLOURS = {"GD": COLOURS["GD"], "m*w": COLOURS["m*w"]} | dict(zip(("HYP", "HYP*"), shades("HAM", 2), strict=True))
 _NAMES = {"GD": LABELS["GD"], "HYP": "HYP", "HYP*": "HYP*", "m*w": LABELS["m*w"]}

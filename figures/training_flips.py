@@ -9,7 +9,6 @@ from matplotlib.lines import Line2D
 
 import hamtheory.train as htt
 
-from ._claim import Claim
 from .certified import certified
 from .style import COLOURS, THEORY, panel_label, shades
 
@@ -23,53 +22,17 @@ CAPTION = (
     "A multilayer perceptron on digits, pruned at random at initialisation to 10 % of its weights (ERK); SGD with "
     "momentum μ = 0.9 and a cosine, sixteen epochs, ten seeds, the same for all; HAM with β = 0. Flips are per kept "
     "weight; lines and marks: means, bands and bars: 95 % intervals. (a, b) Sign flips so far, and of each epoch, at "
-    "the learning rate 0.1; dashed: a control, the base at 0.2. (c) At 0.01, with the base at 0.03: HAM's flips come "
-    "earlier than the base's. (d) Flips, and weights whose sign is another than at first (open), against the effective "
-    "learning rate, which is η(1 + (1 − μ)α⟨|θ|⟩) with HAM, of the mean at the start. The base and Sign-In flip the "
-    "more the larger it is, and HAM is below the base's line: larger steps would make more flips than HAM has. (e) "
-    "Paired differences to the base at the same learning rate (filled), and at the same effective one (open; "
-    "interpolated between rates, seed by seed), in per cent of its flips. The published order, HAM above Sign-In above "
-    "base, is not found: at large rates Sign-In flips more than the base, and HAM does not; at the smallest rate HAM "
-    "flips a little more. At the same effective rate HAM flips less everywhere. (f) Flips and test accuracy, one mark "
-    "a network: at the smallest rate HAM is far more accurate, with about as many flips."
-)
-CLAIMS = (
-    Claim(
-        "HAM's flips come earlier than the base's",
-        id="training_flips.earlier",
-        tests=("test_ham_flips_earlier_at_the_smallest_rate",),
-    ),
-    Claim(
-        "η(1 + (1 − μ)α⟨|θ|⟩) with HAM, of the mean at the start",
-        id="training_flips.effective-rate",
-        tests=("test_effective_rates", "test_momentum_does_not_add_to_the_factor"),
-    ),
-    Claim(
-        "The base and Sign-In flip the more the larger it is",
-        id="training_flips.larger-steps",
-        tests=("test_larger_steps_flip_more",),
-    ),
-    Claim(
-        "HAM is below the base's line: larger steps would make more flips than HAM has",
-        id="training_flips.below-the-line",
-        tests=("test_ham_flips_less_than_the_base_with_the_same_steps",),
-    ),
-    Claim(
-        "The published order, HAM above Sign-In above base, is not found: at large rates Sign-In flips more than the "
-        "base, and HAM does not; at the smallest rate HAM flips a little more.",
-        id="training_flips.published-order",
-        tests=("test_the_published_order_is_not_found",),
-    ),
-    Claim(
-        "At the same effective rate HAM flips less everywhere.",
-        id="training_flips.same-steps",
-        tests=("test_ham_flips_less_than_the_base_with_the_same_steps",),
-    ),
-    Claim(
-        "at the smallest rate HAM is far more accurate, with about as many flips",
-        id="training_flips.accuracy",
-        tests=("test_ham_is_more_accurate_at_the_smallest_rate", "test_the_published_order_is_not_found"),
-    ),
+    "the learning rate 0.1; dashed: a control, the base at 0.2. (c) At 0.01, with the base at 0.03: {HAM's flips come "
+    "earlier than the base's}(training_flips.earlier). (d) Flips, and weights whose sign is another than at first "
+    "(open), against the effective learning rate, which is {η(1 + (1 − μ)α⟨|θ|⟩) with HAM, of the mean at the "
+    "start}(training_flips.effective-rate). {The base and Sign-In flip the more the larger it "
+    "is}(training_flips.larger-steps), and {HAM is below the base's line: larger steps would make more flips than HAM "
+    "has}(training_flips.below-the-line). (e) Paired differences to the base at the same learning rate (filled), and "
+    "at the same effective one (open; interpolated between rates, seed by seed), in per cent of its flips. {The "
+    "published order, HAM above Sign-In above base, is not found: at large rates Sign-In flips more than the base, "
+    "and HAM does not; at the smallest rate HAM flips a little more.}(training_flips.published-order) {At the same "
+    "effective rate HAM flips less everywhere.}(training_flips.same-steps) (f) Flips and test accuracy, one mark a "
+    "network: {at the smallest rate HAM is far more accurate, with about as many flips}(training_flips.accuracy)."
 )
 _LOOK = {"base": (COLOURS["GD"], "s"), "Sign-In": ("#E6B800", "o"), "HAM": (COLOURS["HAM"], "D")}
 _CONTROL = {"color": "0.55", "linestyle": (0, (4, 2)), "linewidth": 1.1}

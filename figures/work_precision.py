@@ -3,7 +3,6 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ._claim import Claim
 from .certified import certified
 from .style import panel_label
 
@@ -14,22 +13,11 @@ CAPTION = (
     "Error against the time of one lane, each solver at a range of its tolerances; left and down is better. One "
     "random problem (n = 40, d = 100, five spikes of ±1), HAM's flow from zero, α from 10⁻² to 10³ evenly in ln α; "
     "the largest error over the lanes. (a) Limits: the distance to a limit certified to 10⁻¹³, relative to its norm. "
-    "Newton's method on the dual costs about the same whatever the tolerance, as its last step squares the error. (b) "
-    "Trajectories: the error of the loss along the way over the loss at 0, where an integrator with tolerance rtol "
-    "runs until the residual is 10 rtol. Filled: all lanes at once; open: one after the other. Runs that did not "
-    "arrive within their budget are not drawn. Where it was measured is said below."
-)
-CLAIMS = (
-    Claim(
-        "Newton's method on the dual costs about the same whatever the tolerance, as its last step squares the error.",
-        id="work_precision.newton",
-        tests=("tests/figures/test_measured.py::test_the_tolerance_hardly_costs_newton_s_method",),
-    ),
-    Claim(
-        "Runs that did not arrive within their budget are not drawn.",
-        id="work_precision.drawn",
-        tests=("tests/figures/test_measured.py::test_every_sound_point_is_drawn_and_no_other",),
-    ),
+    "{Newton's method on the dual costs about the same whatever the tolerance, as its last step squares the "
+    "error.}(work_precision.newton) (b) Trajectories: the error of the loss along the way over the loss at 0, where "
+    "an integrator with tolerance rtol runs until the residual is 10 rtol. Filled: all lanes at once; open: one after "
+    "the other. {Runs that did not arrive within their budget are not drawn.}(work_precision.drawn) Where it was "
+    "measured is said below."
 )
 
 _STYLES = {

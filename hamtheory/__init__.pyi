@@ -5,6 +5,7 @@ from . import (
     geometry as geometry,
     limit as limit,
     metrics as metrics,
+    neuron as neuron,
     optim as optim,
     problem as problem,
     signs as signs,

@@ -285,3 +285,27 @@ class custom_jvp:
 
     def __call__(self, *arguments: Any) -> Any:
         return (self._for_jax if is_jax(*arguments[self.static :]) else self.function)(*arguments)
+
+
+def floating(x: Any, like: Any) -> Array:
+    """`x` as a floating array, of JAX if `like` is: integers become the default float."""
+    xp = namespace(x)
+    if xp is np and is_jax(like):
+        import jax.numpy as xp
+    x = xp.asarray(x)
+    if x.dtype.kind != "f" and not (xp is not np and xp.issubdtype(x.dtype, xp.floating)):
+        x = x.astype(np.float64 if xp is np else float)
+    return x
+
+
+def shown(value: Any) -> str:
+    """A parameter in a text: its value, if it has one to show."""
+    if not hasattr(value, "dtype"):
+        return repr(value)
+    try:
+        array = np.asarray(value)
+    except Exception:  # traced
+        return str(value)
+    if array.ndim == 0:
+        return repr(array.item())
+    return np.array2string(array, threshold=6, edgeitems=2, separator=", ").replace("\n", "")

@@ -16,9 +16,9 @@ import numpy as np
 
 from ._array import Array
 from .problem import LinearRegression
-from .problem._regression import without_truth
 
 RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
+_MOST_PRODUCTS = 1 << 20  # numbers, 8 MiB: what a cache may hold
 
 
 class Inputs(NamedTuple):
@@ -56,7 +56,7 @@ class Source:
         self.shared = len(problems) == 1 if share is None else share
         if self.shared and len(problems) > 1:
             raise ValueError(f"share=True needs one problem; got {len(problems)}")
-        stripped = [without_truth(problem) for problem in problems]
+        stripped = [problem.without_truth() for problem in problems]
         self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)
         self.n, self.d, self.dtype, self.rank = first.n, first.d, first.dtype, first.row_space.target.size
         self.geos = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.lanes,)) if leaf.ndim == 0 else leaf, geos)
@@ -119,6 +119,27 @@ def widest(entries: int, most: int) -> int:
 def width_for(lanes: int, most: int) -> int:
     """As wide a batch as is filled three times, within limits: the last lanes of all are on their own."""
     return max(min(8, most), min(most, 1 << max(0, (lanes // 3).bit_length() - 1)))
+
+
+def has_products(rank: int, d: int, share: bool) -> bool:
+    """Whether limits keep the products of all pairs of rows of their one problem, (d, rank²)."""
+    return share and rank**2 * d <= _MOST_PRODUCTS
+
+
+def widest_of_limits(rank: int, d: int, share: bool) -> int:
+    """The widest batch of limits that is worth it."""
+    return widest(max(rank**2, d), 256) if has_products(rank, d, share) else widest(rank * d, 64)
+
+
+def widest_of_flows(rank: int, d: int) -> int:
+    """The widest batch of flows that is worth it."""
+    return widest(rank + d, 64)
+
+
+def width_of_runs(n: int, d: int, lanes: int, share: bool, batch_size: int | None) -> int:
+    """The runs in step, of so many. With an X each, their gradients are no products of large matrices."""
+    most = widest(n + d, 256) if share else widest(d * (batch_size or 16 * n), 256)
+    return min(most, 1 << (lanes - 1).bit_length())
 
 
 class Progress:

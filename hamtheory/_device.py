@@ -19,7 +19,7 @@ from . import _validate
 from ._array import Struct, is_jax
 from ._result import Result
 from ._validate import is_traced
-from .geometry._check import believe
+from .geometry import believe
 
 _STARTS = ("theta0", "theta0s", "m0", "w0")
 _Function = TypeVar("_Function", bound=Callable)

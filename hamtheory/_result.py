@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._array import Array, namespace
+from ._array import Array, namespace, norm, quiet
 from ._validate import is_traced
 
 _ADVICE = {
@@ -68,6 +68,8 @@ class Result(enum.IntEnum):
 
 
 NAMES = tuple(member.name for member in Result)
+STATUSES = ("not_computed", *NAMES)
+FLAGS = {"flag_values": list(range(-1, len(NAMES))), "flag_meanings": " ".join(STATUSES)}
 
 
 def select(condition: Array, one: Any, other: Any) -> Array:
@@ -101,3 +103,22 @@ def throw_unless(result: Any, allowed: tuple[Result, ...], value: Any, what: str
             "Pass throw=False to keep the partial result and its reason."
         )
     return value
+
+
+def outcome(problem: Any, result: Result, theta: np.ndarray, residual: Any, tol: float) -> Result:
+    """How it ended in the units of the problem.
+
+    What converged although no interpolator exists has its own name. And a θ that leaves the range of numbers in these
+    units has another residual in them, as any has if y = 0.
+    """
+    if result != Result.converged:
+        return result
+    if not problem.is_consistent:
+        return Result.infeasible
+    if not residual < np.inf:
+        return Result.nonfinite
+    if residual <= 1.01 * tol:
+        return result
+    with quiet():
+        terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)
+    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * terms else Result.stalled

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float, Real
 
+from ._array import Array
+
+Scalars = Float[Array, "..."]
+
 if TYPE_CHECKING:
     Number = Vector = Samples = Matrix = Vectors = Times = Parameter = Any
     Instants = Trajectory = Course = Any

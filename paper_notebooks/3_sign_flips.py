@@ -119,8 +119,8 @@ for name, geo in pairs[: 1 if SMOKE else 2]:
 
 # %%
 size, width = np.meshgrid(np.linspace(0.05, 2, 12 if SMOKE else 30), np.linspace(0.05, 2, 12 if SMOKE else 30))
-both = ht.signs.Neuron(ht.HAM(alpha=5.0), ht.HAM(alpha=5.0))
-outer = ht.signs.Neuron(ht.HAM(alpha=5.0), ht.Euclidean())
+both = ht.neuron.Neuron(ht.HAM(alpha=5.0), ht.HAM(alpha=5.0))
+outer = ht.neuron.Neuron(ht.HAM(alpha=5.0), ht.Euclidean())
 assert np.array_equal(both.recovers(-size, width), size < width - 1e-12)
 boundary = 5.0**-1 * size - 5.0**-2 * np.log1p(5.0 * size) < width**2 / 2
 assert np.array_equal(outer.recovers(-size, width), boundary)

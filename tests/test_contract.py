@@ -32,8 +32,8 @@ TIGHT = {"rtol": 1e-11, "atol": 1e-13, "tol": 1e-11}
 ONE_ENGINE = {
     "ht.solve_limits": "many", "ht.solve_flows": "many", "ht.run": "many", "ht.run_many": "many", "ht.sweep": "many",
     "ht.stochastic_flow": "many", "ht.signs.count_flips": "of a run", "ht.metrics.gradient_second_moments": "of a run",
-    "ht.sparse_regression": "draws", "ht.signs.totals": "of events", "ht.signs.can_change_sign": "of a neuron",
-    "ht.signs.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
+    "ht.sparse_regression": "draws", "ht.signs.totals": "of events", "ht.neuron.can_change_sign": "of a neuron",
+    "ht.neuron.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
     "ht.geometry.named": "names", "ht.geometry.names": "names", "ht.geometry.name_of": "names",
     "ht.geometry.arguments_of": "names", "ht.geometry.namespace": "says which", "ht.geometry.divergence_terms": "inner",
 }  # fmt: skip

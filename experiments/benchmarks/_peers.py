@@ -13,7 +13,6 @@ import numpy as np
 import scipy.integrate
 
 import hamtheory as ht
-from hamtheory.flow._fields import DualFlow
 
 EXPLICIT = {"Tsit5": diffrax.Tsit5(), "Dopri8": diffrax.Dopri8()}
 IMPLICIT = {"Kvaerno5": diffrax.Kvaerno5()}
@@ -105,18 +104,20 @@ def vmapped(problem, alphas, rtol, residual, ts, *, solver, save: bool = False, 
     """All flows by one vmapped diffrax solve in the same dual coordinates: ends, residuals, losses at `ts`."""
 
     def one(alpha):
-        flow = DualFlow(problem, ht.HAM(log_alpha=jnp.log(alpha)), jnp.zeros(problem.d))
-        unit = flow.absolute_scale()
-        event = diffrax.Event(lambda t, y, args, **_: flow.residual(y) <= residual)
+        geo, space = ht.HAM(log_alpha=jnp.log(alpha)), problem.row_space
+        theta_of = lambda y: geo.inverse_mirror_map(y @ space.basis)  # noqa: E731
+        misfit = lambda y: space.project(theta_of(y)) - space.target  # noqa: E731
+        unit = geo.mirror_map(jnp.max(jnp.abs(space.target @ space.basis)))
+        event = diffrax.Event(lambda t, y, args, **_: ht.metrics.relative_residual(problem, theta_of(y)) <= residual)
         last = diffrax.SubSaveAt(t1=True)
         path = diffrax.SubSaveAt(ts=ts) if save else None
         found = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, y, args: flow.velocity(t, y)),
+            diffrax.ODETerm(lambda t, y, args: -jnp.square(space.singular_values) * misfit(y) / problem.n),
             solver,
             0.0,
             1e6,
             None,
-            flow.initial(),
+            jnp.zeros_like(space.target),
             stepsize_controller=diffrax.PIDController(rtol, 1e-2 * rtol * unit, pcoeff=0.1, icoeff=0.3),
             saveat=diffrax.SaveAt(subs=(path, last) if save else (last,)),
             event=event,
@@ -124,11 +125,11 @@ def vmapped(problem, alphas, rtol, residual, ts, *, solver, save: bool = False, 
             throw=False,
         )
         times, states = cast(Any, found.ts), cast(Any, found.ys)
-        end = flow.theta(states[-1][0])
+        end = theta_of(states[-1][0])
         loss = None
         if save:
             reached = jnp.isfinite(times[0])[:, None]
-            loss = problem.loss(jax.vmap(flow.theta)(jnp.where(reached, states[0], states[-1][0][None])))
+            loss = problem.loss(jax.vmap(theta_of)(jnp.where(reached, states[0], states[-1][0][None])))
         return end, ht.metrics.relative_residual(problem, end), loss
 
     return jax.vmap(one)(alphas)

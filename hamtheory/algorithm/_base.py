@@ -4,6 +4,8 @@ import abc
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from .._array import Array
@@ -57,6 +59,14 @@ class AbstractAlgorithm(eqx.Module):
     @abc.abstractmethod
     def theta(self, state: Any) -> Float[Array, " d"]:
         """The parameter vector of a state."""
+
+    def in_dtype(self, dtype: Any) -> "AbstractAlgorithm":
+        """The rule with its real numbers as arrays of the dtype, Python floats among them."""
+
+        def real(x) -> bool:
+            return isinstance(x, float) or (hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating))
+
+        return jax.tree.map(lambda x: jnp.asarray(x, dtype) if real(x) else x, self)
 
     def of_flow(self) -> AbstractGeometry:
         """The geometry of the flow that the rule discretises, without weight decay, if it is known."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, Key, PRNGKeyArray, Real, UInt
 
 from .._array import Array
-from .._batching import Inputs, Source, widest
+from .._batching import Inputs, Source, width_of_runs
 from .._device import device_engine, finite, positive, real_array
 from .._result import NAMES
 from .._types import Parameter
@@ -19,12 +19,12 @@ from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._base import AbstractAlgorithm
 from ._loop import Carry, Plan, RunResult, bar_of, chunks, first_carry, one_step, steps_in_chunk
-from ._run import checked_integrand, grid_of, in_dtype, rate_of, sampler_of
+from ._run import checked_integrand, grid_of, rate_of, sampler_of
 from ._sampler import Sampler
 
 _RUNNING = -1
 _CONVERGED, _REACHED_END, _NONFINITE = (NAMES.index(name) for name in ("converged", "reached_end", "nonfinite"))
-_MOST_SAVES, _WIDEST = 256, 256
+_MOST_SAVES = 256
 
 
 @device_engine
@@ -90,7 +90,7 @@ def run_many(
         if rate.ndim > 1:
             raise ValueError(f"learning_rate must be a number or have shape (lanes,); got shape {rate.shape}")
     sampler = sampler_of(first, batch_size, replace, label_noise, key if keys is None else keys[0])
-    rules = in_dtype(algorithm, dtype), None if callable(rate) else rate, keys
+    rules = algorithm.in_dtype(dtype), None if callable(rate) else rate, keys
     source = Source(problems, which, rules, theta0s, share, "algorithm, learning_rate and keys", 2)
     if source.theta0s is not None:
         finite(source.theta0s, "theta0s")
@@ -103,7 +103,7 @@ def run_many(
         source.shared,
     )
     if width is None:
-        width = width_of(first, source.lanes, source.shared, batch_size)
+        width = width_of_runs(first.n, first.d, source.lanes, source.shared, batch_size)
     width = count(width, "width")
     grid = grid_of(max(1, steps // 100) if save_every is None else save_every, steps, first)
     with bar_of(source.lanes * steps, progress) as bar:
@@ -124,13 +124,6 @@ def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | Non
         keys = jax.vmap(jax.random.fold_in, (None, 0))(base, jnp.arange(lanes))
     split: Any = jax.vmap(jax.random.split)(keys)
     return split[:, 0], split[:, 1]
-
-
-def width_of(problem: LinearRegression, lanes: int, share: bool, batch_size: int | None) -> int:
-    """The lanes in step, of so many. With an X each, their gradients are no products of large matrices."""
-    n, d = problem.X.shape
-    most = widest(n + d, _WIDEST) if share else widest(d * (batch_size or 16 * n), _WIDEST)
-    return min(most, 1 << (lanes - 1).bit_length())
 
 
 class _Shared(eqx.Module):

@@ -16,7 +16,6 @@ from .._result import Result, throw_unless
 from .._types import Number, Vector
 from .._validate import count, is_traced, tolerance
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
 from ._base import AbstractAlgorithm
 from ._loop import Plan, RunResult, first_carry, trajectory
 from ._sampler import Sampler
@@ -90,13 +89,13 @@ def run(
     """
     if not isinstance(algorithm, AbstractAlgorithm):
         raise TypeError(f"algorithm must be one such as ht.GD() or ht.HAMStep(alpha=100.0); got {algorithm!r}")
-    problem, steps = without_truth(problem), count(steps, "steps")
+    problem, steps = problem.without_truth(), count(steps, "steps")
     largest = jnp.iinfo(jax.dtypes.canonicalize_dtype(int)).max
     if steps > largest:
         raise ValueError(f"steps must be at most {largest}, what integers hold without jax_enable_x64; got {steps}")
     plan = Plan(
         problem,
-        in_dtype(algorithm, problem.dtype),
+        algorithm.in_dtype(problem.dtype),
         sampler_of(problem, batch_size, replace, label_noise, key),
         rate_of(learning_rate, steps, problem.dtype),
         checked_integrand(integrand),
@@ -107,15 +106,6 @@ def run(
     if is_traced(result):
         result = eqxi.nondifferentiable_backward(result, msg=_NO_REVERSE_MODE)
     return _checked(result, steps, throw)
-
-
-def in_dtype(algorithm: AbstractAlgorithm, dtype) -> AbstractAlgorithm:
-    """The rule with its real numbers as arrays of the dtype, Python floats among them."""
-
-    def real(x) -> bool:
-        return isinstance(x, float) or (hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating))
-
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype) if real(x) else x, algorithm)
 
 
 def sampler_of(problem, batch_size, replace, label_noise, key) -> Sampler:

@@ -30,7 +30,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line `args` (by default, that of the process) and return the exit code."""
     args = sys.argv[1:] if args is None else list(args)
     try:
-        command = _parse(args)
+        command = parse(args)
         return command.run(["hamtheory", *args])
     except SystemExit as stop:  # tyro: help, or an option that it cannot read
         return stop.code if isinstance(stop.code, int) else 0
@@ -40,7 +40,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(error, _FAILED)
 
 
-def _parse(args: list[str]) -> "Command | SweepCommand | Train":
+def parse(args: list[str]) -> "Command | SweepCommand | Train":
     if args[:1] == ["sweep"]:
         from ._sweep import SWEEP
 

@@ -9,8 +9,7 @@ import numpy as np
 import hamtheory as ht
 
 from .._validate import count
-from ..problem._csv import read_csv
-from ..problem._files import numbers, opened, read_npz
+from ..problem import read_csv, read_npz
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,13 @@ def _read_vector(path: str) -> np.ndarray:
     """`theta0`, or else `theta` (so that a result can be a start), of an .npz; all of a .npy or a column of text."""
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
-        with opened(path) as archive:
-            name = "theta0" if "theta0" in archive.files and "thetas" not in archive.files else "theta"
-        return read_npz(path, needed=(name,))[name]
+        found = read_npz(path, optional=("theta0", "thetas", "theta"))
+        name = "theta0" if "theta0" in found and "thetas" not in found else "theta"
+        return found[name] if name in found else read_npz(path, needed=(name,))[name]
     try:
         if suffix == ".npy":
-            return numbers(np.load(path), path)
+            array = np.load(path)
+            return array.astype(float) if array.dtype.kind in "fiub" else array
         return np.loadtxt(path, delimiter="," if suffix == ".csv" else None, ndmin=1)
     except ValueError as error:
         raise ValueError(f"--theta0: {path} is not a file of numbers: {error}") from None

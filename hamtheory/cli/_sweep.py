@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import tyro
 
 if TYPE_CHECKING:
-    from ..sweeps import Executor
-    from ..sweeps._declaration import Declaration
+    from ..sweeps import Declaration, Executor
 
 _StorePath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="STORE", help="The folder of the sweep.")]
 _WHERE = tyro.conf.create_mutex_group(required=False, title="where to compute")
@@ -46,7 +45,7 @@ examples:
   hamtheory sweep run paper --store out/paper --workers 2
   hamtheory sweep run spec.toml --store out/mine --dask tcp://127.0.0.1:8786
 
-Exit code 0: every lane was computed; one that failed is data, with its reason.
+Exit code 0: all of it was computed; what failed is data, with its reason.
 Exit code 1: the sweep stopped; the same command goes on. Exit code 2: bad input."""
 
     spec: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SPEC", help="A .toml file, or a name.")]
@@ -60,7 +59,7 @@ Exit code 1: the sweep stopped; the same command goes on. Exit code 2: bad input
     """No progress bar."""
 
     def run(self, words: list[str]) -> int:
-        from ..sweeps._spec import spec_of
+        from ..sweeps import spec_of
 
         spec = self.spec if self.spec.endswith(".toml") or "/" not in self.spec else Path(self.spec)
         return _sweep(spec_of(spec), self.store, _executor(self.workers, self.dask), self.quiet)
@@ -70,7 +69,7 @@ Exit code 1: the sweep stopped; the same command goes on. Exit code 2: bad input
 class Resume(SweepCommand):
     description: ClassVar[str] = """Go on with a sweep, after whatever happened to it.
 
-Chunks that are done are checked against their hashes; damaged and missing ones
+Chunks that are done are checked against their sums; damaged and missing ones
 are computed. The result is the same, to the bit, as without the interruption.
 
 examples:
@@ -113,7 +112,7 @@ examples:
 
 @dataclass(frozen=True)
 class Verify(SweepCommand):
-    description: ClassVar[str] = """Check every byte of a sweep against the hashes it was written with.
+    description: ClassVar[str] = """Check every byte of a sweep against the checksums it was written with.
 
 examples:
   hamtheory sweep verify out/paper
@@ -189,11 +188,10 @@ def _sweep(spec: "Declaration", store: Path, executor: "Executor", quiet: bool) 
 
 
 def _executor(workers: int | None, dask: str | None) -> "Executor":
-    from ..sweeps import DaskExecutor, ProcessExecutor, SerialExecutor
+    from ..sweeps import DaskExecutor, SerialExecutor
 
-    if dask is not None:
-        return DaskExecutor(dask)
-    return SerialExecutor() if workers is None else ProcessExecutor(workers)
+    cluster = workers if dask is None else dask
+    return SerialExecutor() if cluster is None else DaskExecutor(cluster)
 
 
 def _table(found: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ Exit code 0: all of them hold. Exit code 1: one does not. Exit code 2: bad input
 
     def run(self, words: list[str]) -> int:
         """Do what the command line `words` asks for: 0, or 1 if an entry does not hold."""
-        from ..theorem._verify import verdicts
+        from ..theorem import verdicts
 
         how = {"seeds": self.seeds, "mutations": self.mutations, "first_seed": self.seed, "progress": not self.quiet}
         found: list[Verdict] = []
@@ -85,6 +85,8 @@ def _summary(found: list["Verdict"]) -> str:
 
 
 def _reason(verdict: "Verdict") -> str:
+    if verdict.proof == "failed" and not verdict.steps:
+        return f"it {verdict.failed_step}"
     if verdict.proof == "failed":
         return f"the step {verdict.failed_step!r} of its derivation does not simplify to zero"
     if verdict.error > verdict.tolerance:

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Int
 
 from .._array import ArrayLike
-from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest, width_for
+from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest_of_flows, width_for
 from .._device import device_engine, times
 from .._types import Times, Vectors
 from .._validate import count, tolerance
@@ -100,15 +100,10 @@ def solve_flows(
     as_array = lambda value: jnp.asarray(value, dtype)  # noqa: E731
     tol = tolerance(tol, "tol", dtype, 16)
     plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")), flips)
-    most = widest_of(source.rank, source.d)
+    most = widest_of_flows(source.rank, source.d)
     width = width_for(source.lanes, most) if width is None else count(width, "width")
     ends = _integrate(source, plan, solver, width, Progress(source.lanes, report))
     return _finished(source, ends, plan)
-
-
-def widest_of(rank: int, d: int) -> int:
-    """The widest batch of lanes that is worth it."""
-    return widest(rank + d, 64)
 
 
 def _stiffness(source: Source) -> np.ndarray:

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from .._device import device_engine, nonnegative_number, positive, start, strength, times
 from .._result import Result, throw_unless
 from .._validate import count, is_traced, tolerance
-from ..limit._device import solve_limit
-from ..problem._regression import without_truth
+from ..limit import solve_limit
 from ._fields import DualFlow, PrimalFlow, ProductFlow
 from ._integrate import Plan, integrate
 from ._progress import progress_report
@@ -23,7 +22,7 @@ _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 @device_engine
 def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, **options) -> FlowResult:
     """As the public one, which has its text."""
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     theta0 = start(theta0, problem.d, problem.dtype)
     beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
     if decays and not is_traced(beta):
@@ -46,7 +45,7 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, **opti
 @device_engine
 def product_flow(problem, m0, w0, *, weight_decay, throw, **options) -> ProductFlowResult:
     """As the public one, which has its text."""
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     m0, w0 = (start(factor, problem.d, problem.dtype, label) for factor, label in ((m0, "m0"), (w0, "w0")))
     weight_decay = nonnegative_number(weight_decay, "weight_decay").astype(problem.dtype)
     plan = _plan(problem, **options | {"solver": options["solver"] or "tsit5"})

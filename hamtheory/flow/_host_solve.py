@@ -9,14 +9,12 @@ import numpy as np
 
 from .. import metrics
 from .._array import in_dtype, quiet, replaced
-from .._result import Result, throw_unless
+from .._result import Result, outcome, throw_unless
 from .._threads import few_threads, threads_for
 from .._units import Units, in_units, scaled
 from .._validate import count, finite, fits, nonnegative_number, positive, start, strength, times, tolerance
 from ..geometry import Hypentropy
-from ..limit._host import outcome
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
 from ._host import Trajectory, integrate
 from ._host_flows import DualFlow, ExponentialDualFlow, Flow, ProductFlow
 from ._host_primal import MirrorFlow, PrimalFlow
@@ -52,7 +50,7 @@ class Plan:
 @_quietly
 def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, atol, **options) -> FlowResult:
     """As the public one, which has its text."""
-    problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    problem, geo = problem.without_truth(), in_dtype(geo, problem.dtype)
     fits(geo, problem.d)
     theta0 = start(theta0, problem.d, problem.dtype)
     beta, decays = strength(weight_decay, "weight_decay", problem.dtype)
@@ -102,7 +100,7 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, 
 @_quietly
 def product_flow(problem, m0, w0, *, weight_decay, throw, rtol, atol, **options) -> ProductFlowResult:
     """As the public one, which has its text."""
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     m0, w0 = (start(factor, problem.d, problem.dtype, label) for factor, label in ((m0, "m0"), (w0, "w0")))
     beta = float(nonnegative_number(weight_decay, "weight_decay"))
     theta0 = finite(m0 * w0, "the product of m0 and w0")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from .._array import is_jax
 from .._types import Number, Times, Vector
 from ..geometry import AbstractGeometry
@@ -152,3 +154,35 @@ def product_flow(
         progress=progress,
         throw=throw,
     )
+
+
+def crossings(flow_result: FlowResult, rtol: float, most: int) -> dict[str, Any]:
+    """The crossings of zero of a flow, which is integrated again at least to `rtol`: what `ht.signs.flip_events` says.
+
+    Arguments: as there, and not checked.
+    Returns: the fields of `ht.signs.FlipEvents`.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> flow = ht.solve_flow(ht.LinearRegression([[1.0]], [1.0]), ht.HAM(alpha=50.0), [-0.7])
+    >>> ht.flow.crossings(flow, rtol=1e-8, most=1)["gross"].tolist()
+    [1]
+
+    ```
+    """
+    how: Any = flow_result.how
+    if not (is_jax(flow_result.theta) or isinstance(how, tuple)):
+        from ._host_solve import crossings_of
+
+        return vars(crossings_of(how, rtol, most))
+    import jax
+
+    from ._events import crossings_of, sharper
+
+    flow, plan = how
+    # Out of a result in NumPy's arrays, it is still JAX that integrates, in the precision of the flow.
+    with jax.enable_x64(flow.problem.X.dtype == np.float64):
+        flow, plan = jax.tree.map(lambda x: jax.numpy.asarray(x) if isinstance(x, np.ndarray) else x, (flow, plan))
+        found, _ = crossings_of(flow, sharper(plan, rtol), most)
+    return vars(found.flips) | {"times": found.times}

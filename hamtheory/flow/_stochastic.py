@@ -16,11 +16,9 @@ from .._result import NAMES
 from .._types import Number, Times, Vector
 from .._validate import count, is_traced
 from ..algorithm import AbstractAlgorithm, ProductGD
-from ..algorithm._run import in_dtype
 from ..geometry import AbstractGeometry
 from ..metrics import gradient_second_moments, relative_residual
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
 
 NOISES = ("samples", "isotropic")
 
@@ -99,7 +97,7 @@ def stochastic_flow(
     """
     if noise not in NOISES:
         raise ValueError(f"noise must be one of {', '.join(map(repr, NOISES))}; got {noise!r}")
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     if batch_size is not None and count(batch_size, "batch_size") > problem.n:
         raise ValueError(f"batch_size must be at most the {problem.n} samples of the problem; got {batch_size}")
     delta, noisy = strength(label_noise, "label_noise", problem.dtype)
@@ -113,7 +111,7 @@ def stochastic_flow(
         raise TypeError(f"key must be a key such as jax.random.key(0); got {key!r}")
     model = _Model(
         problem,
-        in_dtype(algorithm, problem.dtype),
+        algorithm.in_dtype(problem.dtype),
         geometry,
         geometry.mirror_map(theta0),
         eta,
@@ -141,7 +139,7 @@ def _checked(algorithm: AbstractAlgorithm, problem: LinearRegression, theta0: Ar
         geometry = algorithm.of_flow()
         algorithm.init(problem, theta0)
         if not isinstance(algorithm, ProductGD):
-            jax.eval_shape(in_dtype(algorithm, problem.dtype).mirror_drift, theta0)
+            jax.eval_shape(algorithm.in_dtype(problem.dtype).mirror_drift, theta0)
     except NotImplementedError:
         raise TypeError(
             "algorithm must be one whose of_flow and mirror_drift are known, such as ht.GD(), ht.HAMStep(alpha=100.0) "

@@ -2,7 +2,7 @@
 
 from .._array import namespace
 from ._base import AbstractExponentialGeometry, AbstractGeometry
-from ._check import check_geometry
+from ._check import believe, check_geometry
 from ._diagonal_network import DiagonalNetwork
 from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
@@ -20,6 +20,7 @@ __all__ = [
     "Hypentropy",
     "Penalty",
     "arguments_of",
+    "believe",
     "bregman_divergence",
     "check_geometry",
     "divergence_terms",

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
-from .._array import Array, Struct, is_jax, leaves, namespace, quiet
-from .._types import Number, Parameter
+from .._array import Array, Struct, floating, is_jax, leaves, namespace, quiet, shown
+from .._types import Number, Parameter, Scalars
 from ._penalty import Penalty
-
-Scalars = Float[Array, "..."]
 
 _ELEMENTWISE = (
     "inverse_metric",
@@ -63,17 +61,6 @@ def _traced_as_jax(geo: "AbstractGeometry", method: Callable, x: Array) -> Array
             f"{type(geo).__name__}.{method.__name__} computes with NumPy what JAX is to trace: use the module "
             "hamtheory.geometry.namespace(theta), which is NumPy or JAX's, instead of numpy"
         ) from error
-
-
-def floating(x: Any, geo: "AbstractGeometry") -> Array:
-    """`x` as a floating array: integers become the default float, floating dtypes stay what they are."""
-    xp = namespace(x)
-    if xp is np and is_jax(geo):
-        import jax.numpy as xp
-    x = xp.asarray(x)
-    if x.dtype.kind != "f" and not (xp is not np and xp.issubdtype(x.dtype, xp.floating)):
-        x = x.astype(np.float64 if xp is np else float)
-    return x
 
 
 class AbstractGeometry(Struct, abc.ABC):
@@ -283,19 +270,6 @@ class Rescaled(AbstractGeometry):
     def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         size = theta.dtype.type(self.size)
         return self.geo.stationarity(theta * size, gradient * size, weight_decay) / size
-
-
-def shown(value: Any) -> str:
-    """A parameter in a text: its value, if it has one to show."""
-    if not hasattr(value, "dtype"):
-        return repr(value)
-    try:
-        array = np.asarray(value)
-    except Exception:  # traced
-        return str(value)
-    if array.ndim == 0:
-        return repr(array.item())
-    return np.array2string(array, threshold=6, edgeitems=2, separator=", ").replace("\n", "")
 
 
 def parameter_ndim(geo: AbstractGeometry) -> int:

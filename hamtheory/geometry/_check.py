@@ -17,6 +17,16 @@ def believe(geo: Any) -> None:
     """Refuse a geometry that is a metric and nothing else if that is seen not to be even, or not positive.
 
     All else is computed from its values at θ ≥ 0, which no residual and no gap can tell from an answer.
+
+    Arguments: `geo`: a geometry, of which others than those of NumPy are believed.
+    Errors: `ValueError` naming a θ.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.believe(ht.HAM(alpha=2.0))
+
+    ```
     """
     is_default = isinstance(geo, AbstractGeometry) and type(geo).mirror_map is AbstractGeometry.mirror_map
     if is_default and not is_traced(geo):

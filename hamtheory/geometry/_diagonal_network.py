@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, custom_jvp, namespace, quiet, replaced, static
-from .._types import Number, Parameter
+from .._types import Number, Parameter, Scalars
 from .._validate import count, is_traced
-from ._base import AbstractGeometry, Scalars
+from ._base import AbstractGeometry
 from ._hypentropy import Hypentropy
 from ._numerics import asinh_quotient, sinh_times
 from ._parameter import positive_or_log

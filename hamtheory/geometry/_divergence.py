@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Float
 
-from .._array import Array, choose, namespace, quiet
+from .._array import Array, choose, floating, namespace, quiet
 from .._types import Vectors
-from ._base import AbstractGeometry, floating, parameter_ndim
+from ._base import AbstractGeometry, parameter_ndim
 from ._quadrature import taylor_remainder
 
 _TWO_NODES = ((4 - np.sqrt(6)) / 10, (4 + np.sqrt(6)) / 10)

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._array import namespace
-from .._types import Number
-from ._base import AbstractGeometry, Scalars
+from .._types import Number, Scalars
+from ._base import AbstractGeometry
 from ._numerics import log1p_over
 from ._penalty import Penalty
 

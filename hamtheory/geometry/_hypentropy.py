@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, choose, namespace, quiet, replaced, static
-from .._types import Number, Parameter
-from ._base import AbstractExponentialGeometry, Scalars
+from .._types import Number, Parameter, Scalars
+from ._base import AbstractExponentialGeometry
 from ._numerics import asinh_quotient, contracted, odd, sinh_times
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty

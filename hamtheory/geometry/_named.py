@@ -1,5 +1,6 @@
 """A geometry by its name, with the arguments that make one: for tables, stored specs and the command line."""
 
+import difflib
 import importlib
 import inspect
 import sys
@@ -50,17 +51,16 @@ def named(name: str) -> type[AbstractGeometry]:
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     if name == _FORMULA:
-        from ..symbolic._geometry import SymbolicGeometry  # SymPy takes a second to import
-
-        return SymbolicGeometry
+        return _imported("hamtheory.symbolic", "SymbolicGeometry", name)  # SymPy takes a second to import
     module, colon, path = name.partition(":")
     if colon:
         return _imported(module, path, name)
     known = [cls for cls in _concrete(AbstractGeometry) if cls.name == name]
     if not known:
+        near = difflib.get_close_matches(str(name), [*names(), *(cls.name for cls in _concrete(AbstractGeometry))], 1)
         raise ValueError(
             f"geometry must be one of {', '.join(names())}, a class that is defined already, or package.module:Class; "
-            f"got {name!r}"
+            f"got {name!r}{f': did you mean {near[0]!r}?' if near else ''}"
         )
     return known[-1]
 

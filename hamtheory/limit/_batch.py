@@ -21,7 +21,18 @@ import numpy as np
 from jaxtyping import Int
 
 from .._array import Array, ArrayLike
-from .._batching import IDLE, RUNNING, Inputs, Progress, Source, drain, in_pieces, widest, width_for
+from .._batching import (
+    IDLE,
+    RUNNING,
+    Inputs,
+    Progress,
+    Source,
+    drain,
+    has_products,
+    in_pieces,
+    widest_of_limits,
+    width_for,
+)
 from .._device import device_engine
 from .._types import Vectors
 from .._validate import count, tolerance
@@ -35,7 +46,6 @@ from ._solve import ROUNDING_REACH
 
 _STEPS = 2  # a round
 _LOOK = -4  # the code of a lane that has arrived, or will not: besides those of `Result`, RUNNING and IDLE
-_MOST_PRODUCTS = 1 << 20  # numbers, 8 MiB: what a cache may hold
 
 
 @device_engine
@@ -80,7 +90,7 @@ def solve_limits(
     source = Source(problems, which, geos, theta0s, share)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
-    most = widest_of(source.rank, source.d, source.shared)
+    most = widest_of_limits(source.rank, source.d, source.shared)
     width = width_for(source.lanes, most) if width is None else count(width, "width")
     work = _follow if geos.log_sparsity is not None else _at_once
     found = work(source, within, budget, width, Progress(source.lanes, report))
@@ -144,20 +154,9 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
     return found
 
 
-def widest_of(rank: int, d: int, shared: bool) -> int:
-    """The widest batch of lanes that is worth it."""
-    if _has_products(rank, d, shared):
-        return widest(max(rank**2, d), 256)
-    return widest(rank * d, 64)
-
-
-def _has_products(rank: int, d: int, shared: bool) -> bool:
-    return shared and rank**2 * d <= _MOST_PRODUCTS
-
-
 def _products(source: Source) -> Array | None:
     """`Q_iᵀQ_j` of all rows, entry by entry, (d, r²): with it the Gram matrices of many lanes are one product."""
-    if not _has_products(source.rank, source.d, source.shared):
+    if not has_products(source.rank, source.d, source.shared):
         return None
     basis = source.problem.row_space.basis
     return (basis.T[:, :, None] * basis.T[:, None, :]).reshape(source.d, -1)

@@ -9,7 +9,6 @@ from .._result import Result, select, throw_unless
 from .._validate import count, is_traced, tolerance
 from ..metrics import certify, relative_residual, relative_stationarity
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
 from ._implicit import attached, attached_under_decay
 from ._newton import newton
 from ._path import follow, start_of_path
@@ -22,7 +21,7 @@ from ._solve import ROUNDING_REACH
 @device_engine
 def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) -> LimitResult:
     """As the public one, which has its text."""
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     theta0 = start(theta0, problem.d, problem.dtype)
     within = jnp.asarray(tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), problem.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from .._array import in_dtype, norm, quiet, replaced
-from .._result import Result, throw_unless
+from .._array import in_dtype, quiet, replaced
+from .._result import Result, outcome, throw_unless
 from .._threads import few_threads
 from .._units import Units, in_units, of_geometry, scaled
 from .._validate import count, finite, fits, positive, real_array, start, strength, tolerance
 from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
-from ..problem._regression import without_truth
 from ._host_interior import HostRegularised, regularised, regularised_path
 from ._host_network import is_hidden, network
 from ._host_newton import HostLimit, newton
@@ -29,7 +28,7 @@ _quietly = quiet()  # what leaves the range of numbers is reported by `result`
 @_quietly
 def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) -> LimitResult:
     """As the public one, which has its text."""
-    problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    problem, geo = problem.without_truth(), in_dtype(geo, problem.dtype)
     fits(geo, problem.d)
     theta0 = start(theta0, problem.d, problem.dtype)
     tol = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH)
@@ -54,7 +53,7 @@ def solve_limit(problem, geo, theta0, *, weight_decay, tol, max_steps, throw) ->
 @_quietly
 def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> LimitPath:
     """As the public one, which has its text."""
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     grid = finite(real_array(grid, "grid", ndim=1), "grid").astype(problem.dtype)
     if grid.size == 0:
         raise ValueError("grid must hold at least one parameter; got none")
@@ -95,7 +94,7 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
 @_quietly
 def regularization_path(problem, geo, weight_decays, *, tol, max_steps, throw) -> RegularizationPath:
     """As the public one, which has its text."""
-    problem, geo = without_truth(problem), in_dtype(geo, problem.dtype)
+    problem, geo = problem.without_truth(), in_dtype(geo, problem.dtype)
     fits(geo, problem.d)
     grid = positive(real_array(weight_decays, "weight_decays", ndim=1), "weight_decays").astype(problem.dtype)
     if grid.size == 0:
@@ -193,22 +192,3 @@ def dual_of(problem: LinearRegression, coordinates: np.ndarray) -> np.ndarray:
     all_of_them = np.zeros(space.target.size)
     all_of_them[: coordinates.size] = coordinates
     return space.dual(all_of_them).astype(problem.dtype)
-
-
-def outcome(problem: LinearRegression, result: Result, theta: np.ndarray, residual: Any, tol: float) -> Result:
-    """How it ended in the units of the problem.
-
-    What converged although no interpolator exists has its own name. And a θ that leaves the range of numbers in these
-    units has another residual in them, as any has if y = 0.
-    """
-    if result != Result.converged:
-        return result
-    if not problem.is_consistent:
-        return Result.infeasible
-    if not residual < np.inf:
-        return Result.nonfinite
-    if residual <= 1.01 * tol:
-        return result
-    with quiet():
-        terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)
-    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * terms else Result.stalled

@@ -38,8 +38,7 @@ from .._result import Result, select
 from .._types import Number
 from ..geometry import AbstractExponentialGeometry
 from ..metrics import Certificate, certify
-from ..problem import LinearRegression
-from ..problem._row_space import RowSpace
+from ..problem import LinearRegression, RowSpace
 
 _GOOD, _BAD = 0.7, 2.0  # the error of ln|θ| up to which a step is followed by the next, and from which it is undone
 _NEAR = 0.05  # the error from which a Newton step may arrive

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .._optax import Where, bound, rate, same_tree, scalar, selection, strength, wide
 from .._types import Number
-from ._arguments import Where, bound, rate, same_tree, scalar, selection, strength, wide
 
 
 def ham_step(

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import Coefficient, Where, now, rate, same_tree, scalar, selection, strength, wide
+from .._optax import Coefficient, Where, now, rate, same_tree, scalar, selection, strength, wide
 from ._wrapper import HamState
 
 

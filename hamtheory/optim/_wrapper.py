@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
+from .._optax import Coefficient, Where, bound, now, rate, same_tree, selection, strength
 from .._types import Number
-from ._arguments import Coefficient, Where, bound, now, rate, same_tree, selection, strength
 from ._factor import moved
 
 

@@ -1,8 +1,19 @@
 """Problems: linear regression on given, synthetic and real data."""
 
 from . import datasets
+from ._csv import read_csv
+from ._files import read_arrays, read_npz
 from ._regression import LinearRegression
 from ._row_space import RowSpace
-from ._synthetic import sparse_regression
+from ._synthetic import draw_sparse, sparse_regression
 
-__all__ = ["LinearRegression", "RowSpace", "datasets", "sparse_regression"]
+__all__ = [
+    "LinearRegression",
+    "RowSpace",
+    "datasets",
+    "draw_sparse",
+    "read_arrays",
+    "read_csv",
+    "read_npz",
+    "sparse_regression",
+]

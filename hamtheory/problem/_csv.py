@@ -1,11 +1,19 @@
-"""Tables of text, read so that nothing is dropped or guessed in silence."""
+"""Tables of text, read so that nothing is dropped or guessed in silence.
+
+Neither `numpy.loadtxt` nor `pandas.read_csv` refuses what can only be a mistake, with the line and the column: a header
+of numbers, an index without a name, decimal commas, a row that is too short, `1_000`.
+"""
 
 import csv
+import itertools
 import math
+import re
 
 import numpy as np
 
 Rows = list[tuple[int, list[str]]]  # with the number of their line
+_NUMBER = re.compile(r"\s*[-+]?((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|inf(inity)?|nan)\s*", flags=re.I | re.A)
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+(e[-+]?\d+)?\s*", flags=re.I | re.A)
 
 
 def read_csv(
@@ -13,9 +21,25 @@ def read_csv(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """X, y and the names of X's columns (None without a header), of a table with commas, semicolons or tabs.
 
-    y is the last column, or the one named `target`. The first row is a header if none of its cells is a number, or if
-    a `target` is named; one that has both numbers and text is refused. So are NaN and infinities, if
-    `finite`.
+    Arguments: `path`: of a text file in UTF-8. `target`: the name of the column that is y; left out: the last one.
+      `finite`: whether NaN and infinities are refused.
+    Returns: X (n, d) and y (n,), in float64, and the names of X's columns, (d,), or None without a header: the first
+      row is one if none of its cells is a number, or if a `target` is named.
+    Errors: `ValueError` for what is no such table, with the line and the column: a first row of numbers and text, or of
+      years in order; comments; decimal commas; cells that are no numbers; rows of another length.
+    Source: own.
+
+    ```python
+    >>> import os, tempfile
+    >>> import hamtheory as ht
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open(path := os.path.join(folder, "mine.csv"), "w") as file:
+    ...         _ = file.write("height;weight\\n1.5;60\\n1.8;75\\n")
+    ...     X, y, names = ht.problem.read_csv(path)
+    >>> X.tolist(), y.tolist(), names.tolist()
+    ([[1.5], [1.8]], [60.0, 75.0], ['height'])
+
+    ```
     """
     rows = _rows(path)
     names = _header(path, rows[0], target)
@@ -35,15 +59,19 @@ def read_csv(
 def _rows(path: str) -> Rows:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            text = file.readline()
-            delimiter = next((mark for mark in ",;\t" if mark in text), ",")
+            lines = [line for line in file if line.strip()]
             file.seek(0)
+            last = lines[-1] if lines else ""  # of numbers, where a comma beside another mark is none that separates
+            delimiter = next((mark for mark in ";\t" if mark in last), ",")
             reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
             rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not a text file in UTF-8 with separated values: {error}") from None
     if not rows:
         raise ValueError(f"{path} is empty")
+    for line, cells in rows:
+        if cells[0].lstrip().startswith("#"):
+            raise ValueError(f"{path}, line {line} begins with '#': leave comments out of the table")
     return rows
 
 
@@ -52,6 +80,11 @@ def _header(path: str, first: tuple[int, list[str]], target: str | None) -> list
     line, cells = first[0], [cell.strip() for cell in first[1]]
     text = [cell for cell in cells if not _is_number(cell)]
     if target is None and not text:
+        if len(cells) > 2 and _are_years(cells):
+            raise ValueError(
+                f"{path}, line {line}: {cells[0]}, {cells[1]}, ... look like a header of years; if they are one, name "
+                f"y's column with --target, and if they are data, write {cells[0]}.0"
+            )
         return []
     if target is None and len(text) < len(cells):
         raise ValueError(
@@ -73,6 +106,9 @@ def _numbers(path: str, line: int, cells: list[str], names: list[str], width: in
     for place, cell in enumerate(cells, start=1):
         if not _is_number(cell) or (finite and not math.isfinite(float(cell))):
             column = f"column {place}{f' ({names[place - 1]})' if names else ''}"
+            if _DECIMAL_COMMA.fullmatch(cell):
+                point = cell.strip().replace(",", ".")
+                raise ValueError(f"{path}, line {line}, {column}: {cell.strip()!r} has a decimal comma; write {point}")
             raise ValueError(
                 f"{path}, line {line}, {column}: expected a {'finite ' if finite else ''}number, got {cell.strip()!r}"
             )
@@ -81,8 +117,10 @@ def _numbers(path: str, line: int, cells: list[str], names: list[str], width: in
 
 
 def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    """Whether it is one as tables write them: not all that is one to Python, such as 1_000."""
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def _are_years(cells: list[str]) -> bool:
+    years = [int(cell) if re.fullmatch(r"[1-9]\d{3}", cell, flags=re.A) else 0 for cell in cells]
+    return min(years) > 0 and all(after - before == 1 for before, after in itertools.pairwise(years))

@@ -8,9 +8,25 @@ import numpy as np
 from ._csv import read_csv
 
 
-def read_npz(path: str, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """Arrays of an .npz as float64, which the command line then computes in unless told otherwise."""
-    with opened(path) as archive:
+def read_npz(path: str, needed: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz`, in float64 if that loses nothing; what is wrong with others, whoever needs them says best.
+
+    Arguments: `path`: of the file. `needed`, `optional`: their names.
+    Returns: the arrays by their names, of any shapes.
+    Errors: `ValueError` for what is no such file, holds Python objects, or has not what is needed.
+    Source: own, on NumPy.
+
+    ```python
+    >>> import os, tempfile
+    >>> import hamtheory as ht, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(path := os.path.join(folder, "mine.npz"), X=[[1, 2]])
+    ...     ht.problem.read_npz(path, needed=("X",), optional=("y",))
+    {'X': array([[1., 2.]])}
+
+    ```
+    """
+    with _opened(path) as archive:
         missing = [name for name in needed if name not in archive.files]
         if missing:
             there = ", ".join(archive.files) or "none"
@@ -18,12 +34,7 @@ def read_npz(path: str, needed: tuple[str, ...], optional: tuple[str, ...] = ())
         return {name: _array(archive, name) for name in needed + optional if name in archive.files}
 
 
-def numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """`array` in float64, if that loses nothing; what is wrong with any other array, the library says best."""
-    return array.astype(float) if array.dtype.kind in "fiub" else array
-
-
-def opened(path: str):
+def _opened(path: str):
     try:
         return np.load(path)
     except (zipfile.BadZipFile, ValueError, EOFError):
@@ -32,13 +43,32 @@ def opened(path: str):
 
 def _array(archive, name: str) -> np.ndarray:
     try:
-        return numbers(archive[name], name)
+        array = archive[name]
+        return array.astype(float) if array.dtype.kind in "fiub" else array
     except ValueError:  # pickled: never loaded
         raise ValueError(f"{name} must hold real numbers; it holds Python objects") from None
 
 
-def read_problem(path: str, target: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """X, y and θ* (or None) of an `.npz` or a `.csv`, of shapes that fit but with NaN and infinities as they are."""
+def read_arrays(path: str, target: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The arrays of a regression in a file, with NaN and infinities as they are.
+
+    Arguments: `path`: an `.npz` with X, y, and theta_star if it is known, or a `.csv`; `target`: of a `.csv`, the
+      column that is y, if it is not the last one.
+    Returns: X (n, d), y (n,) and θ* (d,) or None, in float64 if that loses nothing.
+    Errors: `FileNotFoundError`; `ValueError` for what is no such file, missing arrays, and shapes that do not fit.
+    Source: own.
+
+    ```python
+    >>> import os, tempfile
+    >>> import hamtheory as ht, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(path := os.path.join(folder, "mine.npz"), X=[[1.0, 2.0]], y=[2.0])
+    ...     X, y, truth = ht.problem.read_arrays(path)
+    >>> X.tolist(), y.tolist(), truth
+    ([[1.0, 2.0]], [2.0], None)
+
+    ```
+    """
     if Path(path).suffix.lower() == ".csv":
         X, y, _ = read_csv(path, target, finite=False)
         return X, y, None

@@ -98,6 +98,10 @@ class LinearRegression(Struct):
         xp = namespace(space.singular_values)
         return xp.square(xp.min(xp.where(space.active, space.singular_values, np.inf))) / self.n
 
+    def without_truth(self) -> "LinearRegression":
+        """The problem as flows and limits see it: those with and without a ground truth share what they compile."""
+        return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
+
     def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`Xθ − y`, for `theta` of shape (..., d)."""
         xp = namespace(self.X, theta)
@@ -135,8 +139,3 @@ def _owned(X: Any, y: Any):
         return array
 
     return copied
-
-
-def without_truth(problem: LinearRegression) -> LinearRegression:
-    """The problem as flows and limits see it: those with and without a ground truth share what they compile."""
-    return kept(problem, "_without_truth", lambda: replaced(problem, theta_star=None))

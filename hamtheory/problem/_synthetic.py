@@ -28,11 +28,24 @@ def sparse_regression(n: int, d: int, k: int, seed: int = 0, noise: float = 0.0)
     n, d, k = count(n, "n"), count(d, "d"), count(k, "k", least=0)
     if k > d:
         raise ValueError(f"k must be at most d = {d}; got {k}")
-    return LinearRegression(*draw(n, d, k, seed, float(nonnegative_number(noise, "noise"))))
+    return LinearRegression(*draw_sparse(n, d, k, seed, float(nonnegative_number(noise, "noise"))))
 
 
-def draw(n: int, d: int, k: int, seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X, y and θ* in float64, not yet a problem; for who makes many at once."""
+def draw_sparse(n: int, d: int, k: int, seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arrays of `sparse_regression`, not yet a problem: for whoever draws many.
+
+    Arguments: as there, and not checked.
+    Returns: X (n, d), y (n,) and θ* (d,), in float64.
+    Source: as of `sparse_regression`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> X, y, truth = ht.problem.draw_sparse(4, 8, 2, seed=0, noise=0.0)
+    >>> bool((X @ truth == y).all())
+    True
+
+    ```
+    """
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     theta_star = np.zeros(d)

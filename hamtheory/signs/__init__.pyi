@@ -8,13 +8,5 @@ from ._count import (
 )
 from ._events import FlipEvents as FlipEvents, Flips as Flips, flip_events as flip_events, flip_times as flip_times
 from ._flips import flips as flips, totals as totals
-from ._layers import Balanced as Balanced
-from ._neuron import Neuron as Neuron, NeuronFlow as NeuronFlow
 from ._passage import first_passage_time as first_passage_time
 from ._recovery import agreement as agreement, recovery_time as recovery_time
-from ._teacher import (
-    StudentFlow as StudentFlow,
-    Teacher as Teacher,
-    arc_cosine_kernel as arc_cosine_kernel,
-    can_change_sign as can_change_sign,
-)

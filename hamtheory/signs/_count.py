@@ -9,8 +9,8 @@ from jaxtyping import Int, PyTree
 
 from .._array import Array
 from .._flips import Flips, observed, sign_of, unflipped
+from .._optax import Where, same_tree, selection
 from ..algorithm import AbstractAlgorithm
-from ..optim._arguments import Where, same_tree, selection
 
 
 class CountedState(NamedTuple):

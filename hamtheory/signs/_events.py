@@ -1,14 +1,12 @@
 """Sign flips of flows, at their true times."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
-from .._array import Array, is_jax
+from .._array import Array
 from .._flips import Flips
 from .._validate import count, tolerance
-from ..flow import FlowResult
+from ..flow import FlowResult, crossings
 
 _REACH = 64  # units of rounding
 _FINEST = 3e-11  # every integrator offered then finds the time of a single crossing to 1e-7
@@ -58,25 +56,7 @@ def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None =
     dtype = flow_result.theta.dtype
     finest = max(_FINEST, _REACH * float(np.finfo(np.dtype(dtype)).eps)) if rtol is None else rtol
     finest, most = tolerance(finest, "rtol", dtype, 16), count(most, "most")
-    if is_jax(flow_result.theta) or isinstance(flow_result.how, tuple):
-        return _on_device(flow_result.how, finest, most)
-    from ..flow._host_solve import crossings_of
-
-    return FlipEvents(**vars(crossings_of(flow_result.how, finest, most)))
-
-
-def _on_device(how: Any, rtol: float, most: int) -> FlipEvents:
-    import jax
-
-    from ..flow._events import crossings_of, sharper
-
-    flow, plan = how
-    # Out of a result in NumPy's arrays, it is still JAX that integrates, in the precision of the flow.
-    with jax.enable_x64(flow.problem.X.dtype == np.float64):
-        flow, plan = jax.tree.map(lambda x: jax.numpy.asarray(x) if isinstance(x, np.ndarray) else x, (flow, plan))
-        crossings, _ = crossings_of(flow, sharper(plan, rtol), most)
-    assert crossings.times is not None
-    return FlipEvents(**vars(crossings.flips), times=crossings.times)
+    return FlipEvents(**crossings(flow_result, finest, most))
 
 
 def flip_times(flow_result: FlowResult) -> Float[Array, " d"]:

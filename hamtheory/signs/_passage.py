@@ -2,11 +2,10 @@
 
 from jaxtyping import Float
 
-from .._array import Array, namespace, quiet
+from .._array import Array, floating, namespace, quiet
 from .._types import Parameter
 from .._validate import positive
 from ..geometry import AbstractGeometry
-from ..geometry._base import floating
 
 
 def first_passage_time(geometry: AbstractGeometry, a: Parameter, y: Parameter) -> Float[Array, "..."]:

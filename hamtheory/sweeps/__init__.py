@@ -3,17 +3,16 @@
 spec ──► lanes ──► chunks ──► executor ──► store ──► data set
 """
 
+from .._grid import Grid
+from ._batch import Batch, Ends
 from ._blocks import DataSet, File, Geometries, Normal, Sparse, WrongSigns, Zeros
+from ._declaration import Declaration, Variable
 from ._discrete import Run
-from ._duel import Duel
-from ._executors import DaskExecutor, Executor, ProcessExecutor, SerialExecutor
-from ._export import export
-from ._grid import Grid, Seeds
-from ._quantities import Flow, Limit, Path
-from ._quantity import LaneBatch, Quantity, Variable, register
-from ._report import report
+from ._executors import DaskExecutor, Executor, SerialExecutor
+from ._export import export, summary
+from ._progress import report
+from ._quantities import FLIPS, MEASURED, Flow, Limit, Path, flips_of, measured_of
+from ._quantity import Quantity, register
 from ._run import open_store, sweep
-from ._spec import SweepSpec
+from ._spec import SweepSpec, spec_of
 from ._store import Damage, Store
-from ._summary import summary
-from ._training import Arm, TrainingSpec

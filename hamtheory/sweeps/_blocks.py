@@ -1,4 +1,4 @@
-"""What a sweep is made of: blocks of problems, of geometries and of starts. Declarations alone: nothing is computed."""
+"""What a sweep is made of: blocks of problems, of geometries and of starts."""
 
 import abc
 import hashlib
@@ -6,36 +6,50 @@ import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from .._grid import Grid, fields, grid, number, seeds
 from .._validate import count
-from ..geometry import AbstractGeometry, arguments_of, name_of, named
-from ..geometry._check import believe
-from ..problem import datasets
-from ._grid import Grid, grid, number, numbers, seeds
+from ..geometry import AbstractGeometry, arguments_of, believe, name_of, named
+from ..problem import datasets, draw_sparse, read_arrays
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
-class Problems(abc.ABC):
-    """A block of regression problems."""
+class Block(abc.ABC):
+    """Problems or starts of one kind, one of them, or one a seed. `kind` is what tables call it."""
 
     kind: ClassVar[str]
+    seeds: Any
 
-    @abc.abstractmethod
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(self.seeds) if hasattr(self, "seeds") else 1
+
+    def seed_of(self, index: np.ndarray) -> np.ndarray:
+        """The seeds at these places, of any shape; -1 where nothing is random; of the same shape."""
+        return np.asarray(self.seeds if hasattr(self, "seeds") else [-1], np.int64)[index]
+
+
+class Problems(Block):
+    """A block of regression problems."""
 
     @property
     @abc.abstractmethod
     def label(self) -> str:
         """One word for the block."""
 
-    def seed_of(self, index: np.ndarray) -> np.ndarray:
-        """The seed of each problem, -1 where nothing is random, of the shape of `index`: places in the block, of any
-        shape.
-        """
-        return np.full(np.shape(index), -1, np.int64)
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """The shape of X, as far as the declaration knows it."""
+        return None
+
+    @abc.abstractmethod
+    def arrays(self, place: int) -> Arrays:
+        """X, y and θ* (or None) of the problem at a place."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +85,16 @@ class Sparse(Problems):
         if self.noise < 0:
             raise ValueError(f"noise must not be negative; got {self.noise}")
 
-    def __len__(self) -> int:
-        return len(self.seeds)
-
     @property
     def label(self) -> str:
         return f"sparse-{self.n}-{self.d}-{self.k}" + (f"-{self.noise:g}" if self.noise else "")
 
-    def seed_of(self, index: np.ndarray) -> np.ndarray:
-        return self.seeds.at(index)
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n, self.d
+
+    def arrays(self, place: int) -> Arrays:
+        return draw_sparse(self.n, self.d, self.k, self.seeds[place], self.noise)
 
 
 @dataclass(frozen=True)
@@ -106,12 +121,14 @@ class DataSet(Problems):
         if self.name not in datasets.names():
             raise ValueError(f"name must be one of {', '.join(map(repr, datasets.names()))}; got {self.name!r}")
 
-    def __len__(self) -> int:
-        return 1
-
     @property
     def label(self) -> str:
         return self.name
+
+    @cache  # noqa: B019
+    def arrays(self, place: int) -> Arrays:
+        problem = datasets.load(self.name)
+        return np.asarray(problem.X), np.asarray(problem.y), None
 
 
 @dataclass(frozen=True)
@@ -144,15 +161,26 @@ class File(Problems):
         if path.suffix.lower() not in (".npz", ".csv"):
             raise ValueError(f"path must end in .npz or .csv; got {str(self.path)!r}")
         _set(self, path=str(path))
-        if not self.sha256:
-            _set(self, sha256=digest_of(path))
-
-    def __len__(self) -> int:
-        return 1
+        _set(self, sha256=self.sha256 or self._digest())
 
     @property
     def label(self) -> str:
         return "_".join(Path(self.path).name.split())
+
+    @cache  # noqa: B019
+    def arrays(self, place: int) -> Arrays:
+        found = self._digest()
+        if found != self.sha256:
+            raise ValueError(
+                f"{self.path} has changed: its SHA-256 is {found[:12]}..., the spec has {self.sha256[:12]}..."
+            )
+        return read_arrays(self.path, self.target)
+
+    def _digest(self) -> str:
+        if not Path(self.path).is_file():
+            raise FileNotFoundError(f"there is no file {self.path!r}")
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -185,9 +213,9 @@ class Geometries:
         if unknown:
             has = ", ".join(own) if own else "no parameter"
             raise ValueError(f"geometry {self.family} has no {', '.join(map(repr, unknown))}; it has: {has}")
-        is_text = lambda value: isinstance(value, str)  # noqa: E731
+        is_number = lambda name, value: (own or {}).get(name, not isinstance(value, str))  # noqa: E731
         given = {
-            name: grid(value, f"{self.family}'s {name}") if (own or {}).get(name, not is_text(value)) else value
+            name: grid(value, f"{self.family}'s {name}") if is_number(name, value) else value
             for name, value in self.parameters.items()
         }
         _set(self, parameters=given)
@@ -214,9 +242,6 @@ class Geometries:
     def __len__(self) -> int:
         return math.prod(self.shape)
 
-    def _class(self) -> type[AbstractGeometry]:
-        return named(self.family)
-
     @property
     def numbers(self) -> "dict[str, tuple[float, ...] | Grid]":
         """The grids, by the names of the parameters."""
@@ -230,7 +255,7 @@ class Geometries:
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the grids of the parameters."""
-        return tuple(len(numbers(value)) for value in self.numbers.values())
+        return tuple(map(len, self.numbers.values()))
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -241,12 +266,12 @@ class Geometries:
     def label(self) -> str:
         """One word for the block."""
         fixed = [str(value) for value in self.fixed.values() if not isinstance(value, str)]
-        return "-".join([self._class().name, *fixed])
+        return "-".join([named(self.family).name, *fixed])
 
     def variable(self, name: str) -> str:
         """What data sets call a parameter: `parameter`, or `log_parameter`, of those that a geometry takes either way,
         like α or ln α; `parameter_NAME` otherwise."""
-        own, plain = arguments_of(self._class()) or {}, name.removeprefix("log_")
+        own, plain = arguments_of(named(self.family)) or {}, name.removeprefix("log_")
         either = plain in own and f"log_{plain}" in own
         return ("log_" * name.startswith("log_") + "parameter") if either else f"parameter_{name}"
 
@@ -254,18 +279,26 @@ class Geometries:
         """The parameters of the geometries at these places, of any shape; in float64, of the same shape."""
         places = np.unravel_index(index, self.shape) if self.shape else ()
         found = zip(self.numbers.items(), places, strict=True)
-        return {name: np.asarray(numbers(value)[place]) for (name, value), place in found}
+        return {name: np.asarray(np.asarray(value)[place]) for (name, value), place in found}
 
     def build(self, values: Mapping[str, Any]) -> AbstractGeometry:
         """The geometries at these values of the parameters, as one.
 
         Errors: those of the class.
         """
-        return self._class()(**self.fixed, **values)
+        return named(self.family)(**self.fixed, **values)
+
+
+class Starts(Block):
+    """A block of starts."""
+
+    def direction(self, rng: np.random.Generator, truth: np.ndarray) -> np.ndarray | None:
+        """A start over its `scale`, for a problem with this θ*, (d,), NaN where it is not known; None: zeros."""
+        return None
 
 
 @dataclass(frozen=True)
-class Zeros:
+class Zeros(Starts):
     """The start θ₀ = 0.
 
     Source: own.
@@ -280,40 +313,9 @@ class Zeros:
 
     kind: ClassVar[str] = "zeros"
 
-    def __len__(self) -> int:
-        return 1
-
-    def seed_of(self, index: np.ndarray) -> np.ndarray:
-        """-1 everywhere, of the shape of `index`: nothing is random."""
-        return np.full(np.shape(index), -1, np.int64)
-
 
 @dataclass(frozen=True)
-class Drawn(abc.ABC):
-    """Starts of size `scale`, one a seed."""
-
-    kind: ClassVar[str]
-    scale: float
-    seeds: Any = 0
-
-    def __post_init__(self):
-        _set(self, scale=number(self.scale, "scale"), seeds=seeds(self.seeds, "seeds"))
-        if self.scale <= 0:
-            raise ValueError(f"scale must be positive; got {self.scale:g}")
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    def seed_of(self, index: np.ndarray) -> np.ndarray:
-        """The seeds at these places, of any shape; of the same shape."""
-        return self.seeds.at(index)
-
-    @abc.abstractmethod
-    def direction(self, rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
-        """A start over its scale, for a problem with this θ*, (d,); NaN where it is not known."""
-
-
-class Normal(Drawn):
+class Normal(Starts):
     """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d.
 
     Fields: `scale` > 0. `seeds`: a seed, a list or a range of them, or a table with `start` and `count`.
@@ -330,12 +332,19 @@ class Normal(Drawn):
     """
 
     kind: ClassVar[str] = "normal"
+    scale: float
+    seeds: Any = 0
+
+    def __post_init__(self):
+        _set(self, scale=number(self.scale, "scale"), seeds=seeds(self.seeds, "seeds"))
+        if self.scale <= 0:
+            raise ValueError(f"scale must be positive; got {self.scale:g}")
 
     def direction(self, rng, truth):
         return rng.standard_normal(len(truth))
 
 
-class WrongSigns(Drawn):
+class WrongSigns(Normal):
     """Starts with all signs wrong: `θ₀ᵢ = −scale·sign(θ*ᵢ)`, and ±scale at random where θ*ᵢ = 0; one a seed.
 
     For problems with a ground truth.
@@ -359,12 +368,47 @@ class WrongSigns(Drawn):
         return np.where(truth == 0, rng.choice([-1.0, 1.0], len(truth)), -np.sign(truth))
 
 
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+_PROBLEMS: dict[str, type] = {kind.kind: kind for kind in (Sparse, DataSet, File)}
+_STARTS: dict[str, type] = {kind.kind: kind for kind in (Zeros, Normal, WrongSigns)}
+
+
+def problems_of(table: Any, name: str) -> Problems:
+    """A block of problems from itself, or a table with its `kind`."""
+    return table if isinstance(table, Problems) else _of_kind(table, _PROBLEMS, name)
+
+
+def starts_of(table: Any, name: str) -> Starts:
+    """A block of starts from itself, one of the words, or a table with its `kind`."""
+    if isinstance(table, Starts):
+        return table
+    return _of_kind({"kind": table} if isinstance(table, str) else table, _STARTS, name)
+
+
+def geometries_of(table: Any, name: str) -> Geometries:
+    """A block of geometries, from a geometry or a table with its `family`; parameters may stand at the top level."""
+    if isinstance(table, Geometries):
+        return table
+    if isinstance(table, AbstractGeometry):
+        return Geometries.of(table)
+    table = dict(_table(table, name))
+    if "family" not in table:
+        raise ValueError(f"{name} needs 'family'; got {', '.join(table) or 'nothing'}")
+    family, inner = table.pop("family"), dict(_table(table.pop("parameters", {}), f"{name} parameters"))
+    return Geometries(family, inner | table)
+
+
+def _of_kind(table: Any, kinds: dict[str, type], name: str) -> Any:
+    table = dict(_table(table, name))
+    kind = table.pop("kind", None)
+    if kind not in kinds:
+        raise ValueError(f"{name} needs a kind, one of {', '.join(map(repr, kinds))}; got {kind!r}")
+    return kinds[kind](**fields(table, kinds[kind], name))
+
+
+def _table(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a table of names and values; got {value!r}")
+    return value
 
 
 def _set(block: Any, **values: Any) -> None:

@@ -1,24 +1,45 @@
-"""What the machinery of sweeps asks of a spec: lanes that can be labelled, computed and stored, whatever they are."""
+"""What the machinery of sweeps asks of a spec: instances that can be labelled, computed and stored."""
 
 import abc
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .._result import NAMES
-from ._quantity import Variable
 
-STATUSES = ("not_computed", *NAMES)
-FLAGS = {"flag_values": list(range(-1, len(NAMES))), "flag_meanings": " ".join(STATUSES)}
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the stored data set; its first dimension is always `lane`, that of the instances.
+
+    Fields: `long_name`: what it is. `dims`: the other dimensions, by name; "column" is that of θ. `dtype`: "float" is
+      that of the sweep. `units`: "1" of pure numbers. `attributes`: others that are stored with it.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> loss = ht.sweeps.Variable("loss at the times", dims=("t",))
+    >>> loss.dtype, loss.units
+    ('float', '1')
+
+    ```
+    """
+
+    long_name: str
+    dims: tuple[str, ...] = ()
+    dtype: str = "float"
+    units: str = "1"
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Declaration(abc.ABC):
     """What a sweep computes. A subclass is a frozen dataclass whose fields say all of it, with these two among them:
 
-    `dtype`: "float64" or "float32", the precision of the whole computation. `chunk`: lanes that are computed, held in
-    memory and stored together.
+    `dtype`: "float64" or "float32", the precision of the whole computation. `chunk`: instances that are computed, held
+    in memory and stored together. `kind` is what tables call it.
+    Source: own.
     """
 
     dtype: Any
@@ -27,7 +48,7 @@ class Declaration(abc.ABC):
     @property
     @abc.abstractmethod
     def lanes(self) -> int:
-        """The number of lanes."""
+        """The number of instances."""
 
     @property
     @abc.abstractmethod
@@ -37,7 +58,7 @@ class Declaration(abc.ABC):
     @property
     @abc.abstractmethod
     def axes(self) -> dict[str, int]:
-        """What lanes are counted by, the slowest first."""
+        """What instances are counted by, the slowest first."""
 
     @abc.abstractmethod
     def as_table(self) -> dict[str, Any]:
@@ -45,7 +66,7 @@ class Declaration(abc.ABC):
 
     @abc.abstractmethod
     def layout(self) -> dict[str, Variable]:
-        """Every variable of the stored data set: the labels of lanes first, then `status`, and what comes out."""
+        """Every variable of the stored data set: the labels of instances first, then `status`, and what comes out."""
 
     @abc.abstractmethod
     def lengths(self) -> dict[str, int]:
@@ -64,7 +85,7 @@ class Declaration(abc.ABC):
 
     @abc.abstractmethod
     def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The arrays of these lanes, (lanes, ...): those of `empty`, with missing values everywhere, filled in."""
+        """The arrays of these instances, (instances, ...): those of `empty`, full of missing values, filled in."""
 
     def identity(self) -> dict[str, Any]:
         """The table without what does not change the data."""
@@ -81,11 +102,11 @@ class Declaration(abc.ABC):
         return -(-self.lanes // self.chunk)
 
     def bounds(self, chunk: int) -> tuple[int, int]:
-        """The first lane of a chunk, and the one after its last."""
+        """The first instance of a chunk, and the one after its last."""
         return chunk * self.chunk, min((chunk + 1) * self.chunk, self.lanes)
 
     def labels(self) -> list[str]:
-        """Which variables say what a lane is, rather than what came out."""
+        """Which variables say what an instance is, rather than what came out."""
         names = list(self.layout())
         return names[: names.index("status")]
 
@@ -97,10 +118,3 @@ class Declaration(abc.ABC):
 def fill(dtype: np.dtype) -> Any:
     """What stands where nothing was computed."""
     return np.nan if dtype.kind == "f" else -1
-
-
-def blocks_at(sizes: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The block of each number along an axis of blocks, and its place in it."""
-    ends = np.cumsum(sizes)
-    block = np.searchsorted(ends, index, side="right")
-    return block, index - (ends - np.asarray(sizes))[block]

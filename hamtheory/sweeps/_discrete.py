@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import metrics
+from .._grid import grid, number, seeds
 from .._result import NAMES
 from .._validate import count, tolerance
 from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, NaturalGradient, ProductGD
 from ..geometry import AbstractGeometry
-from ..signs._count import FlipCounter
-from . import _engines
+from ..signs import FlipCounter
+from ._batch import Batch
 from ._blocks import Geometries
-from ._grid import grid, number, numbers, seeds
+from ._declaration import Variable
 from ._quantities import FLIPS, MEASURED, REACH, decay, flips_of, measured_of
-from ._quantity import LaneBatch, Quantity, Variable, register
+from ._quantity import Quantity, register
 
 _DIMS = ("learning_rate", "batch_size", "draw")
 _RULES: dict[str, tuple[type[AbstractAlgorithm], ...]] = {
@@ -91,8 +92,8 @@ class Run(Quantity):
             tol=0.0 if number(self.tol, "tol") == 0 else tolerance(self.tol, "tol", np.dtype(dtype), REACH),
             checks=count(self.checks, "checks"),
         )
-        if np.min(numbers(made.learning_rate)) <= 0:
-            raise ValueError(f"learning_rate must be positive; got {np.min(numbers(made.learning_rate)):g}")
+        if np.min(np.asarray(made.learning_rate)) <= 0:
+            raise ValueError(f"learning_rate must be positive; got {np.min(np.asarray(made.learning_rate)):g}")
         if made.label_noise < 0:
             raise ValueError(f"label_noise must not be negative; got {made.label_noise:g}")
         if self.rule not in _RULES:
@@ -125,9 +126,9 @@ class Run(Quantity):
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
         of = "learning rate" + (" in units of the largest stable one" if self.relative else "")
-        draws = self.draws.at(np.arange(len(self.draws)))
+        draws = np.asarray(self.draws)
         made = {
-            "learning_rate": (Variable(of, dtype="float64"), numbers(self.learning_rate)),
+            "learning_rate": (Variable(of, dtype="float64"), np.asarray(self.learning_rate)),
             "batch_size": (Variable("size of mini-batches, 0: all samples", dtype="int64"), np.array(self.batch_size)),
             "draw": (Variable("seed of the mini-batches and noise", dtype="int64"), draws),
         }
@@ -140,16 +141,16 @@ class Run(Quantity):
             return np.unique(np.round(np.linspace(0, self.steps, self.checks + 1)).astype(int))
         return np.union1d(0, np.round(np.geomspace(1, self.steps, self.checks)).astype(int))
 
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
         dtype = lanes.problems[0].X.dtype
         unit = stable_rates(lanes) if self.relative else np.ones(len(lanes))
-        rates = (unit[:, None] * numbers(self.learning_rate)).astype(dtype)
+        rates = (unit[:, None] * np.asarray(self.learning_rate)).astype(dtype)
         found = [self._sized(lanes, rates, size) for size in self.batch_size]
         return {name: np.stack([part[name] for part in found], axis=2) for name in found[0]}
 
-    def _sized(self, lanes: LaneBatch, rates: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    def _sized(self, lanes: Batch, rates: np.ndarray, size: int) -> dict[str, np.ndarray]:
         """What comes out with mini-batches of a size: arrays of (lanes, learning rates, draws, ...)."""
-        seeds = self.draws.at(np.arange(len(self.draws)))
+        seeds = np.asarray(self.draws)
         drawn = seeds if size or self.label_noise else seeds[:1]
         outer = (*rates.shape, len(drawn))
         spread = np.repeat(np.arange(len(lanes)), rates.shape[1] * len(drawn))
@@ -157,23 +158,18 @@ class Run(Quantity):
         usable, which = np.isfinite(rate), lanes.which[spread]
         take = lambda x: jnp.asarray(np.asarray(x)[spread])  # noqa: E731
         rule = self._algorithm(jax.tree.map(take, lanes.geometry))
-        ends = _engines.runs(
-            lanes.problems,
-            which,
+        some = replace(lanes.take(spread, lanes.geometry), alike=lanes.alike * rates.shape[1] * len(drawn))
+        ends = some.runs(
             FlipCounter(rule) if self.flips else rule,
-            None if lanes.theta0s is None else lanes.theta0s[spread],
             rates=np.where(usable, rate, 1).astype(rate.dtype),
             keys=jax.vmap(jax.random.key)(np.tile(drawn, rates.size)),
-            alike=lanes.alike * rates.shape[1] * len(drawn),
             like=np.tile(np.repeat(np.arange(rates.shape[1]), len(drawn)), len(lanes)),
-            how={
-                "steps": self.steps,
-                "batch_size": size or None,
-                "replace": self.replace,
-                "label_noise": self.label_noise,
-                "save_every": self._checks(),
-                "tol": self.tol or None,
-            },
+            steps=self.steps,
+            batch_size=size or None,
+            replace=self.replace,
+            label_noise=self.label_noise,
+            save_every=self._checks(),
+            tol=self.tol or None,
         )
         measured = measured_of(ends["theta"], lanes.truths[which])
         measured |= {"residual": ends["residual"], "steps": ends["steps"], "rate": rate}
@@ -197,8 +193,8 @@ class Run(Quantity):
             raise ValueError(f"rule {self.rule!r} of {geometry.name!r}: {error}") from None
 
 
-def stable_rates(lanes: LaneBatch) -> np.ndarray:
+def stable_rates(lanes: Batch) -> np.ndarray:
     """The largest learning rate that is stable at the limit of each lane's flow; NaN where there is no limit."""
     tol = 1e-10 if lanes.problems[0].dtype == np.float64 else 1e-5
-    ends = _engines.limits(lanes, tol=tol, max_steps=_STEPS)
-    return np.where(ends.result == 0, _engines.measured(metrics.stable_learning_rate, lanes, ends.theta), np.nan)
+    ends = lanes.limits(tol=tol, max_steps=_STEPS)
+    return np.where(ends.result == 0, lanes.measured(metrics.stable_learning_rate, ends.theta), np.nan)

@@ -1,28 +1,37 @@
-"""A sweep as a table: one row a lane, for everything that does not read Zarr."""
+"""A sweep as a table, one row an instance, for everything that does not read Zarr; and its distribution."""
 
-import csv
+import json
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._result import NAMES
 from ._run import open_store
 from ._sealed import SUFFIX
 from ._store import Store
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray
+
 SUFFIXES = (".csv", ".parquet")
+AXES = ("problem", "geometry", "start")
+_LABELS = {"problem": ("source", "seed", "n", "d"), "start": ("start_scale", "start_seed")}
+_USABLE = ("converged", "reached_end")
 
 
 def export(store: str | Path, out: str | Path) -> int:
-    """Write the finished chunks of a store as a table, one row a lane.
+    """Write the finished chunks of a store as a table, one row an instance.
 
     Arguments: `store`, the folder of a sweep. `out`: a `.csv`, or a `.parquet` (needs the extra `parquet`); replaced if
-      it is there. Codes become words; an array of a lane becomes numbered columns, `theta_0`, `theta_1`, ...
+      it is there. Codes become words; an array of an instance becomes numbered columns, `theta_0`, `theta_1`, ...
     Returns: the number of rows.
     Errors: `ValueError` for another suffix, `FileNotFoundError`, `ImportError` if pyarrow is missing.
-    Source: own.
+    Source: own, on pandas.
 
     ```python
     >>> import tempfile
@@ -38,38 +47,35 @@ def export(store: str | Path, out: str | Path) -> int:
 
     ```
     """
-    out = Path(out)
+    out = Path(out).expanduser()
     if out.suffix not in SUFFIXES:
         raise ValueError(f"out must end in {' or '.join(SUFFIXES)}; got {str(out)!r}")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"out: there is no folder {str(out.parent)!r}")
     draft = out.with_name(out.name + SUFFIX)
     try:
-        rows = (_write_csv if out.suffix == ".csv" else _write_parquet)(draft, _tables(store))
+        rows = (_write_csv if out.suffix == ".csv" else _write_parquet)(draft, _frames(store))
         os.replace(draft, out)
     finally:
         draft.unlink(missing_ok=True)
     return rows
 
 
-def _tables(store: str | Path) -> Iterator[dict[str, np.ndarray]]:
-    """The columns of one finished chunk after the other."""
+def _frames(store: str | Path) -> "Iterator[pd.DataFrame]":
+    """One finished chunk after the other."""
+    import pandas as pd
+
     here = Store(store)
     spec = here.spec()
     with open_store(store) as dataset:
-        names = list(spec.layout())
         for chunk, _ in here.records(spec):
             first, stop = spec.bounds(chunk)
-            part = dataset.isel(lane=slice(first, stop))
-            columns = {"lane": np.arange(first, stop)}
-            for name in names:
-                values = _words(part[name])
-                if values.ndim == 1:
-                    columns[name] = values
-                    continue
+            columns: dict[str, Any] = {"lane": np.arange(first, stop)}
+            for name in spec.layout():
+                values = _words(dataset[name][first:stop])
                 for index in np.ndindex(values.shape[1:]):
                     columns["_".join([name, *map(str, index)])] = values[(slice(None), *index)]
-            yield columns
+            yield pd.DataFrame(columns)
 
 
 def _words(variable: Any) -> np.ndarray:
@@ -80,34 +86,95 @@ def _words(variable: Any) -> np.ndarray:
     return np.array([words.get(code, "") for code in values.ravel().tolist()], object).reshape(values.shape)
 
 
-def _write_csv(path: Path, tables: Iterator[dict[str, np.ndarray]]) -> int:
+def _write_csv(path: Path, frames: "Iterator[pd.DataFrame]") -> int:
     rows = 0
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        for columns in tables:
-            if rows == 0:
-                writer.writerow(columns)
-            writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
-            rows += len(columns["lane"])
+        for frame in frames:
+            frame.to_csv(file, index=False, header=not rows, na_rep="nan")
+            rows += len(frame)
     return rows
 
 
-def _write_parquet(path: Path, tables: Iterator[dict[str, np.ndarray]]) -> int:
+def _write_parquet(path: Path, frames: "Iterator[pd.DataFrame]") -> int:
     try:
         import pyarrow as pa  # type: ignore[import-not-found]
         import pyarrow.parquet as parquet  # type: ignore[import-not-found]
     except ImportError as error:
         raise ImportError('pyarrow is missing; pip install "hamtheory[parquet]", or write a .csv') from error
-    rows, writer = 0, None
-    try:
-        for columns in tables:
-            table = pa.table({name: pa.array(values) for name, values in columns.items()})
-            writer = writer or parquet.ParquetWriter(path, table.schema)
+    tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
+    first = next(tables, pa.table({}))
+    rows = first.num_rows
+    with parquet.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for table in tables:
             writer.write_table(table)
             rows += table.num_rows
-        if writer is None:
-            parquet.write_table(pa.table({}), path)
-    finally:
-        if writer is not None:
-            writer.close()
     return rows
+
+
+def summary(
+    dataset: "xarray.Dataset",
+    by: Sequence[str] = ("geometry",),
+    quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+) -> "xarray.Dataset":
+    """Quantiles of every variable over the instances of a sweep, for each geometry.
+
+    Arguments: `dataset`, what `ht.sweep` returns. `by`: the axes that are kept, of "problem", "geometry" and "start";
+      the others are what the quantiles are taken over. `quantiles`: between 0 and 1.
+    Returns: a data set with the dimensions `by` and `quantile`, the labels of what is kept, and `lanes`, how many ended
+      in which `outcome`. What failed or is not done yet is left out of the quantiles, and counted.
+    Errors: `ValueError`, naming the argument.
+    Source: own, on xarray.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": range(3)},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with ht.sweep(spec, folder, progress=False) as dataset:
+    ...         table = ht.sweeps.summary(dataset, quantiles=[0.5])
+    >>> table.parameter.to_numpy().tolist(), table.lanes.sel(outcome="converged").to_numpy().tolist()
+    ([1.0, 10000.0], [3, 3])
+
+    ```
+    """
+    import pandas as pd
+    import xarray as xr
+
+    if "sizes" not in dataset.attrs or "status" not in dataset:
+        raise ValueError("dataset must be that of a sweep, as ht.sweep returns it")
+    if isinstance(by, str) or any(axis not in AXES for axis in by):
+        raise ValueError(f"by must be a list of {', '.join(AXES)}; got {by!r}")
+    levels = np.asarray(quantiles, float)
+    if levels.ndim != 1 or levels.size == 0 or not np.all((levels >= 0) & (levels <= 1)):
+        raise ValueError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}")
+    sizes = json.loads(dataset.attrs["sizes"])
+    places = pd.MultiIndex.from_product([range(sizes[axis]) for axis in AXES], names=AXES)
+    kept, gone = ([axis for axis in AXES if (axis in by) is wanted] for wanted in (True, False))
+    dropped = [*AXES, *(name for name, variable in dataset.variables.items() if "column" in variable.dims)]
+    whole = dataset.drop_vars(dropped, errors="ignore").assign_coords(
+        xr.Coordinates.from_pandas_multiindex(places, "lane")
+    )
+    whole = whole.unstack("lane")
+    status, values = whole["status"], whole.drop_vars("status")
+    usable = status.isin([NAMES.index(name) for name in _USABLE])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)  # nothing came out: NaN says so
+        found = values.map(
+            lambda variable: (
+                variable.where(usable.any([dim for dim in usable.dims if dim not in variable.dims]))
+                .expand_dims("one")
+                .quantile(levels, dim=["one", *gone], keep_attrs=True)
+            )
+        )
+    counts = xr.concat([(status == code).sum(gone) for code in range(-1, len(NAMES))], dim="outcome")
+    found["lanes"] = counts.transpose(*kept, ..., "outcome").assign_attrs(long_name="number of instances", units="1")
+    own = ["family", *(str(name) for name in whole.coords if "parameter" in str(name))]
+    labels = {name: [axis for axis in AXES if axis != of] for of in kept for name in _LABELS.get(of, own)}
+    known = {name: whole[name].max(others, keep_attrs=True) for name, others in labels.items()}  # -1 and NaN: not done
+    found = found.assign_coords(known | {"outcome": ["not_computed", *NAMES]})
+    extra = [name for name in found.coords if name not in (*found.dims, *known)]
+    return found.drop_vars([*extra, *kept]).assign_attrs({key: dataset.attrs[key] for key in ("title", "spec_sha256")})

@@ -11,30 +11,29 @@ import tqdm
 
 from . import _sealed
 from ._environment import now
+from ._store import Store
 
 _EVERY = 1.0  # seconds between heartbeats
 _FINE = ("converged", "reached_end")
 
 
 class Meter:
-    """Counts lanes, draws the bar and writes the heartbeat."""
+    """Counts instances, draws the bar and writes the heartbeat."""
 
     def __init__(self, file: Path, lanes: int, before: Counter, show: bool):
         self.file, self.lanes, self.statuses = file, lanes, Counter(before)
         self.already = sum(before.values())
         self.started, self.begun, self.beaten = time.monotonic(), now(), -_EVERY
         silent: dict[str, Any] = {} if show else {"disable": True}  # else it is up to TQDM_DISABLE
-        self.bar = tqdm.tqdm(
-            total=lanes, initial=self.already, unit="lane", unit_scale=True, desc="sweep", leave=True, **silent
-        )
-        self._describe()
-        self.beat()
+        self.bar = tqdm.tqdm(total=lanes, initial=self.already, unit_scale=True, desc="sweep", **silent)
+        self.add({})
 
     def add(self, statuses: dict[str, int]) -> None:
-        """Count the lanes of a finished chunk."""
+        """Count the instances of a finished chunk."""
         self.statuses.update(statuses)
+        failed = ", ".join(f"{number} {name}" for name, number in self.statuses.items() if name not in _FINE)
+        self.bar.set_postfix_str(failed and f"failures: {failed}", refresh=False)
         self.bar.update(sum(statuses.values()))
-        self._describe()
         if time.monotonic() - self.beaten >= _EVERY:
             self.beat()
 
@@ -56,7 +55,7 @@ class Meter:
             "seconds_left": (self.lanes - done) / rate if rate > 0 else None,
         }
         try:
-            _sealed.write(self.file, content, durable=False)
+            _sealed.write(self.file, content)
         except OSError:
             return
 
@@ -65,15 +64,6 @@ class Meter:
         self.bar.close()
         self.beat(state)
 
-    def _describe(self) -> None:
-        failed = failures(self.statuses)
-        self.bar.set_postfix_str(failed and f"failures: {failed}", refresh=False)
-
-
-def failures(statuses: dict[str, int]) -> str:
-    """What did not converge, by reason: `3 infeasible, 1 max_steps`."""
-    return ", ".join(f"{number} {name}" for name, number in statuses.items() if name not in _FINE)
-
 
 def heartbeat(file: Path) -> dict[str, Any] | None:
     """The last heartbeat, if there is one to be read."""
@@ -81,3 +71,75 @@ def heartbeat(file: Path) -> dict[str, Any] | None:
         return _sealed.read(file)
     except (_sealed.Damaged, FileNotFoundError):
         return None
+
+
+def writer_of(beat: dict[str, Any] | None) -> str:
+    """What became of the last writer: finished, interrupted, running, killed, or unknown (on another machine)."""
+    if beat is None:
+        return "none"
+    if beat["state"] != "running":
+        return beat["state"]
+    if beat["host"] != socket.gethostname():
+        return "unknown"
+    try:
+        os.kill(beat["process"], 0)
+    except ProcessLookupError:
+        return "killed"
+    except PermissionError:
+        pass
+    return "running"
+
+
+def report(store: str | Path) -> dict[str, Any]:
+    """How far a sweep has come, from its records and the heartbeat of its writer; no lock is taken.
+
+    Returns: a table with `lanes`, `done`, `statuses` (instances by outcome), `chunks`, `chunks_done`, `seconds` (of
+      computation), `devices`, `writer` (see `writer_of`), `rate` (instances per second) and `seconds_left` while it
+      runs, `sessions`, `warnings`, and more.
+    Errors: `FileNotFoundError` if there is no store, `ValueError` if its manifest is damaged.
+    Source: own.
+
+    ```python
+    >>> import tempfile
+    >>> import hamtheory as ht
+    >>> spec = {
+    ...     "problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [0, 1]},
+    ...     "geometries": {"family": "ham", "alpha": [1.0, 1e4]},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ht.sweep(spec, f"{folder}/store", progress=False).close()
+    ...     table = ht.sweeps.report(f"{folder}/store")
+    >>> table["done"], table["statuses"], table["writer"]
+    (4, {'converged': 4}, 'finished')
+
+    ```
+    """
+    here = Store(store)
+    manifest, spec = here.manifest(), here.spec()
+    records = [record for _, record in here.records(spec)]
+    statuses = sum((Counter(record["statuses"]) for record in records), Counter[str]())
+    beat = heartbeat(here.path / "progress.json")
+    writer = writer_of(beat)
+    running = beat if beat is not None and writer == "running" else {}
+    axes = {f"{name[:-1]}ies" if name.endswith("y") else f"{name}s": size for name, size in spec.axes.items()}
+    return {
+        "store": str(here.path),
+        "quantity": spec.what,
+        "dtype": spec.dtype,
+        "axes": list(axes),
+        **axes,
+        "lanes": spec.lanes,
+        "done": sum(statuses.values()),
+        "statuses": dict(statuses),
+        "chunks": spec.chunks,
+        "chunks_done": len(records),
+        "seconds": round(sum(record["seconds"] for record in records), 2),
+        "devices": dict(Counter(record["device"] for record in records)),
+        "writer": writer,
+        "heartbeat": beat,
+        "rate": running.get("lanes_per_second"),
+        "seconds_left": running.get("seconds_left"),
+        "sessions": len(manifest["sessions"]),
+        "warnings": manifest["warnings"],
+        "spec_sha256": manifest["spec_sha256"],
+    }

@@ -9,13 +9,14 @@ import numpy as np
 from .. import metrics
 from .._array import norm
 from .._flips import Flips
+from .._grid import grid, number
 from .._validate import count, tolerance
 from ..geometry import AbstractGeometry, named
-from ..signs._recovery import agreement, recovery_time
-from . import _engines
+from ..signs import agreement, recovery_time
+from ._batch import Batch
 from ._blocks import Geometries
-from ._grid import grid, number, numbers
-from ._quantity import LaneBatch, Quantity, Variable, register
+from ._declaration import Variable
+from ._quantity import Quantity, register
 
 REACH = 16  # units of rounding, as in solve_limit and solve_flow
 
@@ -78,9 +79,8 @@ class Limit(Quantity):
     def variables(self) -> dict[str, Variable]:
         return MEASURED
 
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
-        tol, max_steps = _known(self.tol), self.max_steps
-        ends = _engines.limits(lanes, tol=tol, max_steps=max_steps, weight_decay=self.weight_decay)
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
+        ends = lanes.limits(tol=_known(self.tol), max_steps=self.max_steps, weight_decay=self.weight_decay)
         return _stored(ends, lanes)
 
 
@@ -129,10 +129,9 @@ class Path(Quantity):
     def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
         return {"point": len(geometries[0])}
 
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
         geometry: Any = lanes.geometry
-        tol = _known(self.tol)
-        ends = _engines.paths(lanes, tol=tol, max_steps=self.max_steps)
+        ends = lanes.paths(tol=_known(self.tol), max_steps=self.max_steps)
         return _stored(ends, lanes) | {"log_parameters": np.asarray(geometry.parameter, np.float64)}
 
 
@@ -170,8 +169,8 @@ class Flow(Quantity):
         rtol = _tolerance(self.rtol, "rtol", dtype, 1e-6, 1e-4)
         tol = _tolerance(self.tol, "tol", dtype, 1e-8, 1e-4)
         ts = None if self.ts is None else grid(self.ts, "ts")
-        if ts is not None and (np.min(numbers(ts)) < 0 or np.any(np.diff(numbers(ts)) <= 0)):
-            raise ValueError(f"ts must be increasing times that are at least 0; got {numbers(ts)}")
+        if ts is not None and (np.min(np.asarray(ts)) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
+            raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
         if not isinstance(self.flips, bool):
             raise TypeError(f"flips must be true or false; got {self.flips!r}")
         if self.flips and decay(self):
@@ -195,25 +194,25 @@ class Flow(Quantity):
         return MEASURED | own | (loss if self.ts is not None else {}) | (FLIPS if self.flips else {})
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
-        return {} if self.ts is None else {"t": (Variable("time"), numbers(self.ts))}
+        return {} if self.ts is None else {"t": (Variable("time"), np.asarray(self.ts))}
 
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
-        ends = _engines.flows(
-            lanes,
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
+        ends = lanes.flows(
             rtol=_known(self.rtol),
             tol=_known(self.tol),
             max_steps=self.max_steps,
-            ts=None if self.ts is None else numbers(self.ts),
+            ts=None if self.ts is None else np.asarray(self.ts),
             weight_decay=self.weight_decay,
             flips=self.flips,
         )
         found = {} if ends.loss is None else {"loss": ends.loss}
         if ends.flips is not None:
             found |= flips_of(ends.flips, lanes.truths[lanes.which])
-        return _stored(ends, lanes) | {"time": ends.time, "rejected": ends.rejected} | found
+        own: dict[str, Any] = {"time": ends.time, "rejected": ends.rejected}
+        return _stored(ends, lanes) | own | found
 
 
-def _stored(ends: Any, lanes: LaneBatch) -> dict[str, np.ndarray]:
+def _stored(ends: Any, lanes: Batch) -> dict[str, np.ndarray]:
     """What is measured of θ, with the certificate and the status."""
     theta = ends.theta
     curve = theta.reshape(len(lanes), -1, theta.shape[-1])

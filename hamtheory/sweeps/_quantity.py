@@ -2,65 +2,14 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..geometry import AbstractGeometry
-from ..problem import LinearRegression
+from .._grid import fields
+from ._batch import Batch
 from ._blocks import Geometries
-from ._grid import fields
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A variable of the stored data set; its first dimension is always `lane`.
-
-    Fields: `long_name`: what it is. `dims`: the other dimensions, by name; "column" is that of θ. `dtype`: "float" is
-      that of the sweep. `units`: "1" of pure numbers. `attributes`: others that are stored with it.
-    Source: own.
-
-    ```python
-    >>> import hamtheory as ht
-    >>> loss = ht.sweeps.Variable("loss at the times", dims=("t",))
-    >>> loss.dtype, loss.units
-    ('float', '1')
-
-    ```
-    """
-
-    long_name: str
-    dims: tuple[str, ...] = ()
-    dtype: str = "float"
-    units: str = "1"
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class LaneBatch:
-    """Lanes that can be computed side by side: problems of one shape, geometries of one family.
-
-    `problems`: of one (n, d), finite, without their ground truth. `which`: the problem of each lane, (lanes,).
-    `geometry`: a pytree whose arrays have a leading axis of lanes (then one of points, in a curve).
-    `theta0s`: the starts, (lanes, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN where unknown.
-    `alike`: how many lanes have the same problem and family of geometries, all over the sweep. Whether they share the
-    products with X, and how many of them are in step, is a matter of speed and of rounding: one of the spec, therefore,
-    and not of the chunk. `on_host`: so is the engine. With the host's all arrays are NumPy's, otherwise those of the
-    geometry are JAX's.
-    Source: own.
-    """
-
-    problems: list[LinearRegression]
-    which: np.ndarray
-    geometry: AbstractGeometry
-    theta0s: np.ndarray | None
-    truths: np.ndarray
-    alike: int
-    on_host: bool = False
-
-    def __len__(self) -> int:
-        return len(self.which)
+from ._declaration import Variable
 
 
 class Quantity(abc.ABC):
@@ -80,7 +29,7 @@ class Quantity(abc.ABC):
         """What `compute` returns, by name; without `status`, which every quantity has."""
 
     @abc.abstractmethod
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
         """The variables and the `status` of the lanes, (lanes, ...); `theta` too, which is stored if asked for.
 
         A failure is data: a status, never an exception, and never a change to another lane.

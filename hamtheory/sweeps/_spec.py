@@ -1,5 +1,6 @@
 """The declaration of a sweep."""
 
+import importlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,17 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from .._grid import as_table, fields
 from .._validate import count
-from ._blocks import DataSet, Geometries, Sparse, WrongSigns, Zeros
-from ._declaration import Declaration
-from ._grid import fields
-from ._quantity import Quantity, Variable, quantity_of
-from ._tables import as_table, geometries_of, problems_of, starts_of
-from ._training import TrainingSpec
+from ._blocks import Geometries, WrongSigns, Zeros, geometries_of, problems_of, starts_of
+from ._declaration import Declaration, Variable
+from ._quantity import quantity_of
 
 READY = ("smoke", "paper", "hundred-thousand", "million")
 DTYPES = ("float64", "float32")
 ENGINES = ("auto", "host", "device")
+_KINDS = {"training": ("hamtheory.train", "TrainingSpec")}  # declarations of other rooms
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class SweepSpec(Declaration):
         `Normal`, `WrongSigns`) or tables with the same names, `{"kind": "sparse", "n": 40, "d": 100, "k": 5,
         "seeds": range(8)}` or `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
       `quantity`: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
-        of a geometry is a dimension of one lane, not a lane each.
+        of a geometry is a dimension of one instance, not an instance each.
       `dtype`: "float64" or "float32", the precision of the whole computation.
-      `chunk`: lanes that are computed, held in memory and stored together.
-      `engine`: "device" is JAX, many lanes at once; "host" NumPy and SciPy, one after the other, without compiling
+      `chunk`: instances that are computed, held in memory and stored together.
+      `engine`: "device" is JAX, many at once; "host" NumPy and SciPy, one after the other, without compiling
         anything: limits, paths and flows, and those that runs need. "auto": the host if the sweep is small enough.
       `keep_theta`: store θ itself, besides what is measured of it; all problems must then have the same d.
-    A lane is one (problem, geometry, start), the starts counting fastest and the problems slowest.
+    An instance is one (problem, geometry, start), the starts counting fastest and the problems slowest.
     Errors: `ValueError`, `TypeError` or `FileNotFoundError`, naming the argument.
     Source: own.
 
@@ -79,8 +79,8 @@ class SweepSpec(Declaration):
             object.__setattr__(self, name, value)
         if any(isinstance(block, WrongSigns) for block in self.starts):
             for block in self.problems:
-                if isinstance(block, DataSet):
-                    raise ValueError(f"starts with wrong signs need a ground truth, which {block.name!r} has not")
+                if block.kind == "dataset":
+                    raise ValueError(f"starts with wrong signs need a ground truth, which {block.label!r} has not")
         self.quantity.check(self.geometries, self.starts)
         if self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {self.engine!r}")
@@ -135,12 +135,12 @@ class SweepSpec(Declaration):
 
     @property
     def lanes(self) -> int:
-        """The number of lanes."""
+        """The number of instances."""
         problems, geometries, starts = self.sizes
         return problems * geometries * starts
 
     def geometries_in(self, block: Geometries) -> int:
-        """How many lanes a problem and a start have in a block of geometries."""
+        """How many instances a problem and a start have in a block of geometries."""
         return 1 if self.quantity.curves else len(block)
 
     @property
@@ -150,7 +150,7 @@ class SweepSpec(Declaration):
             return self.engine == "host"
         answers = self.lanes * (self.lengths()["point"] if self.quantity.curves else 1)
         # Each shape with each kind is compiled for itself; those of data are not known yet, and may be but one.
-        shapes = {(block.n, block.d) if isinstance(block, Sparse) else None for block in self.problems}
+        shapes = {block.shape for block in self.problems}
         kinds = {block.key for block in self.geometries}
         return answers <= self.quantity.few * len(shapes) * len(kinds)
 
@@ -182,7 +182,7 @@ class SweepSpec(Declaration):
         return dict(zip(("problem", "geometry", "start"), self.sizes, strict=True))
 
     def layout(self) -> dict[str, Variable]:
-        return _layout().layout(self)
+        return _instances().layout(self)
 
     def lengths(self) -> dict[str, int]:
         return self.quantity.sizes(self.geometries)
@@ -191,32 +191,41 @@ class SweepSpec(Declaration):
         return self.quantity.coordinates()
 
     def prepare(self) -> int | None:
-        from ._lanes import check_geometries
-
-        check_geometries(self)
-        return _layout().columns(self)
+        _instances().check_geometries(self)
+        return _instances().columns(self)
 
     def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return _layout().computed(self, lanes, empty)
+        return _instances().computed(self, lanes, empty)
 
 
-def _layout() -> Any:
-    """How lanes are laid out and computed, which itself knows what a spec is."""
-    from . import _layout
+def _instances() -> Any:
+    """How instances are laid out and computed, which itself knows what a spec is."""
+    from . import _instances
 
-    return _layout
+    return _instances
 
 
 def spec_of(spec: Any) -> Declaration:
     """A spec from itself, a table (of trainings, if its `kind` is "training"), the path of a TOML file, or the name of
-    a ready one."""
+    a ready one.
+
+    Errors: `ValueError` for anything else; `FileNotFoundError`; and as `SweepSpec`.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.sweeps.spec_of("smoke").lanes
+    96
+
+    ```
+    """
     if isinstance(spec, Declaration):
         return spec
     if isinstance(spec, Mapping):
-        return (TrainingSpec if spec.get("kind") == "training" else SweepSpec).from_table(spec)
+        module, name = _KINDS.get(spec.get("kind", ""), (__name__, "SweepSpec"))
+        return getattr(importlib.import_module(module), name).from_table(spec)
     if isinstance(spec, Path) or (isinstance(spec, str) and spec.endswith(".toml")):
-        table = _toml(Path(spec))
-        return spec_of(table)
+        return spec_of(_toml(Path(spec)))
     if isinstance(spec, str) and spec in READY:
         return SweepSpec.ready(spec)
     raise ValueError(f"spec must be a SweepSpec, a table, a .toml file or one of {', '.join(READY)}; got {spec!r}")
@@ -236,15 +245,16 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 def _toml(path: Path) -> dict[str, Any]:
     """The table of a TOML file, with the paths of data in it."""
+    path = path.expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r}")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     for block in table.get("problems", ()):
         if isinstance(block, dict) and isinstance(block.get("path"), str):
-            block["path"] = str(path.parent / block["path"])
+            block["path"] = str(path.parent / Path(block["path"]).expanduser())
     return table
 
 
@@ -259,6 +269,3 @@ def _blocks(value: Any, name: str, make: Any) -> tuple[Any, ...]:
     if len(value) == 0:
         raise ValueError(f"{name} must hold at least one block; got none")
     return tuple(make(block, f"{name}[{i}]") for i, block in enumerate(value))
-
-
-__all__ = ["READY", "Quantity", "SweepSpec", "differences", "spec_of"]

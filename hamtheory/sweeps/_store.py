@@ -1,16 +1,15 @@
 """A sweep on disk, which survives whatever happens to the process that writes it.
 
     STORE/data.zarr/       the arrays, and nothing that depends on when, where or how often they were computed
-    STORE/chunks/N.json    one record a finished chunk: hashes, statuses, seconds, device
-    STORE/manifest.json    the spec and its hash, the hashes of the empty store, every session with its versions
+    STORE/chunks/N.json    one record a finished chunk: outcomes, seconds, device
+    STORE/manifest.json    the spec and its hash, the checksums of the empty store, every session with its versions
     STORE/progress.json    the heartbeat of the writer     STORE/lock    held by the writer as long as it lives
 
-A chunk counts as done only if its record is there, and the record is written (in one step, by renaming) after the disk
-has the arrays. Records have times in them, so two runs of one spec agree in `data.zarr`, to the bit, and not in the
-rest.
+Every file is written beside its place and renamed, and has a checksum: in Zarr's chunks its codec's, in the others a
+seal. A chunk counts as done only if its record is there, which is written after its arrays, and if all of them are
+whole. Records have times in them, so two runs of one spec agree in `data.zarr`, to the bit, and not in the rest.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -20,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from . import _sealed, _template
-from ._declaration import STATUSES, Declaration
+from .._result import STATUSES
+from . import _sealed
+from ._declaration import Declaration
 from ._spec import spec_of
+from ._template import checksum, file_of, is_whole
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Damage:
 class Store:
     """A store, for reading: the folder of a sweep.
 
-    Arguments: `path`: the folder; nothing is read yet.
+    Arguments: `path`: the folder, `~` being the home; nothing is read yet.
     Source: own.
 
     ```python
@@ -69,7 +70,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self.data = self.path / "data.zarr"
         self.manifest_file = self.path / "manifest.json"
 
@@ -80,7 +81,7 @@ class Store:
           to do.
         """
         try:
-            manifest = _sealed.read(self.manifest_file)
+            return self._manifest()
         except FileNotFoundError:
             raise FileNotFoundError(f"{str(self.path)!r} is no store of a sweep: it has no manifest.json") from None
         except _sealed.Damaged:
@@ -88,8 +89,21 @@ class Store:
                 f"{self.manifest_file} is damaged; run the sweep again with its spec and this store, which makes a new "
                 "one and keeps what is computed"
             ) from None
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"{self.path} has format {manifest['format']}; this version reads {FORMAT}")
+
+    def _manifest(self) -> dict[str, Any]:
+        """The same, or `Damaged`. What another version has sealed in its own way is of another format, and intact."""
+        try:
+            format_ = json.loads(self.manifest_file.read_bytes()).get("format", FORMAT)
+        except (ValueError, AttributeError):
+            format_ = FORMAT
+        if format_ != FORMAT:
+            raise ValueError(
+                f"{self.path} is a store of format {format_!r}, and this version knows only {FORMAT}: it is left as it "
+                "is; read it with the version that wrote it, or compute the sweep again in another folder"
+            )
+        manifest = _sealed.read(self.manifest_file)
+        if "format" not in manifest:
+            raise ValueError(f"{self.manifest_file} does not say its format: it is left as it is; use another folder")
         return manifest
 
     def spec(self) -> Declaration:
@@ -113,57 +127,35 @@ class Store:
             if record["spec_sha256"] == spec.hash and file == self.record_file(record["chunk"]):
                 yield record["chunk"], record
 
-    def verify(self, spec: Declaration | None = None, *, values: bool = True) -> Damage:
-        """Compare every file with the hash it was written with; `values`: and every chunk, as it is read, with its own.
+    def verify(self, spec: Declaration | None = None) -> Damage:
+        """Compare every file with its checksum.
 
         Takes no lock: a sweep may be running.
 
         Errors: as `manifest`.
         """
-        import zarr
-
         manifest = self.manifest()
         spec = spec or self.spec()
         found = Damage()
         for name, expected in manifest["template"].items():
             file = self.data / name
-            if not file.is_file() or _template.digest(file) != expected:
+            if not file.is_file() or checksum(file.read_bytes()) != expected:
                 found.files.append(f"data.zarr/{name}")
-        group = zarr.open_group(self.data, mode="r") if values and not found.files else None
-        records = dict(self.records(spec))
+        dimensions = {name: 1 + len(variable.dims) for name, variable in spec.layout().items()}
+        done = {chunk for chunk, _ in self.records(spec)}
         for chunk in range(spec.chunks):
-            if chunk not in records:
+            if chunk not in done:
                 broken = self.record_file(chunk).exists()
                 found.damaged.update({chunk: f"chunks/{chunk}.json"}) if broken else found.missing.append(chunk)
                 continue
-            wrong = self._wrong(records[chunk], group, spec)
+            files = (file_of(name, chunk, count) for name, count in dimensions.items())
+            wrong = next((name for name in files if not is_whole(self.data / name)), None)
             if wrong:
-                found.damaged[chunk] = wrong
+                found.damaged[chunk] = f"data.zarr/{wrong}"
         return found
-
-    def _wrong(self, record: dict[str, Any], group: Any, spec: Declaration) -> str | None:
-        for name, expected in record["files"].items():
-            file = self.data / name
-            if not file.is_file() or _template.digest(file) != expected:
-                return f"data.zarr/{name}"
-        if group is not None:
-            first, stop = spec.bounds(record["chunk"])
-            if hash_of({name: np.asarray(group[name][first:stop]) for name in spec.layout()}) != record["sha256"]:
-                return "data.zarr: values"
-        return None
-
-
-def hash_of(arrays: dict[str, np.ndarray]) -> str:
-    """The SHA-256 of arrays: their names, dtypes, shapes and values."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def statuses(status: np.ndarray) -> dict[str, int]:
-    """How many lanes ended how; a curve ends as its worst point."""
+    """How many instances ended how; a curve ends as its worst point."""
     worst = status.reshape(len(status), -1).max(axis=1)
     return {STATUSES[code + 1]: number for code, number in sorted(Counter(worst.tolist()).items())}

@@ -1,49 +1,57 @@
 """The empty Zarr store of a sweep: its arrays, their meaning and their chunks."""
 
-import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
+import google_crc32c  # Zarr's own
 import numpy as np
 
 from ._declaration import Declaration, fill
-from ._quantity import Variable
-from ._sealed import sync, sync_folder
 
 SEPARATOR = "."  # one file a chunk and array: problem/c.17, theta/c.17.0
 
 
-def make(target: Path, spec: Declaration, columns: int | None) -> dict[str, str]:
-    """Make the empty store; returns the SHA-256 of each of its files. The same spec makes the same bytes."""
+def template(spec: Declaration, columns: int | None) -> dict[str, bytes]:
+    """The files of the empty store, by their paths in it. The same spec makes the same bytes."""
     import zarr
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+    from zarr.storage import MemoryStore
 
-    shutil.rmtree(target, ignore_errors=True)
-    names = spec.labels()
     attributes = {
-        "title": f"sweep of {spec.lanes} lanes: {spec.what}",
+        "title": f"sweep of {spec.lanes} instances: {spec.what}",
         "spec": json.dumps(spec.identity(), sort_keys=True),
         "spec_sha256": spec.hash,
         "sizes": json.dumps(spec.axes),
-        "coordinates": " ".join(names),
+        "coordinates": " ".join(spec.labels()),
     }
-    group = zarr.create_group(target, zarr_format=3, attributes=attributes)
-    lengths = spec.lengths() | {"lane": spec.lanes} | {"column": columns}
+    files: dict[str, Any] = {}
+    group = zarr.create_group(MemoryStore(files), zarr_format=3, attributes=attributes)
+
+    def create(name, variable, dims, shape, chunks) -> Any:
+        dtype = spec.dtype_of(variable)
+        return group.create_array(
+            name,
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            fill_value=fill(dtype),
+            dimension_names=dims,
+            compressors=[ZstdCodec(), Crc32cCodec()],  # the checksum is of what is on the disk
+            attributes={"long_name": variable.long_name, "units": variable.units} | dict(variable.attributes),
+            chunk_key_encoding={"name": "default", "separator": SEPARATOR},
+            config={"write_empty_chunks": True},
+        )
+
+    lengths = spec.lengths() | {"lane": spec.lanes, "column": columns}
     for name, variable in spec.layout().items():
         dims = ("lane", *variable.dims)
         shape = tuple(lengths[dim] or 0 for dim in dims)
-        chunk = (spec.chunk, *(max(1, length) for length in shape[1:]))
-        _create(group, name, variable, dims, shape, chunk, spec.dtype_of(variable))
+        create(name, variable, dims, shape, (spec.chunk, *(max(1, length) for length in shape[1:])))
     for name, (variable, values) in spec.coordinates().items():
         values = np.asarray(values, spec.dtype_of(variable))
-        _create(group, name, variable, (name,), values.shape, values.shape, values.dtype)[...] = values
-    files = sorted(path for path in target.rglob("*") if path.is_file())
-    for path in files:
-        sync(path)
-    for folder in (target, *(path for path in target.iterdir() if path.is_dir())):
-        sync_folder(folder)
-    return {str(path.relative_to(target)): digest(path) for path in files}
+        create(name, variable, (name,), values.shape, values.shape)[...] = values
+    return {name: buffer.to_bytes() for name, buffer in files.items()}
 
 
 def file_of(name: str, chunk: int, dimensions: int) -> str:
@@ -51,22 +59,15 @@ def file_of(name: str, chunk: int, dimensions: int) -> str:
     return f"{name}/" + SEPARATOR.join(["c", str(chunk), *["0"] * (dimensions - 1)])
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def checksum(data: bytes) -> int:
+    """The CRC-32C of some bytes."""
+    return google_crc32c.value(data)
 
 
-def _create(group: Any, name: str, variable: Variable, dims, shape, chunk, dtype) -> Any:
-    about = {"long_name": variable.long_name, "units": variable.units} | dict(variable.attributes)
-    return group.create_array(
-        name,
-        shape=shape,
-        chunks=chunk,
-        dtype=dtype,
-        fill_value=fill(dtype),
-        dimension_names=dims,
-        attributes=about,
-        chunk_key_encoding={"name": "default", "separator": SEPARATOR},
-        config={"write_empty_chunks": True},
-    )
+def is_whole(chunk: Path) -> bool:
+    """Whether a file is there that ends with the checksum of the rest, as Zarr's codec makes it."""
+    try:
+        data = chunk.read_bytes()
+    except FileNotFoundError:
+        return False
+    return checksum(data[:-4]).to_bytes(4, "little") == data[-4:]

@@ -6,11 +6,10 @@ import numpy as np
 import sympy
 from jaxtyping import Bool, Float
 
-from .._array import Array, static
-from .._types import Parameter
+from .._array import Array, shown, static
+from .._types import Parameter, Scalars
 from .._validate import finite, is_traced, real_array
 from ..geometry import AbstractGeometry
-from ..geometry._base import Scalars, shown
 from ._budget import within_budget
 from ._derive import Derivation, check_even, derive
 from ._evaluate import evaluate

@@ -5,9 +5,9 @@ import functools
 import random
 
 import mpmath
+import numpy as np
 import sympy
 
-from ..geometry._quadrature import NODES, WEIGHTS
 from ._budget import within_budget
 from ._derive import derive
 from ._forms import Forms, X, positive
@@ -161,7 +161,8 @@ def _quadrature(integrand, point, octaves):
     names = [name for name in point if name != A]
     f = sympy.lambdify((S, *names), integrand, modules="mpmath")
     values = [point[name] for name in names]
-    nodes = [(mpmath.mpf(node) + 1, mpmath.mpf(weight)) for node, weight in zip(NODES, WEIGHTS, strict=True)]
+    gauss = zip(*np.polynomial.legendre.leggauss(12), strict=True)
+    nodes = [((mpmath.mpf(node) + 3) / 2, mpmath.mpf(weight) / 2) for node, weight in gauss]
     upper, total = point[A], mpmath.mpf(0)
     for _ in range(octaves):
         upper = upper / 2

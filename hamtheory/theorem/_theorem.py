@@ -38,7 +38,6 @@ class Theorem:
         says which.
       `mutations`: for each, by name, the constants that are others.
       `prove`: of the constants: steps that must be zero, all of them symbolically. None: the claim is not symbolic.
-      `figures`: the names of the figures that show it.
       `published`: where the source says something else that is not true, that statement, in LaTeX; then the mutation
         named "as published" is it, and `correction` says in words what is wrong.
     Errors: `ValueError` without a mutation, for one that changes no constant or an unknown one, and where `published`,
@@ -67,7 +66,6 @@ class Theorem:
     mutations: Mapping[str, Mapping[str, Any]]
     constants: Mapping[str, Any] = field(default_factory=dict)
     prove: Callable[..., list[Step]] | None = None
-    figures: tuple[str, ...] = ()
     published: str | None = None
     correction: str | None = None
 

@@ -1,5 +1,6 @@
 """Verification: every proof simplified to zero, every check on fresh random instances."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -76,9 +77,25 @@ def verify(
 
 
 def verdicts(
-    ids: Sequence[str] | None, *, seeds: int, mutations: bool, first_seed: int, progress: bool
+    ids: Sequence[str] | None = None,
+    *,
+    seeds: int = 3,
+    mutations: bool = False,
+    first_seed: int = 0,
+    progress: bool = True,
 ) -> Iterator[Verdict]:
-    """The verdicts of `verify`, one by one."""
+    """The verdicts of `verify`, one by one.
+
+    Arguments, errors: as there.
+    Source: own.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> [verdict.holds for verdict in ht.theorem.verdicts(["ham.flow"], seeds=1, progress=False)]
+    [True]
+
+    ```
+    """
     theorems, seeds = chosen(ids), count(seeds, "seeds")
     first_seed = count(first_seed, "first_seed", least=0)
     with tqdm.tqdm(theorems, unit="theorem", leave=False, disable=None if progress else True, file=sys.stderr) as bar:
@@ -89,7 +106,31 @@ def verdicts(
 
 
 def _verdict(theorem: Theorem, seeds: range, mutations: bool) -> Verdict:
+    """What came of an entry. Whatever it raises is a failure, and no reason not to look at the next one."""
     started = time.monotonic()
+    try:
+        return _looked_at(theorem, seeds, mutations, started)
+    except Exception as error:
+        return Verdict(
+            id=theorem.id,
+            title=theorem.title,
+            source=theorem.source,
+            as_published=theorem.published is None,
+            proof="failed",
+            steps=0,
+            failed_step=f"raised {type(error).__name__}: {error}",
+            seeds=len(seeds),
+            error=math.inf,
+            tolerance=theorem.tolerance,
+            error_without=math.nan,
+            mutations=len(theorem.mutations),
+            caught=0 if mutations else None,
+            escaped=tuple(theorem.mutations) if mutations else (),
+            seconds=round(time.monotonic() - started, 2),
+        )
+
+
+def _looked_at(theorem: Theorem, seeds: range, mutations: bool, started: float) -> Verdict:
     steps = theorem.steps()
     failed = next((step.says for step in steps if not is_zero(step.zero)), None)
     escaped = tuple(name for name in theorem.mutations if not caught(theorem, name, seeds)) if mutations else ()

@@ -12,6 +12,7 @@ from ._recipe import METHODS, Recipe, decays, method_of
 from ._result import TrainResult
 from ._static import Dense, Gradual, MagnitudePruning, OneShot, RandomPruning
 from ._statistics import Interval, Paired, interval, paired, sampling_error
+from ._sweep import Arm, TrainingSpec
 from ._threshold import STR, Thresholded
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "STR",
     "AbstractMethod",
     "Alternating",
+    "Arm",
     "Dense",
     "Gradual",
     "Images",
@@ -40,6 +42,7 @@ __all__ = [
     "StridedCNN",
     "Thresholded",
     "TrainResult",
+    "TrainingSpec",
     "cubic_sparsity",
     "decays",
     "images",

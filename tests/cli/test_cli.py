@@ -16,7 +16,7 @@ import xarray as xr
 
 import hamtheory as ht
 from hamtheory import symbolic
-from hamtheory.cli import _names, _parse, main
+from hamtheory.cli import _names, main, parse
 from hamtheory.cli._flow import Flow
 from hamtheory.cli._geometry import GeometryOptions
 from hamtheory.cli._limit import Limit
@@ -62,7 +62,7 @@ def test_examples_in_the_help_can_be_parsed():
         assert lines
         for line in lines:
             words = shlex.split(line)
-            assert words[0] == name and isinstance(_parse(words), kind)
+            assert words[0] == name and isinstance(parse(words), kind)
 
 
 # ---- what comes out

@@ -11,7 +11,7 @@ import xarray as xr
 
 import hamtheory as ht
 from hamtheory.cli import main
-from hamtheory.problem._csv import read_csv
+from hamtheory.problem import read_csv
 from tests.cli.command import TOL, X, Y, refused, residual, run_json, table_rows
 
 ROOT = Path(__file__).parents[2]

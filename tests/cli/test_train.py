@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import hamtheory.train as htt
-from hamtheory.cli import _names, _parse, _train, main
+from hamtheory.cli import _names, _train, main, parse
 from hamtheory.train import _data
 from tests.cli.command import refused, table_rows
 
@@ -32,7 +32,7 @@ def test_help_has_examples_that_can_be_parsed(capsys):
     lines = [line.strip() for line in _train.Train.description.splitlines() if line.startswith("  hamtheory")]
     assert len(lines) >= 3 and "train" in _names.COMMANDS
     for line in lines:
-        command = _parse(shlex.split(line)[1:])
+        command = parse(shlex.split(line)[1:])
         assert isinstance(command, _train.Train)
         command._check()
         command._method()
@@ -233,6 +233,6 @@ def test_missing_package(capsys, monkeypatch):
 
 def test_set_reads_values_in_the_types_of_the_fields():
     words = ["--set", "cycles=2", "--set", " stop_at = 1 ", "--set", "dense_layers=first, last"]
-    method = _parse(["train", "--method", "cyclical", "--sparsity", "0.5", *words])._method()
+    method = parse(["train", "--method", "cyclical", "--sparsity", "0.5", *words])._method()
     assert method == htt.Gradual(sparsity=0.5, cycles=2, stop_at=1.0, dense_layers=("first", "last"))
     assert isinstance(method.stop_at, float)

@@ -29,6 +29,7 @@ def test_every_lane_has_a_reason(data):
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
 
 
+@pytest.mark.claim("ablations.hyperbolic-alone")
 def test_hyperbolic_step_alone_crosses_nothing(data):
     alone = data.sel(rule="hyperbolic")
     assert (alone["crossed"] == 0).all() and (data["crossed"].sel(rule=["GD", "HAM"]) > 0).all()
@@ -54,6 +55,7 @@ def test_hyperbolic_step_alone_is_a_projection_for_any_step_size(rate):
         assert jnp.linalg.norm(shift - inside) <= 20 * np.sqrt(steps) * np.finfo(float).eps * jnp.linalg.norm(shift)
 
 
+@pytest.mark.claim("ablations.cover")
 def test_signs_that_can_be_reached(data):
     """Cover's count, within the noise of so many patterns; and no residual is below the least one of the signs."""
     has = data["reach_least"] < 1e-9
@@ -75,6 +77,7 @@ def test_gated_geometry():
     np.testing.assert_allclose(50 * gate.mirror_map(large), jnp.log((50 + 1 / 0.013) * large), rtol=1e-12)
 
 
+@pytest.mark.claim("ablations.threshold")
 def test_gradient_step_below_a_threshold_has_the_limit_of_its_flow(data):
     """First order in η where a step is small against the threshold; sparser below 1/α, at the price of time."""
     slow = data.isel(rate=int(data["rate"].values.argmin()))
@@ -101,6 +104,7 @@ def test_factors_at_a_crossing():
     np.testing.assert_allclose(ends[1] / ends[0], np.exp(2 * 0.01 * 50 * 3), rtol=1e-12)
 
 
+@pytest.mark.claim("ablations.hyp-and-hyp-star")
 def test_hyp_and_its_variant_differ_by_second_order(data):
     """A crossing leaves an entry of size η|g| times a factor 1 ± ηα|g|: O(η²); each is O(η) from the flow."""
     zero = data.sel(start="zero").sortby("halving")

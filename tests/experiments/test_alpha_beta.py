@@ -39,6 +39,7 @@ def test_data_are_complete(data):
     assert (data["alphas"].isel(alpha=0) == 0).all() and data["beta"][0] == 0
 
 
+@pytest.mark.claim("alpha_beta.good-rates")
 def test_the_rates_are_good_for_the_base(data):
     """Half of them and twice as much are not better on the validation part, up to chance."""
     for own in data["base_validation"]:
@@ -47,6 +48,7 @@ def test_the_rates_are_good_for_the_base(data):
             assert not htt.paired(other, one).low > 0
 
 
+@pytest.mark.claim("alpha_beta.no-gain")
 def test_no_gain_at_good_rates(data):
     """No cell with a small β and without failures differs from the base."""
     for own, found in maps(data, small=False):
@@ -55,6 +57,7 @@ def test_no_gain_at_good_rates(data):
         assert np.abs(found.mean[chosen]).max() < 1.5
 
 
+@pytest.mark.claim("alpha_beta.failures")
 def test_too_large_an_alpha_fails(data):
     for own, found in maps(data, small=False):
         strength = (own["alphas"] * own["learning_rate"]).values
@@ -63,6 +66,7 @@ def test_too_large_an_alpha_fails(data):
         assert share > 0.9
 
 
+@pytest.mark.claim("alpha_beta.below-the-base", "alpha_beta.large-beta", "alpha_beta.small-rate")
 def test_large_gains_at_a_small_rate(data):
     """The larger α the larger; but the best stays below the base at ten times the rate."""
     for own, found in maps(data, small=True):

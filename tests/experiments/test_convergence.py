@@ -22,6 +22,7 @@ def test_every_lane_is_certified(data):
     assert data["relative_gap"].max() <= CONFIG.tol
 
 
+@pytest.mark.claim("flow.gd-rate", "ham.convergence", "mw.rate")
 def test_loss_falls_and_stays_below_its_bound(data):
     assert (data["closest"] <= 1 + 1e-6).all()
     loss = data["loss"].values
@@ -29,6 +30,7 @@ def test_loss_falls_and_stays_below_its_bound(data):
     np.testing.assert_allclose(data["loss"].isel(point=0), 1, rtol=1e-12)
 
 
+@pytest.mark.claim("flow.gd-rate", "ham.convergence", "mw.rate")
 def test_bounds_are_those_of_the_theory(data):
     for i, seed in enumerate(data["instance"].values):
         rate = float(ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=int(seed)).convergence_rate)
@@ -38,6 +40,7 @@ def test_bounds_are_those_of_the_theory(data):
         np.testing.assert_allclose(here[weak], 4 * data["parameter"][weak] * rate, rtol=1e-12)
 
 
+@pytest.mark.claim("convergence.mixed-tails", "flow.asymptotic-rate")
 def test_tails_decay_at_the_asymptotic_rate(data):
     """To 1 % where the slowest mode has the loss to itself; its own part of the loss does in every lane."""
     of_loss, of_mode = (abs(data[name] / data["predicted_rate"] - 1) for name in ("loss_rate", "mode_rate"))

@@ -19,11 +19,13 @@ def stable(data):
     return data.sel(scale=data["scale"] < 1)
 
 
+@pytest.mark.claim("coordinates.largest-step", "coordinates.primal")
 def test_stable_steps_come_to_rest_on_interpolators(stable):
     assert (stable["status"] == 0).all()
     assert stable["residual"].max() <= CONFIG.tol
 
 
+@pytest.mark.claim("coordinates.not-certified", "flow.duality-gap")
 def test_only_dual_coordinates_are_certified(stable):
     certificate = stable["certificate"]
     assert (certificate.sel(coordinates="dual") == 0).all()
@@ -33,11 +35,13 @@ def test_only_dual_coordinates_are_certified(stable):
     assert stable["drift"].sel(coordinates="dual").max() < 1e-13
 
 
+@pytest.mark.claim("flow.dual-coordinates")
 def test_dual_euler_reaches_the_limit_whatever_the_step(stable):
     assert stable["error"].sel(coordinates="dual").max() <= 1e-9
     assert (stable["error"].sel(coordinates="primal") >= 1e6 * stable["error"].sel(coordinates="dual")).all()
 
 
+@pytest.mark.claim("coordinates.primal")
 def test_primal_euler_misses_it_at_first_order(stable):
     small = stable.sel(coordinates="primal", scale=stable["scale"] < 0.1)
     assert small["error"].min() > 1e-4
@@ -46,6 +50,7 @@ def test_primal_euler_misses_it_at_first_order(stable):
         assert slope == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.claim("coordinates.largest-step")
 def test_unstable_steps_are_kept_with_their_reason(data):
     beyond = data["status"].sel(coordinates="dual", scale=data["scale"] > 1)
     assert beyond.size and (beyond != 0).all()

@@ -22,6 +22,7 @@ def test_every_lane_is_sound(data):
         assert variable.attrs["long_name"], name
 
 
+@pytest.mark.claim("mw.balanced-no-flip", "signs.passage")
 def test_flows_cross_when_theory_says_so(data):
     crosses = data["parameter"].values != 0
     assert (abs(data["simulated"] / data["theory"] - 1)[:, crosses] <= 1e-7).all()
@@ -47,6 +48,7 @@ def test_theory_is_the_integral_of_the_inverse_metric(data):
             assert float(data["theory"].sel(force=force)[i]) == pytest.approx(sum(pieces), rel=1e-9)
 
 
+@pytest.mark.claim("crossing.twice", "geometry.imbalance", "geometry.mw")
 def test_the_catalogue(data):
     """Its metric of m⊙w has no factor 2, so that its times are twice these."""
     through = dict(zip(data["family"].values, data["through"].values, strict=False))
@@ -58,6 +60,7 @@ def test_the_catalogue(data):
     np.testing.assert_allclose(data["through"], 2 * half, rtol=1e-14)
 
 
+@pytest.mark.claim("crossing.slow-is-late")
 def test_who_is_slow_at_zero_crosses_late(data):
     at_zero = data["inverse_metric"].sel(theta=0).values
     order = np.argsort(data["theory"].sel(force="spring").values)
@@ -66,6 +69,7 @@ def test_who_is_slow_at_zero_crosses_late(data):
     assert at_zero[-1] == 0 and (at_zero[:-1] > 0).all() and at_zero.argmin() == order[-1]
 
 
+@pytest.mark.claim("ham.exponentiated", "ham.hyp-star")
 def test_rules(data):
     first = dict(zip(data["rule"].values, data["first_step"].values.tolist(), strict=True))
     assert first["balanced m*w"] == first["EXP"] == -1
@@ -78,11 +82,13 @@ def test_rules(data):
     assert 0 < theta.sel(rule="HYP")[step] < theta.sel(rule="HYP*")[step]
 
 
+@pytest.mark.claim("ham.hyp-star")
 def test_ratio_of_the_steps_across_zero(data):
     np.testing.assert_allclose(data["ratio"], np.exp(2 * data["exponent"]), rtol=1e-10)
     assert float(data["ratio"][0]) == pytest.approx(20.0855, abs=1e-4)  # η = 0.01, α = 50, |g| = 3
 
 
+@pytest.mark.claim("crossing.logarithm", "crossing.rounding-of-factors", "geometry.mw", "signs.passage")
 def test_the_imbalance_decides_when(data):
     epsilon, theory = data["epsilon"].values, data["epsilon_theory"].values
     assert epsilon.max() > 0.05 and epsilon.min() < 1e-15
@@ -94,6 +100,7 @@ def test_the_imbalance_decides_when(data):
     assert (abs(data["epsilon_rule"] - theory) <= np.log1p(rounding) / 2 + 2 * CONFIG.small).all()
 
 
+@pytest.mark.claim("crossing.rounding-alone")
 def test_rounding_alone_is_an_imbalance_of_some_units_at_most(data):
     """An integrator that rounds the factors' derivatives differently gets across, and not before that lets it."""
     least = float(data["epsilon_theory"][-1]) - np.log(1e2) / 2

@@ -38,6 +38,7 @@ def test_every_lane_is_sound(data):
         assert variable.attrs["long_name"], name
 
 
+@pytest.mark.claim("flow.dual-coordinates")
 def test_mirror_descent_ends_at_the_limit_of_the_flow(data):
     """It ends at the Bregman projection for the y that it fits, and θ moves by `h Xᵀ(X h Xᵀ)⁻¹ dy`, h = g⁻¹."""
     for seed in data["problem"].values:
@@ -51,6 +52,7 @@ def test_mirror_descent_ends_at_the_limit_of_the_flow(data):
             assert (data["mirror_distance"].sel(alpha=alpha, problem=seed) < 1.01 * bound).all()
 
 
+@pytest.mark.claim("discrete_bias.first-order")
 def test_bias_is_of_first_order_and_theory_has_the_coefficient(data):
     """The error of theory is O(η²), not smooth as θ crosses zero on one step or another; the ratio tends to 1."""
     small = data.sel(rule=["HYP*", "natural gradient"], rate=slice(0.0, 0.16))
@@ -64,6 +66,7 @@ def test_bias_is_of_first_order_and_theory_has_the_coefficient(data):
     assert ((data["remainder"] / data["distance_theory"]).isel(rate=0) < 0.05).all()
 
 
+@pytest.mark.claim("discrete_bias.signs")
 def test_signs(data):
     """κ of HYP and HYP* has the sign of θ, that of the natural gradient the other one."""
     first = data.isel(rate=0)
@@ -72,6 +75,7 @@ def test_signs(data):
     np.testing.assert_allclose(first["change"], first["change_theory"], rtol=0.05)
 
 
+@pytest.mark.claim("discrete.drift", "ham.ito-drift")
 def test_second_moments_are_those_of_the_symbolic_drift():
     alpha, here = 7.0, problem(1)
     theta = jnp.asarray(np.random.default_rng(0).standard_normal(CONFIG.d))
@@ -83,6 +87,7 @@ def test_second_moments_are_those_of_the_symbolic_drift():
         np.testing.assert_allclose(row, size * np.sign(theta) * here.gradient(theta) ** 2, rtol=1e-12)
 
 
+@pytest.mark.claim("discrete_bias.first-step")
 def test_the_first_steps_of_the_two_rules():
     alpha, eta, geometry = 50.0, 0.03, ht.HAM(alpha=50.0)
     gradient = jnp.asarray(np.random.default_rng(0).standard_normal(CONFIG.d))
@@ -95,6 +100,7 @@ def test_the_first_steps_of_the_two_rules():
     )
 
 
+@pytest.mark.claim("flow.asymptotic-rate")
 def test_small_steps_take_time_in_inverse_proportion(data):
     time = (data["steps"] * data["rate"]).sel(rate=slice(0.0, 0.1))
     assert (time.max("rate") / time.min("rate") < 1.05).all()
@@ -110,6 +116,7 @@ def test_reached():
     np.testing.assert_array_equal(place, [[-1, 1, 0, 0, 1]])
 
 
+@pytest.mark.claim("discrete_bias.budget")
 def test_sparsity_takes_steps(data):
     """Within more steps the excess is less; and the flow's limit has a larger condition number where it has less."""
     more = data["reached"].values
@@ -127,6 +134,7 @@ def test_sparsity_takes_steps(data):
     assert (last["flow_condition"] > first["flow_condition"]).all()
 
 
+@pytest.mark.claim("discrete_bias.budget-of-mw")
 def test_the_budget_of_mw(everywhere):
     """Within a factor of two of HAM's excess; and its largest steps add to the excess of its flow, the more the smaller
     γ is, where HAM's do not."""

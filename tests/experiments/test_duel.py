@@ -141,6 +141,7 @@ def test_ratios_are_those_of_the_sweep(data):
         assert float(here["ratio"].sel(number="flow_mean_time")) == pytest.approx(ham[2] / other[2], rel=1e-3)
 
 
+@pytest.mark.claim("duel.flows")
 @pytest.mark.slow
 def test_in_the_data_the_metrics_differ_by_what_theory_allows(data):
     """γ = c/α changes the metric by another factor, from min(1, c) to max(1, c). From zero the limits are one."""

@@ -28,6 +28,7 @@ def test_every_lane_is_certified(data):
         assert np.isfinite(variable).all(), name
 
 
+@pytest.mark.claim("effective_bias.second-moments")
 def test_the_second_moments_say_what_becomes_of_gamma(data):
     """In the mean, up to chance (3.3 standard deviations) and second order in the learning rate."""
     value, half = figure_module.ratio(data["product_gain_ito"], data["product_gain_measured"])
@@ -36,12 +37,14 @@ def test_the_second_moments_say_what_becomes_of_gamma(data):
     assert abs(entries.isel(rate=0)).max() < 0.25
 
 
+@pytest.mark.claim("pesme.effective-gamma")
 def test_the_loss_alone_says_it_roughly(data):
     """All squared residuals are taken to be their mean: Pesme et al.'s model."""
     value, _ = figure_module.ratio(data["product_gain_pesme"], data["product_gain_measured"])
     assert (abs(value - 1) < 0.25).all()
 
 
+@pytest.mark.claim("ham.ito-drift")
 def test_the_shift_of_ham(data):
     """Its sign and size are those of Itô's correction, the better the smaller the learning rate."""
     value, half = figure_module.interval(data["ham_slope"])
@@ -51,6 +54,7 @@ def test_the_shift_of_ham(data):
     assert moved[1] > 0
 
 
+@pytest.mark.claim("effective_bias.in-law")
 def test_losses_in_law(data):
     for family in data["family"].values:
         for look in range(CONFIG.looks):
@@ -58,6 +62,7 @@ def test_losses_in_law(data):
             assert scipy.stats.ks_2samp(runs, flow).pvalue > 1e-4
 
 
+@pytest.mark.claim("effective_bias.norms")
 def test_figure_shows_the_data(data):
     axes = figure_module.draw(data).axes
     assert [ax.get_title(loc="left")[1] for ax in axes] == list("abcdef")

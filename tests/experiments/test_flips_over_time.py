@@ -46,12 +46,14 @@ def test_counts_hang_together(data):
     assert ((data["gross"] - data["net"]) % 2 == 0).all()
 
 
+@pytest.mark.claim("ham.exponentiated")
 def test_balanced_factors_and_the_exponentiated_gradient_never_flip(data):
     assert (data["gross"].sel(rule=NEVER) == 0).all()
     assert (data["log_gamma"].sel(rule="m*w 0") == -np.inf).all()  # |m| = |w| to the bit, under all noise
     assert (end(data, "gross").drop_sel(rule=NEVER).mean(("problem", "draw")) > 1).all()
 
 
+@pytest.mark.claim("pesme.effective-gamma")
 def test_a_step_shrinks_the_imbalance():
     """`m² − w²` is multiplied by `1 − η²g²`, and from |m| = |w| θ by a square."""
     rng = np.random.default_rng(0)
@@ -63,6 +65,7 @@ def test_a_step_shrinks_the_imbalance():
     np.testing.assert_allclose(balanced.m * balanced.w, -(m**2) * (1 + 0.7 * g) ** 2, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.claim("flips_over_time.decay", "flips_over_time.mw", "pesme.effective-gamma")
 def test_label_noise_takes_the_imbalance_away(data):
     """At the interpolators by `exp(−η²δ²hᵢ/n)` a step, whose mean over the entries is that of h, near 1."""
     logs = data["log_gamma"].sel(noise="label noise")
@@ -80,6 +83,7 @@ def test_label_noise_takes_the_imbalance_away(data):
         assert rates(data, rule)[1] < rates(data, rule)[0]  # so it flips less and less often
 
 
+@pytest.mark.claim("flips_over_time.sign-in")
 def test_sign_in_restores_it(data):
     """It begins as balanced factors; each reset gives γ back, and the flips with it go on."""
     sign_in = data.sel(rule="Sign-In")
@@ -107,6 +111,7 @@ def test_theory_in_one_dimension():
     assert found > 0.01 and measured == pytest.approx(found, rel=0.1)
 
 
+@pytest.mark.claim("flips_over_time.stationary")
 def test_stationary_flips_are_those_of_theory(data):
     """Of gradient descent exactly, up to chance; of rules whose limit stays or moves slowly to first order."""
     for rule, within in (("GD", 0.05), ("mirror descent", 0.35), ("natural gradient", 0.25), ("m*w 0.5", 0.25)):
@@ -114,6 +119,7 @@ def test_stationary_flips_are_those_of_theory(data):
         assert theory > 0.01 and abs(measured / theory - 1) < within, rule
 
 
+@pytest.mark.claim("flips_over_time.label-noise")
 def test_who_flips_for_ever_under_label_noise(data):
     for rule in ("GD", "mirror descent", "natural gradient", "Sign-In"):
         first, second = rates(data, rule)
@@ -122,6 +128,7 @@ def test_who_flips_for_ever_under_label_noise(data):
         assert rates(data, rule)[1] < 0.05 * rates(data, "mirror descent")[1]
 
 
+@pytest.mark.claim("flips_over_time.all-samples")
 def test_other_noise_ends(data):
     """With all samples and with mini-batches nothing is left to flip at an interpolator."""
     quiet = data["gross"].sel(noise=["all samples", "mini-batches"])
@@ -129,6 +136,7 @@ def test_other_noise_ends(data):
     assert (quiet.isel(step=-1) == quiet.isel(step=late)).all()
 
 
+@pytest.mark.claim("flips_over_time.mini-batches")
 def test_noise_flips_back_and_forth(data):
     """More flips, and about as many net; those of gradient descent, whose limit is the same, exactly."""
     for rule in ["GD", *HAMS]:
@@ -142,6 +150,7 @@ def test_noise_flips_back_and_forth(data):
         assert (abs(net.sel(noise="mini-batches") / net.sel(noise="all samples") - 1) < 0.1).all(), rule
 
 
+@pytest.mark.claim("flips_over_time.hyp-and-hyp-star")
 def test_hyp_and_its_published_form(data):
     """They differ where a step crosses zero, by `exp(2ηα|g|)`: without noise it is the next step's size alone."""
     one, other = (end(data, "gross", rule=rule, noise="all samples") for rule in ("HYP", "HYP*"))
@@ -150,6 +159,7 @@ def test_hyp_and_its_published_form(data):
     assert abs(net[0] / net[1] - 1) < 0.1
 
 
+@pytest.mark.claim("flips_over_time.truth")
 def test_label_noise_and_the_truth(data):
     """It takes the natural gradient and m⊙w towards it, and HYP* not."""
     share = end(data, "agreement", start="wrong").mean(("problem", "draw"))

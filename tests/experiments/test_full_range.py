@@ -36,6 +36,7 @@ def test_basis_pursuit_is_proved(data):
     assert data["is_unique"].all() and (data["margin"] > 0).all() and (data["margin"] < 1).all()
 
 
+@pytest.mark.claim("flow.exponential-l1", "geometry.l2-path", "woodworth.theorem-1")
 def test_paths_go_from_one_end_to_the_other(data):
     """Up to the residual of 1e-10, no interpolator is below the least norms; the ends attain them."""
     assert excess(data, "l1").min() >= -1e-9 and excess(data, "l2").min() >= -1e-9
@@ -49,6 +50,7 @@ def test_paths_go_from_one_end_to_the_other(data):
     assert (excess(first, "l1") > 0.1).all() and (excess(last, "l2") > 0.1).all()
 
 
+@pytest.mark.claim("full_range.rate", "full_range.window", "interpolation.mw-power")
 def test_the_norm_decays_at_the_margin(data):
     """Where the margin is wide. Faster entries have a share of the excess that is gone only at its end: hence 5 %."""
     # Below the solver's tolerance, 1e-10, an excess depends on where Newton's method stopped.
@@ -61,6 +63,7 @@ def test_the_norm_decays_at_the_margin(data):
     np.testing.assert_allclose(rate.sel(family="HAM"), rate.sel(family="m*w"), rtol=0.03)
 
 
+@pytest.mark.claim("flow.exponential-l1")
 @pytest.mark.parametrize("family, shift", [("HAM", 0.0), ("m*w", np.log(2))])
 def test_closed_form_with_one_equation(family, shift):
     """`θ₁ + cθ₂ = 1`: as R′(θ) is proportional to (1, c), `θ₂ → α^(c − 1)`, and the excess is (1 − c)θ₂; γ is 2/α."""
@@ -77,6 +80,7 @@ def test_closed_form_with_one_equation(family, shift):
     assert full_range._rate(sparsity, found, (1e-9, 1e-5)) == pytest.approx(0.4, rel=0.01)
 
 
+@pytest.mark.claim("full_range.rounding")
 def test_at_the_end_there_is_rounding(everywhere):
     """The median of the random problems is there within 1e-14, where its law is far below."""
     chosen = everywhere.isel(problem=np.flatnonzero(everywhere["k"] == everywhere["k"][0]))

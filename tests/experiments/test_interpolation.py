@@ -17,16 +17,19 @@ def excess(data, norm):
     return data[norm] / data[f"least_{norm}"] - 1
 
 
+@pytest.mark.claim("interpolation.certified")
 def test_every_lane_is_certified(data):
     assert (data["status"] == 0).all()
     assert max(data["residual"].max(), data["relative_gap"].max()) <= 1e-10
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
 
 
+@pytest.mark.claim("flow.exponential-l1", "geometry.l2-path", "woodworth.theorem-1")
 def test_no_interpolator_is_below_the_least_norms(data):
     assert excess(data, "l1").min() >= -1e-9 and excess(data, "l2").min() >= -1e-9
 
 
+@pytest.mark.claim("geometry.l2-path")
 @pytest.mark.parametrize("family, sign, order", [("HAM", 1, 2), ("m*w", -1, 4)])
 def test_excess_l2_norm_is_quadratic_in_the_deviation_of_the_metric(data, family, sign, order):
     """1 + α|θ| deviates by α from a constant, √(θ² + γ²)/γ by γ⁻²; at a minimum the norm rises with the square."""
@@ -36,6 +39,7 @@ def test_excess_l2_norm_is_quadratic_in_the_deviation_of_the_metric(data, family
     np.testing.assert_allclose(slopes, sign * order, rtol=0.05)
 
 
+@pytest.mark.claim("flow.exponential-l1", "geometry.l2-path", "woodworth.theorem-1")
 def test_the_l1_end_is_closer_than_the_l2_end_where_it_should_be(data):
     l1 = excess(data, "l1")
     sparse = {"HAM": l1.sel(family="HAM").isel(log_parameter=-1), "m*w": l1.sel(family="m*w").isel(log_parameter=0)}

@@ -23,6 +23,7 @@ def test_every_lane_is_sound(data):
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
 
 
+@pytest.mark.claim("geometry.gd", "geometry.imbalance", "geometry.mw", "ham.comparison", "inverse_metrics.plateau")
 def test_ham_is_never_below_gradient_descent_and_m_w_nearly_vanishes(data):
     zero = np.flatnonzero(data["theta"].values == 0)
     assert zero.size == 1
@@ -31,6 +32,7 @@ def test_ham_is_never_below_gradient_descent_and_m_w_nearly_vanishes(data):
     np.testing.assert_allclose(of(data, "m*w")[:, zero[0]], 2 * np.array(CONFIG.gammas), rtol=1e-15)
 
 
+@pytest.mark.claim("mw.balanced-no-flip")
 @pytest.mark.parametrize("suffix", ["", "_decades"])
 def test_m_w_lies_above_its_balanced_limit_and_approaches_it(data, suffix):
     above = of(data, "m*w", "inverse_metric" + suffix) - data["balanced" + suffix].values
@@ -38,6 +40,7 @@ def test_m_w_lies_above_its_balanced_limit_and_approaches_it(data, suffix):
     assert (above <= 2 * np.array(CONFIG.gammas)[:, None]).all()  # √(θ² + γ²) ≤ |θ| + γ
 
 
+@pytest.mark.claim("geometry.gd", "geometry.ham", "geometry.mw")
 def test_crossing_times_are_those_of_the_closed_forms(data):
     a = CONFIG.start
     assert of(data, "GD", "crossing_time") == pytest.approx([2 * a])

@@ -33,6 +33,7 @@ def test_every_lane_is_certified(data):
         assert np.isfinite(variable).all(), name
 
 
+@pytest.mark.claim("flow.dual-coordinates")
 def test_gradient_descent_stays(data):
     np.testing.assert_allclose(data["l1"].sel(rule="GD").std("draw"), 0, atol=1e-8)
     for i, problem in enumerate(data["problem"].values):
@@ -40,6 +41,7 @@ def test_gradient_descent_stays(data):
         np.testing.assert_allclose(data["l1"].sel(rule="GD")[i], least, rtol=1e-8)
 
 
+@pytest.mark.claim("label_noise.slow-flow")
 def test_the_slow_flow_is_followed(data):
     """Without a free parameter, up to chance, the first steps, and second order in the learning rate."""
     for rule, within in (("m*w", 0.01), ("HYP*", 0.05), ("natural gradient", 0.05)):
@@ -47,6 +49,7 @@ def test_the_slow_flow_is_followed(data):
         assert (abs(measured / theory - 1) < within).all(), rule
 
 
+@pytest.mark.claim("ham.ito-drift")
 def test_where_they_go(data):
     """HAM as published ascends the sum of logarithms, the natural gradient descends the weighted L1 norm."""
     for values in (data["spread_theory"].sel(rule="HYP*"), mean(data, "spread", "HYP*")):
@@ -60,6 +63,7 @@ def test_where_they_go(data):
     assert (ends["HYP*"] > 1.1).all() and (ends["m*w"] < 1).all() and (ends["natural gradient"] < 0.9).all()
 
 
+@pytest.mark.claim("ham.ito-drift")
 def test_it_is_a_gradient_flow(data):
     """The rate of the sum of logarithms along the slow flow of HYP* is the squared length of its velocity: positive."""
     problem = ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=0)
@@ -74,6 +78,7 @@ def test_it_is_a_gradient_flow(data):
     np.testing.assert_allclose(rate, 2 * velocity**2 @ metric, rtol=1e-3)
 
 
+@pytest.mark.claim("label_noise.chatter")
 def test_the_end_of_the_natural_gradient(stored):
     """It comes to rest about 2 % above the least weighted L1 norm, where the signs of the small entries are random; so
     does the slow flow, with smaller steps: nearer to it."""

@@ -35,6 +35,7 @@ def test_every_lane_has_its_reason(data):
         assert lanes.where(lanes["fraction"] <= most, True).all()
 
 
+@pytest.mark.claim("even.large-steps")
 def test_theorem_1_holds_to_rounding_at_every_step_size(sound):
     """Errors of rounding, one a step, add up as a random walk, wherever float64 factors still know γ."""
     known = sound["violation"].where(sound["gain_difference"] < 1)
@@ -47,6 +48,7 @@ def test_gain_is_that_of_the_factors(sound):
     assert small.max() <= 1e-9
 
 
+@pytest.mark.claim("even.large-steps")
 @pytest.mark.parametrize("rule", [None, 1])
 def test_limit_is_the_projection_with_the_gamma_of_the_end(rule):
     """Newton's method from θ̃₀ with γ of the end finds where the steps went."""
@@ -81,6 +83,7 @@ def test_stable_steps():
     np.testing.assert_allclose(large_steps.stable_steps(two, flat, jnp.zeros(2)), (1.0, 0.5), rtol=1e-12)
 
 
+@pytest.mark.claim("large_steps.errors")
 def test_large_steps_help_single_samples_and_hurt_full_gradients(data, sound):
     """[even2023sgd], Figure 1; and on uncentred data (Figure 4) they help both."""
     for i, hurts in enumerate((True, False)):
@@ -95,6 +98,7 @@ def test_large_steps_help_single_samples_and_hurt_full_gradients(data, sound):
         assert (last["SGD"] < last["GD"]).all()
 
 
+@pytest.mark.claim("large_steps.errors")
 def test_full_gradients_get_worse_beyond_the_stable_step(sound):
     """Below it their limit is nearly that of the flow, whatever the step; just above it is another one."""
     errors = sound.isel(setup=0).sel(rule="GD")
@@ -103,6 +107,7 @@ def test_full_gradients_get_worse_beyond_the_stable_step(sound):
     assert (ratio.where(errors["fraction"] == 1.05).max("step") > 3).all()
 
 
+@pytest.mark.claim("large_steps.support")
 def test_full_gradients_gain_on_the_support(sound):
     ratio = (sound["gain_on"] / sound["gain_off"]).where(sound["fraction"] <= 1)
     centred, uncentred = ratio.isel(setup=0), ratio.isel(setup=1)
@@ -110,6 +115,7 @@ def test_full_gradients_gain_on_the_support(sound):
     assert abs(uncentred - 1).max() < 0.35
 
 
+@pytest.mark.claim("large_steps.batches")
 def test_gain_is_linear_in_the_step_and_in_one_over_the_batch(data):
     """E‖x_i‖²r_i² is about tr(XᵀX)/n times the loss, whose integral is the divergence."""
     gains = figure_module.batch_gains(data)

@@ -6,7 +6,6 @@ import pytest
 
 import hamtheory as ht
 from experiments import _draws, matched_bias
-from experiments._lanes import without_truth
 from figures import matched_bias as figure_module
 
 pytestmark = pytest.mark.slow  # one compilation after the other
@@ -26,6 +25,7 @@ def test_every_lane_is_certified(data):
         assert np.isfinite(variable).all(), name
 
 
+@pytest.mark.claim("geometry.ham-l1", "geometry.mw-l1")
 def test_l1_end(data):
     """αR_α and 2R_γ with γ = 2/α agree to the next order: the match tends to it, monotonically by now."""
     off = abs(data["log_sparsity"] - data["log_alpha"]).sel(log_alpha=slice(6, None))
@@ -33,6 +33,7 @@ def test_l1_end(data):
     assert (off.isel(log_alpha=-1) <= 2e-3).all()
 
 
+@pytest.mark.claim("geometry.l2-path")
 def test_l2_end(data):
     """HAM's limit deviates by O(α), m*w's by O(γ⁻²): equal deviations ask for ln γ = −½ ln α, up to O(α)."""
     slopes = data["log_sparsity"].diff("log_alpha") / data["log_alpha"].diff("log_alpha")
@@ -43,6 +44,7 @@ def test_l2_end(data):
     np.testing.assert_allclose(left, 1, atol=0.05)
 
 
+@pytest.mark.claim("matched_bias.few-percent")
 def test_what_remains_is_small_and_nothing_at_the_ends(data):
     remaining = figure_module.remaining(data)
     assert remaining.max() <= 0.05 and (remaining.max("log_alpha") > 1e-3).all()
@@ -56,7 +58,7 @@ def test_what_remains_is_small_and_nothing_at_the_ends(data):
 def test_no_gamma_nearby_is_better(data, index):
     """The steps of Gauss and Newton end at a minimum, which is off by less than these 5 % of γ."""
     (problem,) = _draws.labelled_problems(CONFIG.n, CONFIG.d, CONFIG.k, 1, CONFIG.seed).values()
-    problem = without_truth(problem)
+    problem = problem.without_truth()
     here = data.isel(problem=0, log_alpha=index)
     target = ht.solve_limit(problem, ht.HAM(log_alpha=float(here["log_alpha"]))).theta
 

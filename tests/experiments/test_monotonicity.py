@@ -25,6 +25,7 @@ def test_every_lane_is_certified(data):
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
 
 
+@pytest.mark.claim("geometry.monotone-values")
 def test_optimal_values_are_monotone(data):
     """min R_α falls and α min R_α rises, to the solver's 1e-10, relative, on both sides of a difference."""
     assert data["violation"].max() <= 1e-9
@@ -34,6 +35,7 @@ def test_optimal_values_are_monotone(data):
     np.testing.assert_allclose(np.log(2) + value[:, 0], 2 * np.log(data["l2"][:, 0]), atol=1e-9)
 
 
+@pytest.mark.claim("monotonicity.one-equation")
 def test_with_one_equation_the_l1_norm_never_rises(data):
     assert (data["l1_rise"].where(data["n"] == 1, drop=True) <= CONFIG.tol).all()
 
@@ -47,6 +49,7 @@ def test_changes_are_those_of_the_norms(data):
         assert data["l2_fall"][i] == pytest.approx(1 - np.min(l2[later[1]] / l2[later[0]]), abs=1e-14)
 
 
+@pytest.mark.claim("geometry.norms-not-monotone", "monotonicity.one-point", "monotonicity.rise")
 def test_counterexample(data):
     """Its ends are one point, so that any change between them is a rise and a fall."""
     np.testing.assert_allclose(ht.min_norm(EXAMPLE), [0.2, 0, -0.4], atol=1e-14)
@@ -81,6 +84,7 @@ def rises(X, y):
     return largest
 
 
+@pytest.mark.claim("monotonicity.smallest")
 def test_no_counterexample_has_smaller_integers(data):
     """None of the 2 × 3 matrices, and y, of −1, 0 and 1 has a rise; with a 2 there is the one of the figure."""
     rows = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))

@@ -25,6 +25,7 @@ def test_every_lane_is_sound(data):
         assert variable.attrs["long_name"], name
 
 
+@pytest.mark.claim("ham.neuron", "signin.neuron")
 def test_flows_and_rules_agree_with_theory(data):
     assert data.sizes["draw"] >= 1000
     np.testing.assert_array_equal(data["drawn_learned"], data["theory"])
@@ -34,6 +35,7 @@ def test_flows_and_rules_agree_with_theory(data):
     np.testing.assert_array_equal(discrete[clear], theory[clear])
 
 
+@pytest.mark.claim("ham.neuron", "signin.neuron")
 def test_cells_lie_on_their_side_of_the_separatrix(data):
     a, w = data["a_start"], data["w_start"]
     for flow in data["flow"].values:
@@ -44,6 +46,7 @@ def test_cells_lie_on_their_side_of_the_separatrix(data):
         )
 
 
+@pytest.mark.claim("ham.neuron", "mw.balanced-no-flip", "neuron.negative-w", "signin.neuron")
 def test_basins(data):
     """One geometry on both layers: gradient descent's; a faster one on a: more; balanced: none of the wrong signs."""
     for flow in SAME:
@@ -55,6 +58,7 @@ def test_basins(data):
     assert not data["learned"].sel(w_start=slice(None, 0)).any()
 
 
+@pytest.mark.claim("neuron.times")
 def test_times_to_cross(data):
     """The difference tends to a constant, of the sign of which it depends who is first at a large w₀."""
     for size, delay in zip(data["size"].values, data["delay"].values, strict=True):
@@ -68,6 +72,7 @@ def test_times_to_cross(data):
     assert (times.sel(flow="HAM") < times.sel(flow="GD")).isel(gap=0).all()
 
 
+@pytest.mark.claim("neuron.saddle")
 def test_ham_passes_nearer_to_the_saddle():
     """At a = 0 the invariant leaves w with I(w) = I(w₀) − I(|a₀|), which is less than √(w₀² − a₀²) from a large w₀."""
     potential = lambda x: x / CONFIG.alpha - np.log1p(CONFIG.alpha * x) / CONFIG.alpha**2  # noqa: E731
@@ -82,6 +87,7 @@ def test_ham_passes_nearer_to_the_saddle():
             assert left < np.sqrt(size**2 - a**2)
 
 
+@pytest.mark.claim("neuron.wider-students")
 def test_wider_students(data):
     assert (data["forbidden_changes"] == 0).all() and (data["changes"].sel(flow="HAM") > 0).all()
     assert not (data["turned"] & ~data["can_turn"]).any()

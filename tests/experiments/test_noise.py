@@ -35,6 +35,7 @@ def test_gradient_descent_keeps_its_bias(data):
     assert abs(data["batch_change"].sel(batch_curve="GD")).max() < 1e-4
 
 
+@pytest.mark.claim("even.large-steps", "ham.ito-drift")
 def test_without_noise_theory_is_exact_to_first_order(data):
     """Full gradients at a twentieth of the largest stable rate: what is left is of second order."""
     for curve in ("m*w", "HYP*"):
@@ -43,6 +44,7 @@ def test_without_noise_theory_is_exact_to_first_order(data):
         assert (abs(theory) > 1e-3).all()
 
 
+@pytest.mark.claim("noise.apart")
 def test_what_noise_does(data):
     """The two discretisations of HAM's flow move apart, by as much as theory says where the rate is small."""
     change, theory = data["rate_change"].mean("draw"), data["rate_theory"]
@@ -56,6 +58,7 @@ def test_what_noise_does(data):
     assert (abs(product.mean("draw") - expected) < spread + 0.15 * abs(expected)).all()
 
 
+@pytest.mark.claim("noise.overrated")
 def test_theory_overrates_the_shift_of_ham(stored):
     """Of both discretisations, at all learning rates, in the median over the problems; of m⊙w it does not."""
     measured = stored["rate_change"].mean("draw").median("problem")

@@ -25,6 +25,7 @@ def test_every_lane_is_sound(data):
         assert np.isfinite(variable).all(), name
 
 
+@pytest.mark.claim("ham.exponentiated", "orders.across", "orders.away")
 def test_who_crosses_zero(data):
     changes = data["changes"]
     assert (changes.sel(start="away") == 0).all()
@@ -34,18 +35,21 @@ def test_who_crosses_zero(data):
     assert changes.sel(start="across", rule="m*w").max() > 0
 
 
+@pytest.mark.claim("orders.slopes")
 def test_orders_away_from_zero(data):
     away = data.sel(start="away")
     assert (abs(away["run_order"] - 1) < 0.05).all()
     assert (abs(away["step_order"] - 2) < 0.05).all()
 
 
+@pytest.mark.claim("orders.slopes")
 def test_median_orders_across_zero(data):
     across = data.sel(start="across")
     assert (abs(across["run_order"].median("instance") - 1) < 0.05).all()
     assert (abs(across["step_order"].median("instance") - 2) < 0.05).all()
 
 
+@pytest.mark.claim("ham.hyp-star")
 def test_the_rules_of_ham_differ_where_they_cross_zero(data):
     errors = data["run_error"]
     away, across = errors.sel(start="away"), errors.sel(start="across")
@@ -53,6 +57,7 @@ def test_the_rules_of_ham_differ_where_they_cross_zero(data):
     assert abs(across.sel(rule="HYP") / across.sel(rule="HYP*") - 1).max() > 1e-3
 
 
+@pytest.mark.claim("ham.exponentiated")
 def test_theorem_3_1(data):
     assert (abs(data["distance_order"] - 2) < 0.05).all()
     # θ exp(−2x) − θ(1 − x)² = θ(x² − 4x³/3 + …), with x = η(sign(θ)∇f + 2β).
@@ -84,6 +89,7 @@ def test_the_error_of_gradient_descent_in_closed_form(data):
     assert float(measured) == pytest.approx(error, abs=1e-11)
 
 
+@pytest.mark.claim("ham.flow", "mw.gamma")
 @pytest.mark.parametrize("kind", ["HAM", "m*w"])
 def test_flows_by_another_method(data, kind):
     """In θ, in NumPy, by SciPy, of a problem in which entries change their sign."""

@@ -25,6 +25,7 @@ def test_every_lane_is_sound(data):
         assert variable.attrs["long_name"], name
 
 
+@pytest.mark.claim("geometry.network", "passage.flows", "signs.passage")
 def test_flows_cross_at_the_times_of_theory(data):
     assert (data["difference"] <= 1e-7).all()
     for family, first, last in (("m*w", 1e-12, 1), ("HAM", 1e-3, 1e6)):
@@ -39,6 +40,7 @@ def test_factors_are_imbalanced_as_asked_up_to_their_rounding(data):
     assert (abs(product["theory"].values / asked - 1) <= 1e-12 + 2 * product["rounding"].values).all()
 
 
+@pytest.mark.claim("passage.leading-terms")
 def test_leading_terms(data):
     small, large = lanes(data, "m*w", "dual"), lanes(data, "HAM", "dual")
     np.testing.assert_allclose(small["asymptote"][:, 0], small["theory"][:, 0], rtol=1e-9)
@@ -47,6 +49,7 @@ def test_leading_terms(data):
     assert (np.diff(small["theory"], axis=1) < 0).all()
 
 
+@pytest.mark.claim("passage.rules")
 def test_rules_are_of_first_order(data):
     errors = abs(data["rule_measured"] / data["rule_theory"] - 1).values
     orders = -np.polyfit(np.arange(errors.shape[1]), np.log2(errors).T, 1)[0]

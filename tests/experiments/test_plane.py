@@ -24,6 +24,7 @@ def test_every_lane_is_certified(data):
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
 
 
+@pytest.mark.claim("flow.bregman-projection")
 def test_paths_go_from_the_start_to_the_limit_on_the_line(data):
     path = data["path"].transpose("geometry", "start", "step", "axis")
     for lane in path.isel(step=0).values:
@@ -41,6 +42,7 @@ def test_the_gradient_of_the_divergence_at_the_limit_is_normal_to_the_line(data)
     assert data["tangency"].max() <= 1e-9
 
 
+@pytest.mark.claim("flow.bregman-projection")
 def test_level_sets_touch_the_line_from_one_side(data):
     for name, geometry in GEOMETRIES.items():
         for start, theta0 in enumerate(data["theta0"].values):
@@ -53,6 +55,7 @@ def test_level_sets_touch_the_line_from_one_side(data):
             assert beyond.max() <= 1e-9 < -beyond.min()
 
 
+@pytest.mark.claim("geometry.gd", "potentials.corners")
 def test_gradient_descent_goes_straight_and_m_w_ends_sparser(data):
     path = data["path"].sel(geometry="GD").values
     steps = path - path[:, :1]

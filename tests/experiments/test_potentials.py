@@ -32,18 +32,21 @@ def test_unit_balls_pass_through_the_unit_vectors(data):
         np.testing.assert_allclose(points, np.broadcast_to(vertex, points.shape), atol=1e-9)
 
 
+@pytest.mark.claim("potentials.unit-balls")
 def test_unit_balls_lie_between_the_diamond_and_the_circle(data, radius):
     diamond = np.sqrt((data["l1_ball"] ** 2).sum("axis"))
     assert (radius >= diamond - 1e-12).all() and (radius <= 1 + 1e-12).all()
     assert (radius.diff("decade") <= 1e-12).all()
 
 
+@pytest.mark.claim("geometry.ham", "geometry.legendre", "potentials.mw-between")
 def test_potentials_lie_between_the_square_and_the_modulus(data):
     size = np.abs(data["theta"])
     low, high = np.minimum(size, size**2), np.maximum(size, size**2)
     assert (data["potential"] >= low - 1e-12).all() and (data["potential"] <= high + 1e-12).all()
 
 
+@pytest.mark.claim("geometry.ham-l1")
 def test_the_last_step_to_l1_is_logarithmic(radius):
     assert radius.isel(decade=0).min() > 0.99  # nearly the circle
     excess = np.sqrt(2) * radius.isel(angle=DIAGONAL, decade=-1) - 1

@@ -47,22 +47,26 @@ def test_every_lane_is_sound(data):
     np.testing.assert_allclose(data["density"].sum("size") * width, 1, atol=0.01)  # the bins hold all weights
 
 
+@pytest.mark.claim("prunability.dense")
 def test_dense_accuracies_are_comparable(data):
     dense = 100 * data["test_accuracy"].sel(sparsity=0.0).mean("seed")
     assert dense.max() - dense.min() < 1
     assert (dense > 96).all()
 
 
+@pytest.mark.claim("prunability.same-rate")
 def test_ham_prunes_better_at_the_same_rate(data):
     assert difference(data, SLOW | {"alpha": 30.0}, SLOW).low > 0
 
 
+@pytest.mark.claim("prunability.controls")
 def test_larger_rates_and_decays_do_too(data):
     assert difference(data, {}, SLOW).low > 0
     assert difference(data, {}, SLOW | {"alpha": 30.0}).mean > 0  # the base, and HAM at a smaller rate
     assert difference(data, {"weight_decay": 0.01}, {}).mean > 0
 
 
+@pytest.mark.claim("prunability.weights")
 def test_alpha_hardly_moves_the_weights(data):
     """And decay does."""
     sizes = {name: figure_module.setting(data, **x)["l1"].mean() for name, x in (("base", SLOW), ("one", {}))}
@@ -71,10 +75,12 @@ def test_alpha_hardly_moves_the_weights(data):
     assert figure_module.setting(data, weight_decay=0.01)["l1"].mean() < 0.7 * sizes["one"]
 
 
+@pytest.mark.claim("prunability.not-sparse")
 def test_no_weights_are_sparse(data):
     assert data["carriers"].min() > 0.8
 
 
+@pytest.mark.claim("prunability.alpha-alone", "prunability.same-rate")
 def test_ham_prunes_better_at_the_same_decay(stored):
     assert difference(stored, STRONG, {"beta": 0.05}, 0.8).low > 0
     assert difference(stored, STRONG, {}).low > 0
@@ -84,6 +90,7 @@ def test_ham_prunes_better_at_the_same_decay(stored):
     assert abs(ratio - 1) < 0.05
 
 
+@pytest.mark.claim("prunability.best-base", "prunability.controls")
 def test_the_best_base_is_as_good_at_every_sparsity(stored):
     other = {"learning_rate": 0.15, "weight_decay": 0.005}
     for sparsity in stored["sparsity"].values:
@@ -96,6 +103,7 @@ def test_the_best_base_is_as_good_at_every_sparsity(stored):
         assert difference(stored, control, {}).low > 0
 
 
+@pytest.mark.claim("prunability.effective-rate")
 def test_ham_at_a_small_rate_is_between_two_bases(stored):
     low, high = (at(stored, learning_rate=rate) for rate in (0.04, 0.06))
     assert low < at(stored, **SLOW, alpha=30.0) < high
@@ -110,6 +118,7 @@ def _initial():
     return [np.asarray(layer.weight) for layer in model.layers]
 
 
+@pytest.mark.claim("prunability.product")
 def test_products(stored):
     """They don't start higher, and are ahead of every base in the end."""
     own = {"kappa": 1e-3}
@@ -119,6 +128,7 @@ def test_products(stored):
     assert found > bases.max() + 0.03
 
 
+@pytest.mark.claim("prunability.carriers")
 def test_sparsity_and_prunability(stored):
     """The fewer weights carry the L1 norm, the better it prunes, by and large."""
     both = stored["carriers"].mean("seed"), stored["test_accuracy"].sel(sparsity=0.9).mean("seed")

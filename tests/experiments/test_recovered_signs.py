@@ -110,6 +110,7 @@ def test_state_evolution_is_that_of_limits():
     assert abs(share - experiment.state_evolution("HAM", 20.0, n, d, k, s)) < 0.12  # four standard errors
 
 
+@pytest.mark.claim("recovered_signs.state-evolution")
 def test_state_evolution_in_the_figure(data):
     off = []
     for label in CONFIG.few:
@@ -120,6 +121,7 @@ def test_state_evolution_in_the_figure(data):
     assert np.sqrt(np.mean(np.square(off))) < 0.2  # sixteen spikes each
 
 
+@pytest.mark.claim("recovered_signs.geometries")
 def test_sparser_geometries_recover_fewer_signs(data):
     """In the mean over the starts, and each of them fewer from larger starts."""
     for sparse, flat in (("HAM 1000", "HAM 10"), ("HAM 10", "GD"), ("m*w 0.001", "m*w 0.1"), ("m*w 0.1", "GD")):
@@ -132,10 +134,12 @@ def test_sparser_geometries_recover_fewer_signs(data):
     assert (theory.sel(label="GD") >= theory.sel(label="HAM 1000") - 1e-6).all()
 
 
+@pytest.mark.claim("recovered_signs.many-rows")
 def test_all_signs_are_recovered_with_more_rows_than_columns(data):
     assert recovered(data, part="line", n=max(CONFIG.ns)) == 1
 
 
+@pytest.mark.claim("recovered_signs.few-rows")
 def test_few_flips_with_few_rows(everywhere):
     """Below n/d = 0.4, where an interpolator with the signs of the start is likely."""
     some = everywhere["below"].values < 0.4 * everywhere.attrs["columns"]
@@ -145,6 +149,7 @@ def test_few_flips_with_few_rows(everywhere):
         assert net["HAM 1000"] < 0.25 * net["GD"] and net["m*w 0.001"] < 0.25 * net["GD"]
 
 
+@pytest.mark.claim("recovered_signs.balanced-fits")
 @pytest.mark.parametrize("n", [5, 15])
 def test_balanced_mw_fits_where_an_interpolator_has_its_signs(n):
     """As non-negative least squares says; else it gets stuck."""
@@ -159,6 +164,7 @@ def test_balanced_mw_fits_where_an_interpolator_has_its_signs(n):
         assert not (np.sign(flow.theta) == -signs).any()
 
 
+@pytest.mark.claim("recovered_signs.wendel")
 def test_wendel(data):
     for n in data["below"].values:
         expected = data["wendel"].sel(rows_of_wendel=n).item()
@@ -167,10 +173,12 @@ def test_wendel(data):
     assert np.interp(CONFIG.d / 2, data["rows_of_wendel"], data["wendel"]) == pytest.approx(0.5, abs=1e-9)
 
 
+@pytest.mark.claim("recovered_signs.from-zero")
 def test_the_ends_from_zero_have_most_signs(data):
     assert data["ends"].mean() > recovered(data, part="map", geometry="HAM 10")
 
 
+@pytest.mark.claim("recovered_signs.one-dimension")
 def test_one_dimension_is_right_with_many_rows(data):
     """Up to the crosstalk, which is exact to first order for gradient descent at the start."""
     for label in CONFIG.few:
@@ -183,6 +191,7 @@ def test_one_dimension_is_right_with_many_rows(data):
         assert few.size < count or np.std(np.log(few)) > 2 * np.std(np.log(many))
 
 
+@pytest.mark.claim("recovered_signs.times")
 def test_faster_in_time_slower_in_stable_steps(data):
     """At the smallest start, where nearly all signs are recovered."""
     some = lanes(data, part="scales", scale=min(CONFIG.scales))

@@ -29,6 +29,7 @@ def test_every_lane_is_certified(data):
         assert np.isfinite(variable).all(), name
 
 
+@pytest.mark.claim("flow.bregman-projection")
 def test_flows_end_at_the_limits_found_without_integrating(data):
     # By the size of the spectra's inverse, errors are up to 100 times the residual.
     assert data["deviation"].max() <= 300 * CONFIG.tol
@@ -43,6 +44,7 @@ def test_paths_begin_at_the_start(data):
     np.testing.assert_allclose(first["rmse"], data["mean_rmse"], rtol=1e-3)
 
 
+@pytest.mark.claim("recovery.from-random-starts", "recovery.from-zero")
 def test_bias_towards_sparsity_helps_from_zero_alone(data):
     """The positional bias: from a random start even a large alpha ends far from the truth."""
     limit = data["limit_distance"]
@@ -53,6 +55,7 @@ def test_bias_towards_sparsity_helps_from_zero_alone(data):
     assert (random > zero).all()
 
 
+@pytest.mark.claim("recovery.spectra")
 def test_spectra_are_predicted_no_better_at_the_sparse_end(stored):
     error = stored["limit_rmse"].median("instance")
     sparse = error.sel(flow=["HAM 100", "HAM 1000", "m*w 0.01", "m*w 0.001"])

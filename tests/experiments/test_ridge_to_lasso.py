@@ -26,12 +26,14 @@ def gradients(data, problem):
     return (data["theta"].values @ X.T - y) @ X / CONFIG.n, np.abs(X.T @ y).max() / CONFIG.n
 
 
+@pytest.mark.claim("ridge_to_lasso.certified")
 def test_every_lane_is_certified(data):
     assert (data["status"] == 0).all()
     assert max(data["stationarity"].max(), data["relative_gap"].max()) <= 1e-10
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
 
 
+@pytest.mark.claim("ridge_to_lasso.library", "ridge_to_lasso.ridge")
 def test_ends_agree_with_the_library(data):
     """To the library's precision: coordinate descent stops by itself, singular values are as good as rounding."""
     assert data["library_error"].sel(end="lasso") <= 1e-7
@@ -41,6 +43,7 @@ def test_ends_agree_with_the_library(data):
         assert error == pytest.approx(float(data["library_error"].sel(end=end)), rel=1e-12)
 
 
+@pytest.mark.claim("ham.stationarity")
 def test_limits_are_stationary(data, gradients):
     """`∇f = −s θ (1 + α)/(1 + α|θ|)`, the slope of the penalty being s at |θ| = 1; α = 0 is ridge regression."""
     gradient, largest = gradients
@@ -52,6 +55,7 @@ def test_limits_are_stationary(data, gradients):
         np.testing.assert_allclose(here, -slope.transpose("strength", "coefficient"), atol=1e-9 * largest)
 
 
+@pytest.mark.claim("mw.lasso")
 def test_lasso_satisfies_its_optimality_conditions(data, gradients):
     gradient, largest = gradients[0][-1], gradients[1]
     strength, theta = largest * data["strength"].values[:, None], data["theta"].sel(flow="m*w").values
@@ -60,6 +64,7 @@ def test_lasso_satisfies_its_optimality_conditions(data, gradients):
     np.testing.assert_allclose(gradient[on], (-strength * np.sign(theta))[on], atol=1e-9 * largest)
 
 
+@pytest.mark.claim("ridge_to_lasso.zeros")
 def test_the_lasso_alone_has_zeros(data):
     """And nothing but zeros from a strength of |∇f(0)| on."""
     zeros = (data["theta"] == 0).sum("coefficient")

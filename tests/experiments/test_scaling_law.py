@@ -162,6 +162,7 @@ def test_without_noise_infinity_is_best_where_basis_pursuit_recovers(data):
     assert (data["error"].isel(log_alpha=-1).where(recovered & (data["margin"] > 0.1), 0.0) < 1e-6).all()
 
 
+@pytest.mark.claim("scaling_law.margin")
 def test_the_margin_tells_the_needed_alpha(data):
     margin, needed = data["margin"].values, data["answer_log"].sel(answer="needed").values
     known = margin > 0
@@ -229,6 +230,7 @@ def test_state_evolution_of_the_l1_end():
     assert off[0] / off[1] == pytest.approx(2, rel=0.1)
 
 
+@pytest.mark.claim("scaling_law.proportions")
 def test_state_evolution_knows_proportions_alone():
     logs = scaling_law.grid(CONFIG)
     first = scaling_law.state_evolution(CENTRE, logs)
@@ -236,6 +238,7 @@ def test_state_evolution_knows_proportions_alone():
     np.testing.assert_allclose(second, np.sqrt(2) * first, rtol=1e-8)
 
 
+@pytest.mark.claim("scaling_law.state-evolution")
 def test_the_errors_concentrate_on_the_state_evolution(data):
     """Between the least and the largest of the instances, for nine in ten values of α."""
     error, theory = data["error"], data["theory_error"].fillna(0.0)
@@ -251,6 +254,7 @@ def test_quartiles_know_infinity():
     np.testing.assert_array_equal(scaling_law.quartiles(np.full(4, np.inf)), np.inf)
 
 
+@pytest.mark.claim("scaling_law.misfit")
 def test_fit_finds_a_power_law_and_its_misfit():
     truth, misfits = np.array([1.0, 2.0, -0.5]), []
     for seed in range(10):
@@ -302,6 +306,7 @@ def line(stored, factor):
     return places[np.argsort(stored[factor].values[places], kind="stable")]
 
 
+@pytest.mark.claim("scaling_law.bend")
 def test_medians_bend_away_from_the_power_law(stored):
     """In n and k that at the centre is above the chord of the ends; at the smallest noises it is infinite."""
     median = stored["quartiles"].sel(quartile=0.5, answer="best").values
@@ -317,6 +322,7 @@ def test_medians_bend_away_from_the_power_law(stored):
         assert float(np.mean(~(best <= stored.attrs["last"]))) >= 0.5
 
 
+@pytest.mark.claim("scaling_law.overlap")
 def test_quartiles_of_the_same_proportions_overlap(stored):
     for noisy in (True, False):
         places = [

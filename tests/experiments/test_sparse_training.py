@@ -24,6 +24,7 @@ from figures import claims as t1, training_cost as f28
 PAPER = Config()
 
 
+@pytest.mark.claim("claims.same-search")
 def test_all_arms_have_the_same_search():
     first = first_trials(PAPER, Cell("acdc", 0.8, False))
     assert first.keys() == {"learning_rate", "weight_decay"}
@@ -69,6 +70,7 @@ def test_holm_by_hand():
     assert holm(np.array([0.016, 0.02, 0.05])).all()
 
 
+@pytest.mark.claim("claims.published")
 def test_every_published_comparison_has_a_row():
     rows = {row.name: row.published for row in known([0.8, 0.9, 0.95, 0.98])}
     by_hand = {
@@ -100,6 +102,7 @@ def made(base, ham, found):
     return xr.Dataset(data, coords=arms)
 
 
+@pytest.mark.claim("claims.verdicts")
 @pytest.mark.parametrize(
     "ham, found, verdict",
     [
@@ -121,6 +124,7 @@ def test_verdicts(ham, found, verdict):
         assert numbers["wins"].tolist() == [3]
 
 
+@pytest.mark.claim("claims.search")
 def test_what_the_search_might_have_chosen():
     # The base, below, has trials 0.1 and 0.15 to start from. Of the second part, each arm draws two of two: with
     # probability 1/4 the better one is not among them. Then the base falls back on 0.15, whose test is 0.55.
@@ -130,6 +134,7 @@ def test_what_the_search_might_have_chosen():
     np.testing.assert_allclose(found, [20.0, -10.0, 25.0])
 
 
+@pytest.mark.claim("training_cost.cost")
 def test_a_small_grid(tmp_path):
     store_ = Config.smoke()
     dataset = sparse_training.run(store_)

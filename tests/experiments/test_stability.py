@@ -5,7 +5,6 @@ import pytest
 
 import hamtheory as ht
 from experiments import stability
-from experiments._lanes import without_truth
 from figures import stability as figure_module
 
 pytestmark = pytest.mark.slow  # three compilations a rule
@@ -31,15 +30,17 @@ def test_every_lane_is_sound(data):
     assert np.isfinite(data[["theory", "near", "far"]]).all().to_array().all()
 
 
+@pytest.mark.claim("ham.stability", "stability.product")
 def test_near_the_limit_theory_is_exact(data):
     """What the perturbation has of the steepest mode decides by ln(1/share)/2K: a part in a thousand."""
     assert (abs(data["near"] / data["theory"] - 1) <= 0.02).all()
     assert (abs(data["near"] / data["theory"] - 1) <= 4 / CONFIG.near_steps).all()
 
 
+@pytest.mark.claim("stability.product")
 def test_theory_of_the_product_is_that_of_its_factors(data):
     """The Jacobian on (m, w) has the eigenvalues of `X diag(m² + w²) Xᵀ/n`, and m² + w² = 2√(θ² + γ²)."""
-    problem = without_truth(ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=1))
+    problem = ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=1).without_truth()
     X, lane = np.asarray(problem.X), lanes(data, "m*w").isel(instance=1)
     gammas = np.exp(lane["log_parameter"].values)
     thetas = stability._theory(problem, gammas, ht.Hypentropy, CONFIG.tol)[0]
@@ -49,6 +50,7 @@ def test_theory_of_the_product_is_that_of_its_factors(data):
         assert theory == pytest.approx(2 / np.linalg.norm(J, 2) ** 2, rel=1e-9)
 
 
+@pytest.mark.claim("stability.ends-of-the-families")
 def test_ends_of_the_families(data):
     """HAM tends to gradient descent as α → 0, and m⊙w to 2γ times it as γ → ∞: g⁻¹ is 1 + O(α), 2γ(1 + O(γ⁻²))."""
     gd = float(lanes(data, "GD")["theory"].isel(instance=0).item())
@@ -61,6 +63,7 @@ def test_ends_of_the_families(data):
     np.testing.assert_array_equal(lanes(one, "HYP")["theory"], ham["theory"])
 
 
+@pytest.mark.claim("stability.flatter")
 def test_runs_from_zero_end_where_they_are_stable(data):
     sharpness = data["end_sharpness"].where(data["outcome"] == 0)
     assert sharpness.max() < 1.01  # a mode that grows by 2 % a step would not be at 10⁻³ after thousands of them
@@ -78,6 +81,7 @@ def test_gradient_descent_from_zero_has_no_other_bound(data):
     assert (ratio < 1).all() and (ratio > (1 - np.log(1e3) / CONFIG.far_steps) / step).all()
 
 
+@pytest.mark.claim("stability.flatter")
 def test_the_product_goes_on_to_flatter_interpolators(data):
     ratio = lanes(data, "m*w")["far"] / lanes(data, "m*w")["theory"]
     assert (ratio > 1.2).all()

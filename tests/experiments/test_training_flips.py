@@ -48,6 +48,7 @@ def test_counts_hang_together(data):
     assert (data["net"] + data["flipped_back"] <= 1).all()
 
 
+@pytest.mark.claim("training_flips.larger-steps")
 @pytest.mark.parametrize("rule", ["base", "Sign-In"])
 def test_larger_steps_flip_more(data, rule):
     runs = figure_module.runs(data, rule)
@@ -55,6 +56,7 @@ def test_larger_steps_flip_more(data, rule):
         assert (runs[name].isel(epoch=-1).mean("seed").diff("run") > 0).all(), name
 
 
+@pytest.mark.claim("training_flips.accuracy", "training_flips.published-order")
 def test_the_published_order_is_not_found(data):
     """Sign-In is above the base at large rates; HAM is not, and at the smallest rate it is a little above."""
     least = data["learning_rate"].values.min()
@@ -66,6 +68,7 @@ def test_the_published_order_is_not_found(data):
         assert rate > least or alpha < 100 or (low > 0 and mean < 0.03)
 
 
+@pytest.mark.claim("training_flips.below-the-line", "training_flips.same-steps")
 def test_ham_flips_less_than_the_base_with_the_same_steps(data):
     for rate, alpha, _, _, high in differences(data, "HAM", effective=True):
         assert high < 0, (rate, alpha)
@@ -73,6 +76,7 @@ def test_ham_flips_less_than_the_base_with_the_same_steps(data):
         assert mean < 0
 
 
+@pytest.mark.claim("training_flips.earlier")
 def test_ham_flips_earlier_at_the_smallest_rate(data):
     """More in the first three epochs; and, as to the whole training, a larger share in the first half."""
     slow = data.isel(run=np.isclose(data["learning_rate"], data["learning_rate"].min()))
@@ -85,6 +89,7 @@ def test_ham_flips_earlier_at_the_smallest_rate(data):
             assert htt.paired(*shares).mean > 0.01
 
 
+@pytest.mark.claim("training_flips.accuracy")
 def test_ham_is_more_accurate_at_the_smallest_rate(data):
     slow = data.isel(run=np.isclose(data["learning_rate"], data["learning_rate"].min()))
     accuracy = slow["test_accuracy"].mean("seed")
@@ -101,12 +106,14 @@ def test_initial_sizes():
     assert experiment.initial_size(FULL) == pytest.approx(np.abs(kept).mean(), rel=0.05)
 
 
+@pytest.mark.claim("training_flips.effective-rate")
 def test_effective_rates():
     size, rule = experiment.initial_size(FULL), np.array(["base", "Sign-In", "HAM"])
     found = experiment.effective_rates(FULL, rule, np.full(3, 0.1), np.array([0.0, 0.0, 10.0]))
     np.testing.assert_allclose(found, [0.1, 0.1 * np.sqrt(4 * size**2 + 1), 0.1 * (1 + size)])
 
 
+@pytest.mark.claim("training_flips.effective-rate")
 def test_momentum_does_not_add_to_the_factor():
     """In the long run, with a constant gradient, HAM moves ln|θ| by ηαg a step, and the base θ by ηg/(1 − μ)."""
     import optax

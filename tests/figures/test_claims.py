@@ -1,9 +1,6 @@
-"""Every claim of a caption has its place in the ledger, and the ledger names the figures that make it."""
+"""Every claim of a caption has its place in the ledger, or a test that holds it."""
 
-import ast
 import itertools
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import optax
@@ -12,83 +9,54 @@ import pytest
 import hamtheory as ht
 from experiments import ablations, discrete_bias, plane
 from figures import NAMES
-from figures._claim import Claim, claims, measured
+from figures._claim import caption_of, checks, claims_of, figures_of
 
-ROOT = Path(__file__).resolve().parents[2]
-CLAIMS, THEOREMS = claims(), ht.theorem.ledger()
-EACH = [(name, claim) for name, own in CLAIMS.items() for claim in own]
-
-
-def caption(name):
-    import importlib
-
-    return importlib.import_module(f"figures.{name}").CAPTION
-
-
-@cache
-def functions(path):
-    """The names of the tests in a file."""
-    return {node.name for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
+THEOREMS, TESTS = ht.theorem.ledger(), checks()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_claims_are_pieces_of_the_caption_one_after_the_other(name):
-    text, place = caption(name), 0
-    assert CLAIMS[name]
-    for claim in CLAIMS[name]:
-        assert text.count(claim.says) == 1, claim.says
-        assert text.index(claim.says) >= place, f"overlaps, or is not in order: {claim.says}"
-        place = text.index(claim.says) + len(claim.says)
+def test_every_claim_rests_on_theorems_or_is_measured_and_has_a_test(name):
+    assert claims_of(name) and not {"{", "}"} & set(caption_of(name))
+    for claim in claims_of(name):
+        assert claim.says in caption_of(name) and claim.before + claim.says + claim.after in caption_of(name)
+        assert not claim.before[:1].isspace()
+        if claim.is_measured(name):
+            [key] = claim.ids
+            assert key.count(".") == 1 and key not in THEOREMS and TESTS.get(key), f"no test holds {key}"
+        else:
+            assert set(claim.ids) <= set(THEOREMS) and len(set(claim.ids)) == len(claim.ids)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_claim_rests_on_theorems_or_has_an_id_of_its_own_and_tests(name):
-    for claim in CLAIMS[name]:
-        assert claim.theorems or claim.tests, claim.says
-        assert bool(claim.theorems) != bool(claim.id), claim.says
-        assert set(claim.theorems) <= set(THEOREMS) and len(set(claim.theorems)) == len(claim.theorems)
-        assert claim.theorems or (claim.id.startswith(f"{name}.") and claim.id.count(".") == 1), claim.id
+def test_ids_are_of_one_thing_alone_and_tests_hold_nothing_else():
+    measured = [claim.ids[0] for name in NAMES for claim in claims_of(name) if claim.is_measured(name)]
+    assert len(set(measured)) == len(measured)
+    assert set(TESTS) <= {*measured, *THEOREMS}, "a test holds what no caption says"
+    assert len(measured) > 100 and all(
+        test.partition("::")[2].startswith("test_") for own in TESTS.values() for test in own
+    )
 
 
-def test_ids_are_of_one_thing_alone():
-    ids = [claim.id for _, claim in EACH if claim.id]
-    assert len(set(ids)) == len(ids) and not set(ids) & set(THEOREMS)
-    assert sorted(ids) == sorted(claim.id for own in measured(CLAIMS).values() for claim in own)
+def test_a_claim_in_its_sentence(monkeypatch):
+    from figures import plane as figure
 
-
-@pytest.mark.parametrize("key", THEOREMS)
-def test_a_theorem_names_the_figures_that_claim_it(key):
-    claimed = [name for name, own in CLAIMS.items() if any(key in claim.theorems for claim in own)]
-    assert list(THEOREMS[key].figures) == claimed  # in the order of the index page
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_tests_that_claims_name_are_there(name):
-    for claim in CLAIMS[name]:
-        for test in claim.checks(name):
-            path, _, function = test.partition("::")
-            assert function.startswith("test_") and function in functions(ROOT / path), test
-
-
-def test_where_tests_of_a_claim_are():
-    claim = Claim("…", id="claims.one", tests=("test_one", "tests/figures/test_two.py::test_two"))
-    expected = ("tests/experiments/test_sparse_training.py::test_one", "tests/figures/test_two.py::test_two")
-    assert claim.checks("claims") == expected and claim.ids == ("claims.one",)
-    assert Claim("…", ("a.b", "a.c")).ids == ("a.b", "a.c")
-
-
-def test_a_claim_in_its_sentence():
-    text = "First. (a) One, two of α and three. Last et al. (b) End."
-    assert Claim("two of α").context(text) == ("(a) One, ", " and three.")
-    assert Claim("First.").context(text) == ("", "") and Claim("End").context(text) == ("(b) ", ".")
-    for name, claim in EACH:
-        before, after = claim.context(caption(name))
-        assert before + claim.says + after in caption(name) and not before[:1].isspace()
+    monkeypatch.setattr(
+        figure, "CAPTION", "{First.}(a.b) (a) One, {two of α}(plane.two) and three. Last et al. (b) {End}(a.c, a.d)."
+    )
+    claims_of.cache_clear()
+    first, second, last = claims_of("plane")
+    assert (first.before, first.after, first.ids) == ("", "", ("a.b",))
+    assert (second.before, second.after, second.is_measured("plane")) == ("(a) One, ", " and three.", True)
+    assert (last.before, last.after, last.ids, last.is_measured("plane")) == ("(b) ", ".", ("a.c", "a.d"), False)
+    assert caption_of("plane") == "First. (a) One, two of α and three. Last et al. (b) End." and figures_of("a.d") == [
+        "plane"
+    ]
+    claims_of.cache_clear()
 
 
 # What captions say and no test of an experiment does.
 
 
+@pytest.mark.claim("plane.ham-changes-the-sign", "plane.mw-keeps-the-sign")
 def test_in_the_plane_ham_crosses_an_axis_and_m_w_does_not():
     config = plane.Config(angles=9)
     lower_right = next(i for i, (x, y) in enumerate(config.starts) if x > 0 > y)
@@ -103,6 +71,7 @@ def test_in_the_plane_ham_crosses_an_axis_and_m_w_does_not():
         assert abs(ends[name][1]) < 0.1 * abs(ends[name][0]) and abs(ends[name][1]) < 0.2 * ends["GD"][1]
 
 
+@pytest.mark.claim("full_range.margins", "interpolation.real-data")
 @pytest.mark.slow
 def test_margins_of_real_data_and_of_more_spikes():
     """An excess of the L1 norm falls like α to the power of minus its margin."""
@@ -116,6 +85,7 @@ def test_margins_of_real_data_and_of_more_spikes():
     assert ht.certify_basis_pursuit(ht.datasets.load("mnist")).margin < min(few)
 
 
+@pytest.mark.claim("duel.most-alike")
 def test_the_metrics_are_most_alike_at_one_over_alpha():
     """The range of `(1 + |θ|)/2√(θ² + c²)`, with γ = c/α, is smallest for c = 1."""
     theta = np.concatenate([[0], np.geomspace(1e-8, 1e8, 20_001)])
@@ -128,6 +98,7 @@ def test_the_metrics_are_most_alike_at_one_over_alpha():
     assert all(spread(c) > 1.01 * np.sqrt(2) for c in (0.5, 0.9, 1.1, 2.0, 10.0))
 
 
+@pytest.mark.claim("alpha_beta.larger-steps")
 def test_ham_makes_larger_steps_the_larger_its_alpha():
     """In every weight, and in the direction of the optimizer's step."""
     theta, gradient = (np.random.default_rng(seed).standard_normal(50) for seed in range(2))
@@ -141,6 +112,7 @@ def test_ham_makes_larger_steps_the_larger_its_alpha():
         assert (np.sign(more) == np.sign(one)).all() and (abs(more) > abs(one)).all()
 
 
+@pytest.mark.claim("scaling.l1-end")
 def test_the_l1_end_at_a_finite_alpha():
     """What the limit at ln α = 30 has too much of the L1 norm: about exp(−30 m), with the margin m of F7."""
     for seed in range(5):
@@ -151,6 +123,7 @@ def test_the_l1_end_at_a_finite_alpha():
         assert 0 < excess < 1e-4 and rate == pytest.approx(ht.certify_basis_pursuit(problem).margin, rel=0.25)
 
 
+@pytest.mark.claim("ablations.hyperbolic-alone")
 @pytest.mark.slow
 def test_the_hyperbolic_step_alone_is_first_or_last():
     """Nearest to the truth from the right signs, and farthest from wrong ones."""
@@ -167,6 +140,7 @@ def steps():
     return discrete_bias.run(discrete_bias.Config.smoke())
 
 
+@pytest.mark.claim("discrete_bias.either", "discrete_bias.error-of-hyp", "discrete_bias.not-by-discretisation")
 @pytest.mark.slow
 def test_the_discretisation_of_ham(steps):
     """HYP* and HYP change the excess by a few percent; HYP down with small steps, up with large ones."""
@@ -180,6 +154,7 @@ def test_the_discretisation_of_ham(steps):
     assert abs(int(error.argmax("rate")) - turn) <= 1
 
 
+@pytest.mark.claim("discrete_bias.one-curve")
 @pytest.mark.slow
 def test_both_families_are_on_one_curve(steps):
     """Excess of the flows' limits against their condition number: of HAM, and of m⊙w between its own."""

@@ -10,6 +10,7 @@ import xarray as xr
 import hamtheory as ht
 from experiments import store
 from figures import NAMES, index, inverse_metrics
+from figures._claim import caption_of, claims_of
 
 
 class Page(html.parser.HTMLParser):
@@ -60,7 +61,7 @@ def test_says_everything_about_the_figures_that_are_there(made_up):
     assert target == made_up / "index.html" and page.open == []
     assert page.text.count(inverse_metrics.TITLE) == 2  # in the list and above the figure
     for fact in (
-        inverse_metrics.CAPTION,
+        caption_of("inverse_metrics"),
         inverse_metrics.SOURCE,
         "python -m experiments inverse_metrics",
         'custom = "1 < θ & θ < 2"',
@@ -74,7 +75,7 @@ def test_says_everything_about_the_figures_that_are_there(made_up):
 
 def test_says_what_is_claimed_and_how_to_check_it(made_up):
     page = Page(index.write_index(made_up).read_text(encoding="utf-8"))
-    for claim in inverse_metrics.CLAIMS:
+    for claim in claims_of("inverse_metrics"):
         assert page.texts.count(f"{claim.says} ") == 1
     assert "hamtheory verify mw.balanced-no-flip" in page.texts
     assert "inverse_metrics.plateau" in page.texts  # measured
@@ -92,6 +93,6 @@ def test_every_figure_says_what_it_is():
     for name in NAMES:
         module = importlib.import_module(f"figures.{name}")
         numbers.append(module.NUMBER)
-        assert module.TITLE and module.SOURCE and module.CAPTION.endswith((".", ".)"))
+        assert module.TITLE and module.SOURCE and caption_of(name).endswith((".", ".)"))
         assert callable(module.draw)
     assert len(set(numbers)) == len(NAMES)

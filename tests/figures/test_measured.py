@@ -13,6 +13,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.claim("scaling.left-out", "work_precision.drawn")
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_sound_point_is_drawn_and_no_other(name):
     module, panel, line, (x, y) = FIGURES[name]
@@ -42,6 +43,7 @@ def test_an_accurate_limit_costs_least_from_this_package():
     assert ours.error.max() < 1e-7 and ours.seconds.max() < points[points.solver != "solve_limits"].seconds.min()
 
 
+@pytest.mark.claim("work_precision.newton")
 def test_the_tolerance_hardly_costs_newton_s_method():
     # One more step squares the error.
     points = store.load("work_precision").to_dataframe().query("task == 'limits' and status == 0")

@@ -8,7 +8,7 @@ import pytest
 import toy
 
 import hamtheory as ht
-from hamtheory.sweeps._lanes import places
+from hamtheory.sweeps._instances import numbers_of
 from hamtheory.sweeps._spec import READY, differences, spec_of
 
 SPARSE = {"kind": "sparse", "n": 4, "d": 8, "k": 2}
@@ -86,9 +86,9 @@ def test_file_is_known_by_its_content_not_by_its_place(written):
 
 def test_every_lane_is_one_combination(written):
     spec = ht.SweepSpec.from_toml(written)
-    at = places(spec, np.arange(spec.lanes))
-    assert len(set(zip(*(axis.tolist() for axis in at), strict=True))) == spec.lanes
-    assert np.all(np.diff(at.problem) >= 0)  # lanes of a chunk share X as far as possible
+    at = numbers_of(spec, np.arange(spec.lanes))
+    assert len(set(zip(*(axis.tolist() for axis in at.values()), strict=True))) == spec.lanes
+    assert np.all(np.diff(at["problem"]) >= 0)  # lanes of a chunk share X as far as possible
     bounds = [spec.bounds(chunk) for chunk in range(spec.chunks)]
     assert [first for first, _ in bounds[1:]] == [stop for _, stop in bounds[:-1]] and bounds[-1][1] == spec.lanes
 
@@ -104,7 +104,7 @@ def test_a_million_lanes_take_no_room():
     tracemalloc.start()
     spec = spec_of("million")
     spec.layout()
-    places(spec, np.arange(*spec.bounds(spec.chunks - 1)))
+    numbers_of(spec, np.arange(*spec.bounds(spec.chunks - 1)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5e6  # bytes; a number for each lane alone would be 8e6
@@ -228,7 +228,7 @@ BAD = {
     "dtype": (lambda: ht.SweepSpec([SPARSE], [GD], dtype="half"), ValueError, "dtype must be one of float64, float32"),
     "chunk": (lambda: ht.SweepSpec([SPARSE], [GD], chunk=0), ValueError, "chunk must be at least 1; got 0"),
     "executor": (lambda: ht.sweep("smoke", "x", executor=2), TypeError, "executor must be"),
-    "workers": (lambda: ht.sweeps.ProcessExecutor(0), ValueError, "workers must be at least 1"),
+    "workers": (lambda: ht.sweeps.DaskExecutor(0), ValueError, "workers must be at least 1"),
     "two d": (
         lambda: ht.sweep(ht.SweepSpec([SPARSE, SPARSE | {"d": 9}], [GD], keep_theta=True), "x"),
         ValueError,

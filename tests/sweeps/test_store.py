@@ -158,7 +158,7 @@ def test_a_flipped_bit_is_found_and_repaired(store, whole, contents, name, place
 
 
 def test_every_byte_counts(store):
-    """Also one that the decompression would overlook: the hash is of what is on the disk."""
+    """Also one that the decompression would overlook: the checksum is of what is on the disk."""
     file = store / "data.zarr" / "status" / "c.0"
     data = file.read_bytes()
     for place in range(len(data)):
@@ -190,12 +190,14 @@ def test_changed_spec_is_refused_and_named(store, whole, contents):
 
 
 def test_second_writer_is_refused(tmp_path):
-    spec = ht.SweepSpec.from_table(SPEC)
-    with (
-        writer(tmp_path / "store", spec, 8),
-        pytest.raises(RuntimeError, match=rf"is being written to by process {os.getpid()} on .*one writer at a time"),
-    ):
-        sweep(tmp_path / "store")
+    class Second(SerialExecutor):
+        def run(self, spec, columns, chunks):
+            message = rf"is being written to by process {os.getpid()} on .*one writer at a time"
+            with pytest.raises(RuntimeError, match=message):
+                sweep(tmp_path / "store")
+            yield from super().run(spec, columns, chunks)
+
+    assert sweep(tmp_path / "store", executor=Second()).sizes["lane"] == 30
     assert sweep(tmp_path / "store").sizes["lane"] == 30
 
 
@@ -224,6 +226,42 @@ def test_folder_with_other_things_is_left_alone(tmp_path):
     with pytest.raises(FileExistsError, match="is a file; a store is a folder"):
         sweep(tmp_path / "thesis.tex")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_files_of_an_operating_system_are_nobodys_data(store, whole, contents):
+    for name in (".DS_Store", "._data.zarr", ".nfs0000001", "Thumbs.db", "desktop.ini"):
+        (store / name).write_bytes(b"?")
+    assert resumed(store) == [] and contents(store) == whole and (store / ".DS_Store").exists()
+
+
+@pytest.mark.parametrize(
+    "change, sealed",
+    [({"format": 3, "precious": 1}, True), ({"format": 3}, False), ({"format": "2.1"}, True), ({"format": None}, True)],
+)
+def test_store_of_another_format_is_refused_and_left_alone(store, change, sealed):
+    manifest = _sealed.read(store / "manifest.json") | change
+    manifest = {name: value for name, value in manifest.items() if value is not None}
+    if sealed:
+        _sealed.write(store / "manifest.json", manifest)
+    else:
+        (store / "manifest.json").write_text(json.dumps(manifest))
+    before = (store / "manifest.json").read_bytes()
+    for use in (sweep, ht.sweeps.open_store, ht.sweeps.report, lambda store: Store(store).verify()):
+        with pytest.raises(
+            ValueError, match=r"of format .* left as it is|does not say its format: it is left as it is"
+        ):
+            use(store)
+        assert (store / "manifest.json").read_bytes() == before
+
+
+def test_home_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    with sweep("~/out") as dataset:
+        assert dataset.sizes["lane"] == 30
+    assert Store("~/out").verify().is_complete and ht.sweeps.report("~/out")["done"] == 30
+    assert ht.sweeps.export("~/out", "~/table.csv") == 30
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_no_store(tmp_path):
@@ -312,6 +350,16 @@ def test_full_disk(tiny_disk, whole, contents):
     ballast.unlink()
     assert resumed(store) == [2, 3, 4]
     assert contents(store) == whole
+
+
+def test_no_draft_is_left_by_a_full_disk(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="the disk is full: the store could not be written"):
+        sweep(tmp_path / "store")
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 # ---- sealed files

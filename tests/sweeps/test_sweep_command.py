@@ -7,7 +7,7 @@ import pytest
 import toy
 
 import hamtheory as ht
-from hamtheory.cli import _parse, main
+from hamtheory.cli import main, parse
 from hamtheory.cli._sweep import SWEEP
 
 SPEC = """
@@ -155,4 +155,4 @@ def test_examples_in_the_help_can_be_parsed():
         assert lines
         for line in lines:
             words = shlex.split(line)
-            assert words[:2] == ["sweep", name] and isinstance(_parse(words), kind)
+            assert words[:2] == ["sweep", name] and isinstance(parse(words), kind)

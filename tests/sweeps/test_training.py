@@ -7,7 +7,7 @@ import pytest
 
 import hamtheory as ht
 import hamtheory.train as htt
-from hamtheory.sweeps._training import _cost
+from hamtheory.train._sweep import _cost
 
 HYPER: dict[str, Any] = {"learning_rate": [0.05, 0.1], "weight_decay": 5e-4}
 PLAIN = {"method": "random", "settings": {"sparsity": 0.9}, "hyper": HYPER}
@@ -16,7 +16,7 @@ HAM = PLAIN | {"ham": True, "hyper": HYPER | {"alpha": [1.0, 1e9], "beta": 0.0, 
 
 def spec_of(**changes):
     how = {"data": "digits", "model": "mlp", "arms": [PLAIN, HAM], "epochs": 2, "batch_size": 512, "seeds": [3, 0]}
-    return ht.sweeps.TrainingSpec(**(how | changes))
+    return ht.train.TrainingSpec(**(how | changes))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_it_goes_on_where_it_was(swept):
 
 def test_spec_and_table():
     spec = spec_of()
-    again = ht.sweeps.TrainingSpec.from_table(spec.as_table())
+    again = ht.train.TrainingSpec.from_table(spec.as_table())
     assert again == spec and again.hash == spec.hash and spec.lanes == 8 and spec.chunk == 4
     assert [arm.label for arm in spec.arms] == ["random-sparsity=0.9", "random-sparsity=0.9-ham"]
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hamtheory.sweeps import LaneBatch, Quantity, Variable, register
+from hamtheory.sweeps import Batch, Quantity, Variable, register
 
 
 @register
@@ -24,7 +24,7 @@ class Toy(Quantity):
     def variables(self) -> dict[str, Variable]:
         return {"largest": Variable("largest entry"), "positive": Variable("positive entries", dtype="int32")}
 
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
         time.sleep(self.delay)
         if self.fatal and not Path(self.fatal).exists():
             if not self.fatal.endswith("never"):
@@ -51,7 +51,7 @@ class Probe(Quantity):
     def variables(self) -> dict[str, Variable]:
         return {"metric": Variable("inverse metric"), "mirror": Variable("mirror map")}
 
-    def compute(self, lanes: LaneBatch) -> dict[str, np.ndarray]:
+    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
         ones = np.ones(len(lanes))
         metric, mirror = lanes.geometry.inverse_metric(ones), lanes.geometry.mirror_map(ones)
         return {"metric": np.asarray(metric), "mirror": np.asarray(mirror), "status": np.zeros(len(lanes), np.int8)}

@@ -5,7 +5,7 @@ import pytest
 import sympy
 
 import hamtheory as ht
-from hamtheory.signs import Neuron
+from hamtheory.neuron import Neuron
 from hamtheory.symbolic import EUCLIDEAN, HAM, HYPENTROPY, neuron_invariant
 from hamtheory.symbolic._neuron import X, _metric, _rate
 

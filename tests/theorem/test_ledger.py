@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import hamtheory as ht
-from figures import NAMES as FIGURES
+from hamtheory.cli import main
 from hamtheory.theorem import Step, Theorem, is_zero, ledger, verify
 from hamtheory.theorem._verify import caught
 
@@ -39,7 +39,6 @@ def test_a_proof_fails_for_a_false_statement(id):
 def test_an_entry_says_what_it_is(id):
     theorem = LEDGER[id]
     assert theorem.id == id and theorem.title and theorem.statement and theorem.hypotheses and theorem.why
-    assert set(theorem.figures) <= set(FIGURES)
     for function in (theorem.check, theorem.violate, theorem.prove):
         if function is not None:
             names = [name for name in inspect.signature(function).parameters if name != "rng"]
@@ -71,6 +70,20 @@ def test_what_is_caught():
     assert caught(example(), "three", SEEDS)
     assert not caught(example(check=lambda rng, two: 0.0), "three", SEEDS)
     assert example(check=lambda rng, two: float("nan")).error(0) == float("inf")  # never passes unseen
+
+
+@pytest.mark.parametrize("where", ["check", "violate", "prove"])
+def test_an_entry_that_raises_fails_and_the_next_is_looked_at(monkeypatch, capsys, where):
+    def raises(*_, **__):
+        raise ZeroDivisionError("by nothing")
+
+    entries = [example(id="test.raises", **{where: raises}), example(id="test.next")]
+    monkeypatch.setattr("hamtheory.theorem._ledger.ledger", lambda: {entry.id: entry for entry in entries})
+    first, second = verify(progress=False, mutations=True)
+    assert not first.holds and first.failed_step == "raised ZeroDivisionError: by nothing" and first.caught == 0
+    assert second.holds and second.caught == second.mutations
+    assert main(["verify", "--quiet"]) == 1
+    assert "error: test.raises: it raised ZeroDivisionError: by nothing" in capsys.readouterr().err
 
 
 def test_zero_is_found_by_rules_alone():

@@ -1,0 +1,277 @@
+"""Instances that are computed side by side, and how each of the computations is done, by either engine.
+
+What comes out of an instance must not depend on which others share its batch. They are therefore computed in blocks
+whose width depends on the shape of the problem alone, the last one filled up with copies of its first: whatever the
+chunk, the compiled program is the same, and so are its roundings for each instance.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._batching import widest_of_flows, widest_of_limits, width_for, width_of_runs
+from .._flips import Flips
+from ..algorithm import AbstractAlgorithm, run_many
+from ..flow import solve_flow, solve_flows
+from ..geometry import AbstractGeometry
+from ..limit import limit_path, solve_limit, solve_limits
+from ..problem import LinearRegression
+from ..signs import CountedState, flip_events
+
+_ENTRIES = 1 << 19  # entries of X, over a whole block
+_WIDEST = 32
+_PIECE = 64  # instances that are measured side by side
+_MANY = 64  # instances with the same problem, from which on they share its products
+
+
+class Ends(NamedTuple):
+    """Limits or ends of flows: arrays with a leading axis of instances (and then one of points, of paths).
+
+    Of flows there are the times reached, and, if asked for, the loss at times and the flips.
+    """
+
+    theta: np.ndarray
+    residual: np.ndarray
+    duality_gap: np.ndarray
+    relative_gap: np.ndarray
+    steps: np.ndarray
+    result: np.ndarray
+    time: np.ndarray | None = None
+    rejected: np.ndarray | None = None
+    loss: np.ndarray | None = None
+    flips: Flips | None = None
+
+
+_OF_LIMITS = Ends._fields[:6]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Instances that can be computed side by side: problems of one shape, geometries of one family.
+
+    `problems`: of one (n, d), finite, without their ground truth. `which`: the problem of each instance, (instances,).
+    `geometry`: a pytree whose arrays have a leading axis of instances (then one of points, in a curve).
+    `theta0s`: the starts, (instances, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN if unknown.
+    `alike`: how many instances have the same problem and family of geometries, all over the sweep. Whether they share
+    the products with X, and how many of them are in step, is a matter of speed and of rounding: one of the spec,
+    therefore, and not of the chunk. `on_host`: so is the engine. With the host's all arrays are NumPy's, otherwise
+    those of the geometry are JAX's.
+    Source: own.
+    """
+
+    problems: list[LinearRegression]
+    which: np.ndarray
+    geometry: AbstractGeometry
+    theta0s: np.ndarray | None
+    truths: np.ndarray
+    alike: int
+    on_host: bool = False
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def take(self, places: np.ndarray, geometry: Any) -> "Batch":
+        """The instances at these places, each as often as it is asked for, with these geometries."""
+        theta0s = None if self.theta0s is None else self.theta0s[places]
+        return replace(self, which=self.which[places], theta0s=theta0s, geometry=geometry)
+
+    def limits(self, *, tol: float, max_steps: int, weight_decay: float = 0.0) -> Ends:
+        """The limit of every instance; the arguments as in `ht.solve_limit`."""
+        if not weight_decay and not self.on_host:
+            return self._batched(solve_limits, _OF_LIMITS, {"tol": tol, "max_steps": max_steps})
+        how: dict[str, Any] = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps, "throw": False}
+        return self._one_by_one(_OF_LIMITS, lambda *instance: (solve_limit(*instance, **how), {}))
+
+    def paths(self, *, tol: float, max_steps: int) -> Ends:
+        """The limits of every instance along its curve: arrays of (instances, points, ...)."""
+        if not self.on_host:
+            return self._paths_in_blocks(tol, max_steps)
+
+        def along(problem, geo, theta0):
+            path = limit_path(problem, type(geo), geo.parameter, theta0, tol=tol, max_steps=max_steps, throw=False)
+            return path, {"theta": path.thetas, "relative_gap": path.relative_gap}
+
+        return self._one_by_one(_OF_LIMITS, along)
+
+    def flows(
+        self,
+        *,
+        rtol: float,
+        tol: float,
+        max_steps: int,
+        ts: np.ndarray | None = None,
+        weight_decay: float = 0.0,
+        flips: bool = False,
+        solver: str | None = None,
+    ) -> Ends:
+        """The end of the flow of every instance, and the loss at the times `ts`; the arguments as in `ht.solve_flows`.
+
+        With weight decay they are integrated one by one, and then those with `ts` end at the last of these.
+        """
+        how: dict[str, Any] = {"rtol": rtol, "max_steps": max_steps, "solver": solver}
+        if not weight_decay and not self.on_host:
+            return self._batched(solve_flows, Ends._fields, how | {"tol": tol, "ts": ts, "flips": flips})
+        how |= {"weight_decay": weight_decay, "throw": False}
+
+        def end_of(*instance):
+            flow = timed = solve_flow(*instance, tol=tol, ts=ts if weight_decay else None, **how)
+            loss = None
+            if ts is not None:
+                timed = flow if weight_decay else solve_flow(*instance, ts=ts, **how)
+                loss = np.full(len(ts), np.nan, np.asarray(timed.loss).dtype)  # what was not reached is not a number
+                loss[: len(timed.loss)] = timed.loss
+            return flow, {"loss": loss, "flips": flip_events(flow, most=1) if flips else None}
+
+        return self._one_by_one(Ends._fields, end_of)
+
+    def runs(self, rule: AbstractAlgorithm, *, rates: np.ndarray, keys: Any, like: np.ndarray, **how) -> dict[str, Any]:
+        """The ends of runs, by `ht.run_many`: `theta`, `residual`, `result`, `loss`, `steps`, and `flips` if counted.
+
+        `rule`, `rates` (instances,) and `keys` of each. `like`: numbers that are near for those that take about as many
+        steps, (instances,): these go side by side. `how`: other arguments of `ht.run_many`.
+        """
+        (n, d), size = self.problems[0].X.shape, how.get("batch_size")
+        share = self.alike >= _MANY and size is None  # of mini-batches there is nothing to share
+        problems = [_on_device(problem) for problem in self.problems]
+        order = np.argsort(like, kind="stable")
+        which = self.which[order]
+        parts = [order[which == place] for place in range(len(problems))] if share else [order]
+        found = []
+        for place, some in enumerate(parts):
+            ends = run_many(
+                problems[place] if share else problems,
+                jax.tree.map(lambda x: x[some] if np.ndim(x) else x, rule),  # noqa: B023
+                None if self.theta0s is None else self.theta0s[some],
+                which=np.zeros(len(some), int) if share else self.which[some],
+                share=share,
+                learning_rate=rates[some],
+                keys=keys[some],
+                width=width_of_runs(n, d, self.alike, share, size),
+                progress=False,
+                **how,
+            )
+            states: Any = ends.states
+            found.append(
+                {name: getattr(ends, name) for name in ("theta", "residual", "result", "loss")}
+                | {"steps": ends.stats["steps"]}
+                | ({"flips": states.flips} if isinstance(states, CountedState) else {})
+            )
+        return _in_order(parts, found)
+
+    def measured(self, function: Callable[[LinearRegression, AbstractGeometry, Any], Any], thetas: np.ndarray) -> Any:
+        """What a function, of a module, says of each problem and geometry, and of a θ, (instances, d)."""
+        if self.on_host:
+            return _stacked([function(*own, theta) for own, theta in zip(self._each(), thetas, strict=True)])
+        parts = []
+        for place, count in _blocks(len(self), self._width(_PIECE)):
+            geos = jax.tree.map(lambda x: np.asarray(x)[place], self.geometry)  # noqa: B023
+            part = _vmapped(function)(*_on_device((self._stack(place), geos, thetas[place])))
+            parts.append(jax.tree.map(lambda x: np.asarray(x)[:count], part))  # noqa: B023
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+    def _each(self) -> Iterator[tuple[LinearRegression, AbstractGeometry]]:
+        """The problem and the geometry of each, in NumPy's arrays on the host, otherwise in JAX's."""
+        array_of = np.asarray if self.on_host else jnp.asarray
+        problems = self.problems if self.on_host else [_on_device(problem) for problem in self.problems]
+        geos = jax.tree.map(lambda x: np.asarray(x) if np.ndim(x) else x, self.geometry)
+        for i, place in enumerate(self.which):
+            yield problems[place], jax.tree.map(lambda x: array_of(x[i]) if np.ndim(x) else x, geos)  # noqa: B023
+
+    def _one_by_one(self, names: Sequence[str], solve: Callable[..., tuple[Any, dict[str, Any]]]) -> Ends:
+        """What `solve` says of each problem, geometry and start: a result, and what there is besides."""
+        rows = []
+        for i, (problem, geo) in enumerate(self._each()):
+            found, more = solve(problem, geo, None if self.theta0s is None else self.theta0s[i])
+            rows.append([more[name] if name in more else _field(found, name) for name in names])
+        columns: list[Any] = [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
+        return Ends(*columns)
+
+    def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> Ends:
+        """By one of the batch solvers: all at once, or those of each problem together, if `alike` are many."""
+        problems, geos = [_on_device(problem) for problem in self.problems], _on_device(self.geometry)
+        (n, d), share = problems[0].X.shape, self.alike >= _MANY
+        widest = widest_of_limits(min(n, d), d, share) if solve is solve_limits else widest_of_flows(min(n, d), d)
+        width = width_for(2 * self.alike, widest) if share else widest
+        parts = [np.flatnonzero(self.which == i) for i in range(len(problems))] if share else [np.arange(len(self))]
+        found = []
+        for place, part in enumerate(parts):
+            ends = solve(
+                problems[place] if share else problems,
+                jax.tree.map(lambda x: x[part], geos),  # noqa: B023
+                None if self.theta0s is None else self.theta0s[part],
+                which=np.zeros(len(part), int) if share else np.asarray(self.which),
+                share=share,
+                width=width,
+                **how,
+            )
+            found.append(Ends(*(_field(ends, name) for name in names)))
+        return _in_order(parts, found)
+
+    def _paths_in_blocks(self, tol: float, max_steps: int) -> Ends:
+        d, dtype = self.problems[0].d, self.problems[0].X.dtype
+        arrays, static = eqx.partition(_on_device(self.geometry), eqx.is_array)
+        arrays = jax.tree.map(np.asarray, arrays)
+        found = []
+        for place, count in _blocks(len(self), self._width(_WIDEST)):
+            geo = eqx.combine(jax.tree.map(lambda x: x[place], arrays), static)  # noqa: B023
+            theta0 = np.zeros((len(place), d), dtype) if self.theta0s is None else self.theta0s[place]
+            block = _path_block(_on_device((self._stack(place), geo, theta0)), tol, max_steps)
+            found.append(jax.tree.map(lambda x: np.asarray(x)[:count], block))  # noqa: B023
+        columns: list[Any] = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        return Ends(*columns)
+
+    def _stack(self, place: np.ndarray) -> LinearRegression:
+        return _stacked([self.problems[self.which[i]] for i in place])
+
+    def _width(self, most: int) -> int:
+        """As many as hold a moderate number of entries of X."""
+        return max(1, min(most, _ENTRIES // self.problems[0].X.size))
+
+
+def _blocks(instances: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The places of blocks of one width, the last one filled up, and how many of them count."""
+    for first in range(0, instances, width):
+        place = np.arange(first, first + width)
+        yield np.where(place < instances, place, first), min(width, instances - first)
+
+
+def _in_order(parts: Sequence[np.ndarray], found: Sequence[Any]) -> Any:
+    """What was found of the parts, put together in the order of the instances."""
+    back = np.argsort(np.concatenate(parts), kind="stable")
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[back], *found)
+
+
+@cache
+def _vmapped(function: Callable) -> Callable:
+    return eqx.filter_jit(jax.vmap(function))
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
+
+
+def _field(ends: Any, name: str) -> Any:
+    return ends.stats[name] if name in ends.stats else getattr(ends, name)
+
+
+def _on_device(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, tree)
+
+
+@eqx.filter_jit
+def _path_block(instances, tol, max_steps):
+    problems, geos, theta0s = instances
+    family = type(geos)
+
+    def one(problem, grid, theta0):
+        path = limit_path(problem, family, grid, theta0, tol=tol, max_steps=max_steps, throw=False)
+        gaps = path.residual, path.duality_gap, path.relative_gap
+        return path.thetas, *gaps, path.stats["steps"], path.result
+
+    return eqx.filter_vmap(one)(problems, geos.parameter, theta0s)

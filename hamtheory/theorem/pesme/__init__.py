@@ -1,0 +1,1 @@
+"""Entries of the ledger of Pesme, Pillaud-Vivien and Flammarion."""

@@ -1,0 +1,76 @@
+"""An experiment is computed again if the code that it uses has changed, and not otherwise."""
+
+import re
+import shutil
+
+import pytest
+
+from experiments import LONG, NAMES, _sources
+
+
+def rooms(name):
+    """The rooms of hamtheory that an experiment uses."""
+    files = (file.relative_to(_sources.ROOT).parts for file in _sources.closure(_experiment(name)))
+    return {parts[1] for parts in files if parts[0] == "hamtheory"}
+
+
+def _experiment(name):
+    return _sources.ROOT / "experiments" / f"{name}.py"
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The sources in a folder of their own, and what changes one of them."""
+    for package in ("hamtheory", "experiments"):
+        shutil.copytree(
+            _sources.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("out", "__pycache__")
+        )
+    monkeypatch.setattr(_sources, "ROOT", tmp_path)
+    monkeypatch.setattr(_sources, "_KEEPER", tmp_path / "experiments" / "store.py")
+
+    def changed(file, old, new):
+        text = (tmp_path / file).read_text("utf-8")
+        assert old in text
+        (tmp_path / file).write_text(text.replace(old, new, 1), "utf-8")
+        for function in (_sources.code, _sources.used, _sources._parsed):
+            function.cache_clear()
+        return {name for name, mark in before.items() if _sources.digest(name, "") != mark}
+
+    before = {name: _sources.digest(name, "") for name in NAMES}
+    return changed
+
+
+def test_what_is_used_and_what_is_not():
+    assert "geometry" in rooms("potentials") and not rooms("potentials") & {"limit", "flow", "cli", "sweeps", "theorem"}
+    assert {"limit", "problem"} <= rooms("full_range") and not rooms("full_range") & {"flow", "sweeps", "train"}
+    assert {"neuron", "algorithm"} <= rooms("neuron") and {"train", "sweeps"} <= rooms("training_flips")
+    for name in (*NAMES, *LONG):
+        assert "geometry" in rooms(name) or "train" in rooms(name)
+        assert not rooms(name) & {"cli", "theorem"}
+
+
+def test_what_an_experiment_imports_is_part_of_it():
+    """What Python finds in a process of its own: all modules of hamtheory that an experiment reaches by a statement."""
+    file = _experiment("duel")
+    used = {path.stem for path in _sources.closure(file)}
+    for module in re.findall(r"^from \.(\w+) import", file.read_text("utf-8"), flags=re.M):
+        assert module in used
+    assert {"_duel", "_matching", "_swept", "_batch"} <= used and "store" not in used
+
+
+def test_docstrings_and_the_command_line_are_no_part(copied):
+    assert copied("hamtheory/cli/_limit.py", '"""', '"""Changed. ') == set()
+    assert copied("hamtheory/limit/_solve.py", '"""', '"""Changed. ') == set()
+    assert copied("experiments/store.py", '"""', '"""Changed. ') == set()
+
+
+def test_a_change_reaches_those_who_use_it(copied):
+    changed = copied("hamtheory/limit/_host_newton.py", "\nimport", "\nCHANGED = 1\nimport")
+    assert {"full_range", "interpolation", "recovery"} <= changed and not changed & {"potentials", "inverse_metrics"}
+
+
+def test_a_change_of_geometry_reaches_all_and_one_of_an_experiment_only_itself(copied):
+    assert copied("experiments/plane.py", "\nimport", "\nCHANGED = 1\nimport") == {"plane"}
+    assert {"potentials", "plane", "duel", "noise"} <= copied(
+        "hamtheory/geometry/_ham.py", "\nimport", "\nX = 1\nimport"
+    )
