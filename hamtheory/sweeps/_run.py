@@ -27,8 +27,9 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
       `store`: a folder, made if it is not there. It has one writer at a time.
       `executor`: `ht.sweeps.SerialExecutor()` (this process) if left out, `DaskExecutor(2)` (two others on
         this machine), or `DaskExecutor("tcp://...")`. `progress`: show a bar.
-    Returns: the data set `STORE/data.zarr`, opened lazily. Each instance has its labels (problem, seed, family, parameter,
-      start, ...), what was measured, and an integer `status` with its meanings: a failed one is data with a reason.
+    Returns: the data set `STORE/data.zarr`, opened lazily. Each instance has its labels (problem, seed, family,
+      parameter, start, ...), what was measured, and an integer `status` with its meanings: a failed one
+      is data with a reason.
     Errors: `ValueError` for a bad spec, and for a store that holds another sweep, naming what has changed;
       `RuntimeError` if another process writes to the store; `OSError` if the disk is full.
     Source: own, on Zarr and xarray.
