@@ -88,9 +88,10 @@ bench: $(STAMP) ## measure the speed of the solvers against their peers (install
 	@$(PY) -c 'import clarabel, cvxpy, heyoka' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'
 	@$(PY) -m experiments.benchmarks
 
-lint: $(STAMP) ## check style, format and types
+lint: $(STAMP) ## check style, format, spelling and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m codespell_lib
 	@$(PY) -m pyright
 
 clean: ## remove results and caches, but not .venv

@@ -6,4 +6,6 @@ limit, with a certificate. Each is imported when it is first asked for, so that 
 
 import lazy_loader
 
+__version__ = "0.1.0"
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,20 +12,12 @@ import numpy as np
 import pytest
 
 import hamtheory as ht
+from tests.geometries import GEOMETRIES
 
 RNG = np.random.default_rng(11)
 PROBLEM = ht.sparse_regression(8, 20, 3, seed=6, noise=0.05)
 START = 0.3 * RNG.standard_normal(20)
 OTHER = RNG.standard_normal((3, 20))
-GEOMETRIES = {
-    "gd": ht.Euclidean(),
-    "ham": ht.HAM(alpha=20.0),
-    "ln α": ht.HAM(log_alpha=60.0),
-    "mw": ht.Hypentropy(gamma=1e-3),
-    "network": ht.DiagonalNetwork(3, scale=0.3),
-    "formula": ht.symbolic.geometry("1 + a*theta**2", a=2.0),
-    "one a column": ht.HAM(alpha=np.geomspace(1.0, 50.0, 20)),
-}
 TIMES = np.array([0.0, 0.05, 0.3, 2.0])
 TIGHT = {"rtol": 1e-11, "atol": 1e-13, "tol": 1e-11}
 

@@ -23,7 +23,7 @@ class LinearRegression(Struct):
     asked of the problem is then answered by NumPy and SciPy, and in NumPy. If X or y is an array of JAX's, so is
     everything else, in the wider dtype of the two.
 
-    Construction decomposes X (singular values, O(nd·min(n, d))). Nothing is assumed of X: its `rank` and the
+    Construction decomposes X (singular values, O(n·d·min(n, d))). Nothing is assumed of X: its `rank` and the
     `distance` of y from its range are computed, and reported by everything downstream. The class is a pytree of JAX's:
     build it under `vmap` for a batch of problems.
 

@@ -1,6 +1,6 @@
 """A geometry is one method: limit, flow, weight decay, flips, sweep and command line follow from it.
 
-A new one is tried by its class and one line in `GEOMETRIES`.
+A new one is tried by its class and one line in `OF_ONE_METHOD` of `tests/geometries.py`.
 """
 
 import dataclasses
@@ -14,41 +14,11 @@ import scipy.integrate
 
 import hamtheory as ht
 from hamtheory.cli import main
-from hamtheory.geometry import AbstractGeometry, namespace
+from hamtheory.geometry import AbstractGeometry
+from tests.geometries import OF_ONE_METHOD
 
-
-class Quadratic(AbstractGeometry):
-    a: float
-
-    def inverse_metric(self, theta):
-        return 1 + self.a * theta**2
-
-
-class Root(AbstractGeometry):
-    a: float
-
-    def inverse_metric(self, theta):
-        return (1 + self.a * theta**2) ** 0.5
-
-
-class Saturating(AbstractGeometry):
-    a: float
-    width: float = 0.1
-
-    def inverse_metric(self, theta):
-        return 1 + self.a * theta**2 / (self.width + theta**2)
-
-
-class Logarithmic(AbstractGeometry):
-    a: float
-
-    def inverse_metric(self, theta):
-        return 1 + namespace(theta).log1p(self.a * abs(theta))
-
-
-GEOMETRIES = [Quadratic(a=3.0), Root(a=50.0), Saturating(a=20.0), Logarithmic(a=9.0)]
 PROBLEM = ht.sparse_regression(6, 15, 2, seed=1)
-EVERY = pytest.mark.parametrize("geo", GEOMETRIES, ids=repr)
+EVERY = pytest.mark.parametrize("geo", OF_ONE_METHOD, ids=repr)
 
 
 def mirrored(geo, theta):
