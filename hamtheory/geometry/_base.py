@@ -75,9 +75,14 @@ class AbstractGeometry(Struct, abc.ABC):
     closed form, and check it with `hamtheory.geometry.check_geometry`. What a method computes with is the module
     `hamtheory.geometry.namespace(theta)`, NumPy or JAX's; Python's operators and `abs` need neither.
 
-    `name`: the one word for it in tables, on the command line and in legends; the class's name in lower case, unless
-    the class says otherwise.
-    Source: own; the flow and its mirror flow, [jacobs2026ham], [li2022implicit].
+    Attributes:
+        name: The one word for it in tables, on the command line and in legends; the class's name in lower case, unless
+            the class says otherwise.
+        formula: Of g⁻¹, for tables.
+        example: Arguments for where there are none, on the command line.
+
+    References:
+        The flow and its mirror flow: [jacobs2026ham], [li2022implicit].
 
     ```python
     >>> import hamtheory as ht
@@ -108,40 +113,86 @@ class AbstractGeometry(Struct, abc.ABC):
 
     @abc.abstractmethod
     def inverse_metric(self, theta: Scalars) -> Scalars:
-        """`g⁻¹(θ)`."""
+        """`g⁻¹(θ)`.
+
+        Args:
+            theta: θ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `g⁻¹` of each entry, positive.
+        """
 
     def mirror_map(self, theta: Parameter) -> Scalars:
-        """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing."""
+        """`R′(θ) = ∫₀^θ ds / g⁻¹(s)`, odd and increasing.
+
+        Args:
+            theta: θ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `R′` of each entry.
+        """
         from . import _defaults
 
         return _defaults.integral(self, "mirror", floating(theta, self))
 
     def inverse_mirror_map(self, mu: Parameter) -> Scalars:
-        """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`."""
+        """`(R*)′(μ)`, the θ with `R′(θ) = μ`; NaN where `|μ|` is not below `mirror_bound`.
+
+        Args:
+            mu: μ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            θ of each entry.
+        """
         from . import _defaults
 
         return _defaults.inverse_mirror_map(self, floating(mu, self))
 
     def potential(self, theta: Parameter) -> Scalars:
-        """`R(θ)`."""
+        """`R(θ)`.
+
+        Args:
+            theta: θ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `R` of each entry; it is not summed.
+        """
         from . import _defaults
 
         return _defaults.integral(self, "potential", floating(theta, self))
 
     def conjugate(self, mu: Parameter) -> Scalars:
-        """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`."""
+        """`R*(μ) = max_θ μθ − R(θ)`; NaN where `|μ|` is not below `mirror_bound`.
+
+        Args:
+            mu: μ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `R*` of each entry; it is not summed.
+        """
         from . import _defaults
 
         return _defaults.conjugate(self, floating(mu, self))
 
     def moment(self, theta: Parameter) -> Scalars:
-        """`∫₀^|θ| s ds / g⁻¹(s) = R*(R′(θ))`: its gradient is θ/g⁻¹(θ), of which weight decay is a multiple."""
+        """`∫₀^|θ| s ds / g⁻¹(s) = R*(R′(θ))`: its gradient is θ/g⁻¹(θ), of which weight decay is a multiple.
+
+        Args:
+            theta: θ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            The integral, of each entry.
+        """
         from . import _defaults
 
         return _defaults.integral(self, "moment", floating(theta, self))
 
     def mirror_bound(self) -> Scalars:
-        """The supremum of `R′`, infinity unless the mirror map has a bounded range."""
+        """The supremum of `R′`, infinity unless the mirror map has a bounded range.
+
+        Returns:
+            The supremum, of the shape of the parameters, or a scalar.
+        """
         from . import _defaults
 
         return _defaults.mirror_bound(self)
@@ -149,7 +200,12 @@ class AbstractGeometry(Struct, abc.ABC):
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         """`∫₀^a ds / (g⁻¹(s) (y + s))`: see `hamtheory.signs.first_passage_time`.
 
-        Arguments: positive floating arrays of one shape and dtype.
+        Args:
+            a: Where the integral ends; a positive floating array.
+            y: A positive floating array of the shape and dtype of `a`.
+
+        Returns:
+            The integral, of each entry.
         """
         from . import _defaults
 
@@ -159,11 +215,22 @@ class AbstractGeometry(Struct, abc.ABC):
         """What the method `what` gives at x ≥ 0, and where that can be relied on; None where there is no such form.
 
         Asked on the device before a quadrature, for `mirror_map` and `inverse_mirror_map`.
+
+        Args:
+            what: `"mirror_map"` or `"inverse_mirror_map"`.
+            x: The argument of that method, at least 0.
+
+        Returns:
+            The values, and where they can be relied on; or None.
         """
         return None
 
     def hyperbola(self) -> tuple[Scalars, Scalars, Scalars] | None:
-        """`(c, κ, γ)` with `g⁻¹(θ) = c + 2√((κθ)² + γ²)`, if that is what it is: these share what they compile."""
+        """`(c, κ, γ)` with `g⁻¹(θ) = c + 2√((κθ)² + γ²)`, if that is what it is: these share what they compile.
+
+        Returns:
+            `(c, κ, γ)`; None if it is none.
+        """
         return None
 
     @property
@@ -180,39 +247,82 @@ class AbstractGeometry(Struct, abc.ABC):
         """`(L, ln a)` if this is the geometry of u^L − v^L from u = v = a, with one depth L ≥ 3 for all entries.
 
         Its mirror map has a bounded range, at whose ends no digit is left: limits near them are found another way.
+
+        Returns:
+            `(L, ln a)`; None for any other geometry.
         """
         return None
 
     def proportional(self) -> "tuple[AbstractGeometry, Number] | None":
         """Another geometry and κ with `g⁻¹ = κ ĝ⁻¹`, if limits are better found with that: it has the same ones.
-        `R′ = R̂′/κ`, so that κ knows of any `log_rescaling`."""
+
+        `R′ = R̂′/κ`, so that κ knows of any `log_rescaling`.
+
+        Returns:
+            The geometry of ĝ⁻¹, and κ; None if limits are found with this one.
+        """
         return None
 
     def log_decaying_scale(self) -> Scalars | None:
-        """ln γ, if the flow under weight decay is `θ_t = γ_t sinh(2(R′(θ₀) + Xᵀν))`, `γ_t = γ e^(−4βt)`, `dν/dt =
-        −(Xθ − y)/n`: then there are dual coordinates for it."""
+        """`ln γ`, if the flow under weight decay has dual coordinates.
+
+        It has them if it is `θ_t = γ_t sinh(2(R′(θ₀) + Xᵀν))`, `γ_t = γ e^(−4βt)`, `dν/dt = −(Xθ − y)/n`.
+
+        Returns:
+            `ln γ`; None for any other flow.
+        """
         return None
 
     def penalty(self, weight_decay: Number, dtype: Any) -> Penalty | None:
-        """What weight decay β adds to the loss in the limit of the flow; None where that is not known."""
+        """What weight decay β adds to the loss in the limit of the flow; None where that is not known.
+
+        Args:
+            weight_decay: β.
+            dtype: That of the penalty.
+
+        Returns:
+            A `Penalty`, or None.
+        """
         return None
 
     def in_units(self, size: float) -> "tuple[AbstractGeometry, float]":
-        """`ĝ⁻¹` and κ with `g⁻¹(c θ̂) = κ ĝ⁻¹(θ̂)`: the geometry for a θ in units of c, a power of two."""
+        """`ĝ⁻¹` and κ with `g⁻¹(c θ̂) = κ ĝ⁻¹(θ̂)`: the geometry for a θ in units of c, a power of two.
+
+        Args:
+            size: c, a power of two.
+
+        Returns:
+            The geometry of ĝ⁻¹, and κ.
+        """
         return Rescaled(self, size), 1.0
 
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[AbstractGeometry, Number]":
         """The geometry `g_t` and the rate `c` of the flow with weight decay β: `dθ/dt = −g_t⁻¹(θ) ⊙ ∇f(θ) − c θ`.
 
-        Weight decay leaves a geometry where it is, and c is β, unless the class says otherwise: [jacobs2026ham],
-        Theorem 4.2.
+        Weight decay leaves a geometry where it is, and c is β, unless the class says otherwise.
+
+        Args:
+            t: The time.
+            weight_decay: β.
+
+        Returns:
+            The geometry of `g_t`, and c.
+
+        References:
+            [jacobs2026ham], Theorem 4.2.
         """
         return self, weight_decay
 
     def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         """How far each coordinate is from the optimality of the flow's limit under weight decay; zero exactly there.
 
-        Arguments: `theta` and `gradient = ∇f(theta)` of one shape, `weight_decay` the paper's β > 0.
+        Args:
+            theta: θ.
+            gradient: `∇f(theta)`, of the shape of `theta`.
+            weight_decay: The paper's β > 0.
+
+        Returns:
+            The violation of each coordinate, of the shape of `theta`.
         """
         return gradient + weight_decay * theta / self.inverse_metric(theta)
 
@@ -220,7 +330,11 @@ class AbstractGeometry(Struct, abc.ABC):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # not what it remembers
 
     def arguments(self) -> dict[str, Any]:
-        """What makes the same geometry again: `type(geo)(**geo.arguments())`."""
+        """What makes the same geometry again: `type(geo)(**geo.arguments())`.
+
+        Returns:
+            The arguments by their names.
+        """
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
 
     def __repr__(self) -> str:
@@ -229,10 +343,7 @@ class AbstractGeometry(Struct, abc.ABC):
 
 
 class Rescaled(AbstractGeometry):
-    """A geometry for a θ in units of `size`: `g⁻¹(c θ̂)`.
-
-    Source: own.
-    """
+    """A geometry for a θ in units of `size`: `g⁻¹(c θ̂)`."""
 
     geo: AbstractGeometry
     size: float
@@ -284,7 +395,6 @@ class AbstractExponentialGeometry(AbstractGeometry):
     entries span thousands of orders of magnitude has exponents of moderate size, and a parameter far outside the range
     of floating-point numbers is one more number. In both families `∂θ/∂ℓ = −θ` at constant s. Limits are found in
     these coordinates, following the path in ℓ from the L2 end.
-    Source: own.
     """
 
     @classmethod
@@ -292,7 +402,14 @@ class AbstractExponentialGeometry(AbstractGeometry):
     def at_log(cls, log: Parameter) -> "AbstractExponentialGeometry":
         """The member with this natural logarithm of its parameter, `ln α` or `ln γ`.
 
-        Errors: `ValueError` for a logarithm that is not finite or not within ±10⁵.
+        Args:
+            log: `ln α` or `ln γ`, within ±10⁵.
+
+        Returns:
+            The geometry.
+
+        Raises:
+            ValueError: For a logarithm that is not finite or not within ±10⁵.
         """
 
     @property
@@ -302,25 +419,67 @@ class AbstractExponentialGeometry(AbstractGeometry):
 
     @abc.abstractmethod
     def shifted(self, by: Number) -> "AbstractExponentialGeometry":
-        """The member of the family at `ℓ + by`."""
+        """The member of the family at `ℓ + by`.
+
+        Args:
+            by: What is added to ℓ.
+
+        Returns:
+            The geometry.
+        """
 
     @staticmethod
     @abc.abstractmethod
     def profile(s: Scalars) -> tuple[Scalars, Scalars]:
-        """`Θ/Θ′` and `ln Θ′`, elementwise: the family is `θ = e^(−ℓ) Θ(s)`, which is exponential for large |s|."""
+        """`Θ/Θ′` and `ln Θ′`, elementwise: the family is `θ = e^(−ℓ) Θ(s)`, which is exponential for large |s|.
+
+        Args:
+            s: Exponents, of any shape.
+
+        Returns:
+            `Θ/Θ′` and `ln Θ′`, of each entry.
+        """
 
     @abc.abstractmethod
     def exponent(self, theta: Scalars) -> Scalars:
-        """`s(θ)`, elementwise."""
+        """`s(θ)`, elementwise.
+
+        Args:
+            theta: θ, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `s` of each entry.
+        """
 
     @abc.abstractmethod
     def from_exponent(self, s: Scalars) -> Scalars:
-        """`θ(s)`, elementwise."""
+        """`θ(s)`, elementwise.
+
+        Args:
+            s: Exponents, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `θ` of each entry.
+        """
 
     @abc.abstractmethod
     def log_weight(self, s: Scalars) -> Scalars:
-        """`ln dθ/ds`, elementwise."""
+        """`ln dθ/ds`, elementwise.
+
+        Args:
+            s: Exponents, of any shape that broadcasts against the parameters.
+
+        Returns:
+            `ln dθ/ds` of each entry.
+        """
 
     @abc.abstractmethod
     def log_exponent_unit(self, dtype) -> Scalars:
-        """`ln(R′/s)`, of the (rescaled) mirror map; a constant, up to rounding."""
+        """`ln(R′/s)`, of the (rescaled) mirror map; a constant, up to rounding.
+
+        Args:
+            dtype: That of the numbers, on whose range the rescaling depends.
+
+        Returns:
+            The logarithm.
+        """

@@ -18,9 +18,11 @@ def believe(geo: Any) -> None:
 
     All else is computed from its values at θ ≥ 0, which no residual and no gap can tell from an answer.
 
-    Arguments: `geo`: a geometry, of which others than those of NumPy are believed.
-    Errors: `ValueError` naming a θ.
-    Source: own.
+    Args:
+        geo: A geometry, of which others than those of NumPy are believed.
+
+    Raises:
+        ValueError: Naming a θ.
 
     ```python
     >>> import hamtheory as ht
@@ -36,7 +38,11 @@ def believe(geo: Any) -> None:
 def check_metric(geo: AbstractGeometry) -> None:
     """The same of any geometry of NumPy's, at a few θ.
 
-    Errors: `ValueError` naming θ.
+    Args:
+        geo: The geometry.
+
+    Raises:
+        ValueError: Naming θ.
     """
     shape = (-1,) + (1,) * max((np.ndim(leaf) for leaf in leaves(geo)), default=0)
     points = _SOME.reshape(shape)
@@ -63,10 +69,13 @@ def check_geometry(geo: AbstractGeometry, theta: Parameter | None = None, *, rto
     `½ (θ − θ₀)² / g⁻¹` to leading order. Derivatives come from automatic differentiation; and NumPy gives
     what JAX does.
 
-    Arguments: `geo`: any geometry. `theta`: where, of any shape that broadcasts against its parameters; left out: ±10^k
-      for k from −6 to 3, and 0. `rtol`: the largest relative error.
-    Errors: `AssertionError` naming the first identity that fails.
-    Source: own.
+    Args:
+        geo: Any geometry.
+        theta: Where, of any shape that broadcasts against its parameters; left out: ±10^k for k from −6 to 3, and 0.
+        rtol: The largest relative error.
+
+    Raises:
+        AssertionError: Naming the first identity that fails.
 
     ```python
     >>> import hamtheory as ht

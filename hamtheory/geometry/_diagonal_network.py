@@ -35,16 +35,30 @@ class DiagonalNetwork(AbstractGeometry):
     `bound = ∞`. As a → ∞, R becomes the squared L2 norm, as a → 0, the L1 norm, both up to scale; for L > 2 the latter
     as fast as a power, `|θ| − R/bound = O(a^(L−2))`.
 
-    Arguments: `depth`, the integer L ≥ 2. `scale` a > 0, or its natural logarithm `log_scale`; a scalar, or an array
-      that broadcasts against θ. Its power a^L, the unit of θ, must be within the range of its dtype.
-      What was given is `parameter`; `logarithmic`: whether as a logarithm.
-    Accuracy: g⁻¹, R′ and R are exact to rounding. The way back from μ, for L > 2, cannot be: at θ ≫ a^L it depends on
-      `1 − |z| = (a/u)^(L−2)`. The relative error of (R*)′ is `L/(L−2) · eps/(1 − |z|)`, that of R*
-      `2/(L−2) · eps/(1 − |z|)`, and where `1 − |z|` is below eps, R′ rounds to its bound, from which there is none.
+    g⁻¹, R′ and R are exact to rounding. The way back from μ, for L > 2, cannot be: at θ ≫ a^L it depends on
+    `1 − |z| = (a/u)^(L−2)`. The relative error of (R*)′ is `L/(L−2) · eps/(1 − |z|)`, that of R*
+    `2/(L−2) · eps/(1 − |z|)`, and where `1 − |z|` is below eps, R′ rounds to its bound, from which there is none.
+
     Weight decay `β(‖u‖² + ‖v‖²)` moves a to `a e^(−2βt)`, and where the flow ends is no function of θ alone: refused.
-    Errors: `ValueError` unless exactly one of `scale` and `log_scale` is given, for one that is not positive and
-      finite, or a logarithm beyond ±10⁵, where a^L leaves the range, and for L < 2; `TypeError` if L is no integer.
-    Source: [woodworth2020kernel], Section 5.
+
+    Args:
+        depth: The integer L ≥ 2.
+        scale: a > 0; a scalar, or an array that broadcasts against θ. Its power a^L, the unit of θ, must be within the
+            range of its dtype.
+        log_scale: ln a, instead of `scale`; within ±10⁵.
+
+    Attributes:
+        depth: L.
+        parameter: What was given, of `scale` and `log_scale`.
+        logarithmic: Whether that is the logarithm.
+
+    Raises:
+        ValueError: Unless exactly one of `scale` and `log_scale` is given; for one that is not positive and finite, or
+            a logarithm beyond ±10⁵; where a^L leaves the range; and for L < 2.
+        TypeError: If L is no integer.
+
+    References:
+        [woodworth2020kernel], Section 5.
 
     ```python
     >>> import hamtheory as ht
@@ -157,14 +171,31 @@ class DiagonalNetwork(AbstractGeometry):
     def decayed(self, t: Number, weight_decay: Number) -> "tuple[DiagonalNetwork, Number]":
         """This geometry, without weight decay.
 
-        Errors: `ValueError` for any other weight decay than 0.
+        Args:
+            t: The time, on which nothing depends.
+            weight_decay: 0.
+
+        Returns:
+            The geometry, and the rate 0.
+
+        Raises:
+            ValueError: For any other weight decay than 0.
         """
         return self, _none(weight_decay, weight_decay)
 
     def stationarity(self, theta: Scalars, gradient: Scalars, weight_decay: Number) -> Scalars:
         """The gradient, of the shape of `theta`.
 
-        Errors: `ValueError` for any other weight decay than 0.
+        Args:
+            theta: θ.
+            gradient: `∇f(theta)`, of the shape of `theta`.
+            weight_decay: 0.
+
+        Returns:
+            The gradient.
+
+        Raises:
+            ValueError: For any other weight decay than 0.
         """
         return _none(weight_decay, gradient)
 

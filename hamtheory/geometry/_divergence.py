@@ -19,9 +19,16 @@ def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -
     `(θ − θ₀)² ∫₀¹ (1 − u) / g⁻¹(θ₀ + u(θ − θ₀)) du`, whose terms are all positive: no digits cancel, however close the
     points are.
 
-    Arguments: `geo` any geometry; `theta` and `theta0` of shape (..., d), broadcast against each other.
-    Returns: shape (...).
-    Source: [bregman1967relaxation].
+    Args:
+        geo: Any geometry.
+        theta: Of shape (..., d).
+        theta0: Of shape (..., d), broadcast against `theta`.
+
+    Returns:
+        The divergence, of shape (...).
+
+    References:
+        [bregman1967relaxation].
 
     ```python
     >>> import hamtheory as ht
@@ -36,9 +43,16 @@ def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -
 def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
     """The terms of `bregman_divergence`, one a coordinate.
 
-    Arguments: as of `bregman_divergence`.
-    Returns: the common shape (..., d); each is at least 0.
-    Source: [bregman1967relaxation].
+    Args:
+        geo: As in `bregman_divergence`.
+        theta: As in `bregman_divergence`.
+        theta0: As in `bregman_divergence`.
+
+    Returns:
+        The terms, of the common shape (..., d); each is at least 0.
+
+    References:
+        [bregman1967relaxation].
 
     ```python
     >>> import hamtheory as ht

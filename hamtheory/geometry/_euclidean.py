@@ -15,7 +15,9 @@ class Euclidean(AbstractGeometry):
     """The geometry of gradient descent: `g⁻¹(θ) = 1`, `R(θ) = θ²/2`.
 
     Its limit from θ₀ is the interpolator closest to θ₀ in the Euclidean norm.
-    Source: [gunasekar2018characterizing].
+
+    References:
+        [gunasekar2018characterizing].
 
     ```python
     >>> import hamtheory as ht

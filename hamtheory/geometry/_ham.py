@@ -23,14 +23,24 @@ class HAM(AbstractExponentialGeometry):
 
     `R(θ) = [(1 + α|θ|) ln(1 + α|θ|) − α|θ|] / α²`: θ²/2 as α → 0, and `α R / ln α → |θ|` as α → ∞.
 
-    Arguments: `alpha` > 0, or its natural logarithm `log_alpha` (within ±10⁵); a scalar, or an array that broadcasts
-      against θ. What was given is `parameter`; `logarithmic`: whether as a logarithm.
-    Scaling: beyond α = e²⁸⁴ (e³⁵ in float32) R underflows and g⁻¹ overflows, and every method is that of the flow in
-      another unit of time: R, R′ and R* are multiplied, g⁻¹ is divided by `exp(log_rescaling)`, which makes them those
-      of `g⁻¹ = 1/σ + e²⁸⁴|θ|`, σ = α e⁻²⁸⁴. Limits, gaps relative to the divergence and shapes do not depend on it.
-    Errors: `ValueError` unless exactly one of `alpha` and `log_alpha` is given, for one that is not positive and
-      finite, and for a logarithm beyond ±10⁵.
-    Source: [jacobs2026ham], Theorem 4.2 (the flow) and Theorem 4.6 (the two ends).
+    Beyond α = e²⁸⁴ (e³⁵ in float32) R underflows and g⁻¹ overflows, and every method is that of the flow in another
+    unit of time: R, R′ and R* are multiplied, g⁻¹ is divided by `exp(log_rescaling)`, which makes them those of
+    `g⁻¹ = 1/σ + e²⁸⁴|θ|`, σ = α e⁻²⁸⁴. Limits, gaps relative to the divergence and shapes do not depend on it.
+
+    Args:
+        alpha: α > 0; a scalar, or an array that broadcasts against θ.
+        log_alpha: ln α, instead of `alpha`; within ±10⁵.
+
+    Attributes:
+        parameter: What was given, of `alpha` and `log_alpha`.
+        logarithmic: Whether that is the logarithm.
+
+    Raises:
+        ValueError: Unless exactly one of `alpha` and `log_alpha` is given; for one that is not positive and finite; and
+            for a logarithm beyond ±10⁵.
+
+    References:
+        [jacobs2026ham], Theorem 4.2 (the flow) and Theorem 4.6 (the two ends).
 
     ```python
     >>> import hamtheory as ht
@@ -197,24 +207,52 @@ class HAM(AbstractExponentialGeometry):
         return with_log(self, self.log_alpha + by)
 
     def exponent(self, theta: Scalars) -> Scalars:
-        """`s = sign(θ) ln(1 + α|θ|)`, elementwise."""
+        """`s = sign(θ) ln(1 + α|θ|)`, elementwise.
+
+        Args:
+            theta: θ, of any shape that broadcasts against α.
+
+        Returns:
+            `s` of each entry.
+        """
         alpha, excess, _ = split(self, theta.dtype)
         return odd(lambda x: alpha * log1p_over(alpha, x, excess), theta)
 
     def from_exponent(self, s: Scalars) -> Scalars:
-        """`θ = sign(s) (e^(|s| − ln α) − 1/α)`, elementwise."""
+        """`θ = sign(s) (e^(|s| − ln α) − 1/α)`, elementwise.
+
+        Args:
+            s: Exponents, of any shape that broadcasts against α.
+
+        Returns:
+            `θ` of each entry.
+        """
         xp, log = namespace(s), self.log_alpha.astype(s.dtype)
         return odd(lambda x: -xp.expm1(-x) * xp.exp(x - log), s)
 
     @staticmethod
     def profile(s: Scalars) -> tuple[Scalars, Scalars]:
-        """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise."""
+        """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise.
+
+        Args:
+            s: Exponents, of any shape.
+
+        Returns:
+            `Θ/Θ′` and `ln Θ′`, of each entry.
+        """
         xp = namespace(s)
         size = xp.abs(s)
         return xp.copysign(xp.expm1(-size), s), size
 
     def log_weight(self, s: Scalars) -> Scalars:
-        """`ln(|θ| + 1/α) = |s| − ln α`, elementwise."""
+        """`ln(|θ| + 1/α) = |s| − ln α`, elementwise.
+
+        Args:
+            s: Exponents, of any shape that broadcasts against α.
+
+        Returns:
+            `ln dθ/ds` of each entry.
+        """
         return namespace(s).abs(s) - self.log_alpha.astype(s.dtype)
 
     def log_exponent_unit(self, dtype) -> Scalars:

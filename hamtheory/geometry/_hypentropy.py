@@ -26,14 +26,24 @@ class Hypentropy(AbstractExponentialGeometry):
     With weight decay `β(‖m‖² + ‖w‖²)` it moves: `dθ/dt = −2√(θ² + γ_t²) ⊙ ∇f − 4βθ`, `γ_t = γ e^(−4βt)`, and the
     limit is the lasso with penalty `2β‖θ‖₁`.
 
-    Arguments: `gamma` > 0, or its natural logarithm `log_gamma` (within ±10⁵); a scalar, or an array that broadcasts
-      against θ. What was given is `parameter`; `logarithmic`: whether as a logarithm.
-    Scaling: as γ → 0 nothing has to be scaled, but below e⁻⁷⁰⁸ the inverse metric at θ = 0 is no number of float64 and
-      rounds to 0. Beyond γ = e²⁸⁴ (e³⁵ in float32) the unit of time changes: R, R′ and R* are multiplied, g⁻¹ is
-      divided by `exp(log_rescaling)`, σ = γ e⁻²⁸⁴.
-    Errors: `ValueError` unless exactly one of `gamma` and `log_gamma` is given, for one that is not positive and
-      finite, and for a logarithm beyond ±10⁵. γ = 0 is the balanced flow: see `product_flow`.
-    Source: [woodworth2020kernel], [ghai2020exponentiated]; with weight decay [jacobs2025mask], [jacobs2025mirror].
+    As γ → 0 nothing has to be scaled, but below e⁻⁷⁰⁸ the inverse metric at θ = 0 is no number of float64 and rounds to
+    0. Beyond γ = e²⁸⁴ (e³⁵ in float32) the unit of time changes: R, R′ and R* are multiplied, g⁻¹ is divided by
+    `exp(log_rescaling)`, σ = γ e⁻²⁸⁴.
+
+    Args:
+        gamma: γ > 0; a scalar, or an array that broadcasts against θ. γ = 0 is the balanced flow: see `product_flow`.
+        log_gamma: ln γ, instead of `gamma`; within ±10⁵.
+
+    Attributes:
+        parameter: What was given, of `gamma` and `log_gamma`.
+        logarithmic: Whether that is the logarithm.
+
+    Raises:
+        ValueError: Unless exactly one of `gamma` and `log_gamma` is given; for one that is not positive and finite; and
+            for a logarithm beyond ±10⁵.
+
+    References:
+        [woodworth2020kernel], [ghai2020exponentiated]; with weight decay [jacobs2025mask], [jacobs2025mirror].
 
     ```python
     >>> import hamtheory as ht
@@ -175,24 +185,52 @@ class Hypentropy(AbstractExponentialGeometry):
         return with_log(self, self.log_gamma - by)
 
     def exponent(self, theta: Scalars) -> Scalars:
-        """`s = asinh(θ/γ)`, elementwise."""
+        """`s = asinh(θ/γ)`, elementwise.
+
+        Args:
+            theta: θ, of any shape that broadcasts against γ.
+
+        Returns:
+            `s` of each entry.
+        """
         gamma, _, log = self._split(theta.dtype)
         return asinh_quotient(theta, gamma, log)
 
     def from_exponent(self, s: Scalars) -> Scalars:
-        """`θ = γ sinh(s)`, elementwise."""
+        """`θ = γ sinh(s)`, elementwise.
+
+        Args:
+            s: Exponents, of any shape that broadcasts against γ.
+
+        Returns:
+            `θ` of each entry.
+        """
         xp, log = namespace(s), self.log_gamma.astype(s.dtype) - s.dtype.type(np.log(2.0))
         return odd(lambda x: -xp.expm1(-2 * x) * xp.exp(x + log), s)
 
     @staticmethod
     def profile(s: Scalars) -> tuple[Scalars, Scalars]:
-        """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise."""
+        """`Θ/Θ′` and `ln Θ′` of `θ = e^(−ℓ) Θ(s)`, elementwise.
+
+        Args:
+            s: Exponents, of any shape.
+
+        Returns:
+            `Θ/Θ′` and `ln Θ′`, of each entry.
+        """
         xp = namespace(s)
         size = xp.abs(s)
         return xp.tanh(s), size + xp.log1p(xp.exp(-2 * size))
 
     def log_weight(self, s: Scalars) -> Scalars:
-        """`ln √(θ² + γ²) = ln γ + ln cosh(s)`, elementwise."""
+        """`ln √(θ² + γ²) = ln γ + ln cosh(s)`, elementwise.
+
+        Args:
+            s: Exponents, of any shape that broadcasts against γ.
+
+        Returns:
+            `ln dθ/ds` of each entry.
+        """
         xp = namespace(s)
         size = xp.abs(s)
         return size + xp.log1p(xp.exp(-2 * size)) + (self.log_gamma.astype(s.dtype) - s.dtype.type(np.log(2.0)))

@@ -70,9 +70,16 @@ class Reached(NamedTuple):
 def march(f, x, mu, radius) -> Reached:
     """The integrals of f from 0 to `x`, or to where the first of them is `mu` if that is sooner.
 
-    Arguments: arrays of one shape; `x` and `mu` >= 0, infinite where they are not to matter (f > 0 where mu is);
-    `f` maps arrays with one axis more, the first, to arrays of the same shape; `radius` is what `find_radius` says.
-    Returns: NaN where x or mu is NaN, where f could not be resolved, or where no finite x is large enough for mu.
+    Args:
+        f: The integrand, which maps arrays with one axis more, the first, to arrays of the same shape.
+        x: Where the integrals end, at least 0; infinite where it is not to matter.
+        mu: What the first of them is to be, at least 0, of the shape of `x`; infinite where it is not to matter. Where
+            it does, f > 0.
+        radius: What `find_radius` says, of the shape of `x`.
+
+    Returns:
+        Where it stopped, and the integrals; NaN where x or mu is NaN, where f could not be resolved, or where no finite
+        x is large enough for mu.
     """
     eps, largest = float(jnp.finfo(x.dtype).eps), float(jnp.finfo(x.dtype).max)
     valid, sought = ~jnp.isnan(x + mu), jnp.isfinite(mu)

@@ -21,7 +21,8 @@ _FIXED = (int, bool, str, "int", "bool", "str")
 def names() -> tuple[str, ...]:
     """The names of the geometries that come with the package.
 
-    Source: own.
+    Returns:
+        The names, those of `named`.
 
     ```python
     >>> import hamtheory as ht
@@ -36,10 +37,15 @@ def names() -> tuple[str, ...]:
 def named(name: str) -> type[AbstractGeometry]:
     """The class of geometries with this name.
 
-    Arguments: `name`: one of `names()`; `package.module:Class`, which is imported; or the name of a class that is
-      defined already.
-    Errors: `ValueError` for a name that is none of these.
-    Source: own.
+    Args:
+        name: One of `names()`; `package.module:Class`, which is imported; or the name of a class that is defined
+            already.
+
+    Returns:
+        The class.
+
+    Raises:
+        ValueError: For a name that is none of these.
 
     ```python
     >>> import hamtheory as ht
@@ -68,7 +74,11 @@ def named(name: str) -> type[AbstractGeometry]:
 def name_of(cls: type[AbstractGeometry]) -> str:
     """What `named` finds this class by, in another process too if it is not defined in a function or a script.
 
-    Source: own.
+    Args:
+        cls: A class of geometries.
+
+    Returns:
+        One of `names()`, `package.module:Class`, or the class's `name`.
 
     ```python
     >>> import hamtheory as ht
@@ -88,7 +98,11 @@ def name_of(cls: type[AbstractGeometry]) -> str:
 def arguments_of(cls: type[AbstractGeometry]) -> dict[str, bool] | None:
     """The arguments that make one, and whether each is a number, of which there can be an array; None: any numbers.
 
-    Source: own.
+    Args:
+        cls: A class of geometries.
+
+    Returns:
+        The arguments by their names; None if any are taken.
 
     ```python
     >>> import hamtheory as ht

@@ -10,8 +10,13 @@ Scalars = Float[Array, "..."]
 class Penalty(Struct):
     """`P(θ) = λ Σ |θ| − μ ln(1 + |θ|/μ)`, with μ = 0 for the lasso; for ridge, μ = ∞ and λ/μ → `curvature`.
 
-    `slope`: λ. `barrier`: μ. `curvature`: β.
-    Source: own; for HAM, [jacobs2026ham].
+    Attributes:
+        slope: λ.
+        barrier: μ.
+        curvature: β.
+
+    References:
+        For HAM, [jacobs2026ham].
 
     ```python
     >>> import hamtheory as ht
@@ -27,7 +32,14 @@ class Penalty(Struct):
     curvature: Float[Array, ""]
 
     def derivative(self, theta: Scalars) -> Scalars:
-        """`P′(θ)`, elementwise: `λ θ/(μ + |θ|)`; for the lasso λ sign θ, for ridge β θ."""
+        """`P′(θ)`, elementwise: `λ θ/(μ + |θ|)`; for the lasso λ sign θ, for ridge β θ.
+
+        Args:
+            theta: θ, of any shape.
+
+        Returns:
+            `P′` of each entry.
+        """
         xp = namespace(theta, self.slope)
         smooth = self.barrier > 0
         curvature = xp.where(smooth, self.curvature, 0)

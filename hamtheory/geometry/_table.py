@@ -29,8 +29,15 @@ _INTERPOLATE = np.linalg.inv(np.vander(2 * _V - 1))
 
 
 class Table:
-    """`edges` of the panels, (k,); at each edge and for each of the flattened parameters, (k, lanes): the integrals
-    `mirror`, `potential` and `moment`, and the integrand `slope`."""
+    """A table of panels; at each edge of one, the integrals of each of the flattened parameters.
+
+    Attributes:
+        edges: Of the panels, (k,).
+        mirror: That integral, (k, lanes).
+        potential: That integral, (k, lanes).
+        moment: That integral, (k, lanes).
+        slope: The integrand, (k, lanes).
+    """
 
     def __init__(self, geo: Any):
         self.geo = mapped(np.asarray, in_dtype(geo, np.float64))
