@@ -18,13 +18,19 @@ class Derivation:
     """What follows from an inverse metric, as SymPy expressions; a form that was not found is None, and `notes` say so.
 
     `R″ = 1/g⁻¹`, `R(0) = R′(0) = 0`, `R*(μ) = max_θ μθ − R(θ)`. The expressions are in the real symbols `theta`,
-    `theta_0` and `mu`; parameters are positive symbols. `mirror_bound` is the supremum of R′, `oo` if unbounded.
-    In a notebook it shows itself as formulas.
+    `theta_0` and `mu`; parameters are positive symbols. In a notebook it shows itself as formulas.
 
-    Fields: `inverse_metric`: g⁻¹. `mirror_map`: R′. `potential`: R. `inverse_mirror_map`: (R*)′. `conjugate`: R*.
-      `divergence`: D_R(θ, θ₀). `forms`: the same for θ > 0, from which geometries compute. `parameter`: the one that
-      `limits` are of.
-    Source: own.
+    Attributes:
+        inverse_metric: g⁻¹.
+        mirror_map: R′.
+        potential: R.
+        inverse_mirror_map: (R*)′.
+        conjugate: R*.
+        divergence: D_R(θ, θ₀).
+        mirror_bound: The supremum of R′, `oo` if unbounded.
+        notes: Which forms were not found.
+        forms: The same for θ > 0, from which geometries compute.
+        parameter: The one that `limits` are of.
     """
 
     inverse_metric: sympy.Expr
@@ -41,9 +47,14 @@ class Derivation:
     def limits(self, parameter: str | None = None) -> Limits:
         """The leading terms of the potential as a parameter goes to 0 and to ∞, the others being held.
 
-        Arguments: `parameter`, by default the one the derivation was made for, or the only one.
-        Returns: `(small, large)`; None where the leading term was not found.
-        Errors: `ValueError` where there is no such parameter.
+        Args:
+            parameter: Its name; left out: the one the derivation was made for, or the only one.
+
+        Returns:
+            `(small, large)`; None where the leading term was not found.
+
+        Raises:
+            ValueError: Where there is no such parameter.
         """
         names = [name.name for name in self.forms.parameters]
         parameter = parameter or self.parameter or (names[0] if len(names) == 1 else None)
@@ -53,7 +64,11 @@ class Derivation:
         return Limits(_even(small, X, THETA), _even(large, X, THETA))
 
     def latex(self) -> str:
-        """The derivation in LaTeX: one aligned line for each form, and the limits if `derive` was given a parameter."""
+        """The derivation in LaTeX: one aligned line for each form, and the limits if `derive` was given a parameter.
+
+        Returns:
+            The text, without dollars around it.
+        """
         return aligned(self)
 
     def _repr_latex_(self) -> str:
@@ -66,12 +81,19 @@ def derive(inverse_metric: str | sympy.Expr, *, parameter: str | None = None) ->
     `R′ = ∫₀^θ ds/g⁻¹(s)`, `R = ∫₀^θ R′`, `(R*)′ = (R′)⁻¹`, `R* = μθ − R`, `D = R(θ) − R(θ₀) − R′(θ₀)(θ − θ₀)`: sought
     by SymPy within a bounded amount of work, and each form compared with quadrature before it is believed.
 
-    Arguments: `inverse_metric`, text such as `"1 + a*theta**2"` or a SymPy expression, in which every symbol but
-      `theta` is a parameter (taken to be positive); `parameter`, the one whose `limits` are wanted. The metrics of
-      gradient descent, HAM and m⊙w have names: `ht.symbolic.EUCLIDEAN`, `ht.symbolic.HAM`, `ht.symbolic.HYPENTROPY`.
-    Errors: `ValueError` where the text cannot be read, the metric is not even or not positive at 0, or there is no such
-      parameter; `TypeError` for what is neither text nor an expression.
-    Source: own.
+    Args:
+        inverse_metric: Text such as `"1 + a*theta**2"` or a SymPy expression, in which every symbol but `theta` is a
+            parameter (taken to be positive). The metrics of gradient descent, HAM and m⊙w have names:
+            `ht.symbolic.EUCLIDEAN`, `ht.symbolic.HAM`, `ht.symbolic.HYPENTROPY`.
+        parameter: The one whose `limits` are wanted; left out: none.
+
+    Returns:
+        A `Derivation`.
+
+    Raises:
+        ValueError: Where the text cannot be read, the metric is not even or not positive at 0, or there is no such
+            parameter.
+        TypeError: For what is neither text nor an expression.
 
     ```python
     >>> from hamtheory.symbolic import derive

@@ -25,10 +25,17 @@ class SymbolicGeometry(AbstractGeometry):
     """The geometry of an inverse metric that was given as a formula; made by `hamtheory.symbolic.geometry`.
 
     Everything is computed from the inverse metric, as that of any geometry is, to rounding for θ of any size.
-    `derivation` has the formulas, and says in its `notes` what has no closed form. The `values` are those of the
-    parameters, in the order of their names.
-    Errors: as `hamtheory.symbolic.geometry`.
-    Source: own.
+
+    Args:
+        inverse_metric: As in `hamtheory.symbolic.geometry`.
+        **parameters: As in `hamtheory.symbolic.geometry`.
+
+    Attributes:
+        derivation: The formulas; its `notes` say what has no closed form.
+        values: Those of the parameters, in the order of their names.
+
+    Raises:
+        ValueError: As `hamtheory.symbolic.geometry`.
     """
 
     name: ClassVar[str] = "formula"
@@ -79,14 +86,20 @@ class SymbolicGeometry(AbstractGeometry):
 def geometry(inverse_metric: str | sympy.Expr, /, **parameters: Parameter) -> SymbolicGeometry:
     """The geometry of an inverse metric given as text or as a SymPy expression.
 
-    `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`: the mirror map, the potential and the rest follow; `derive` has them as formulas.
+    `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`: the mirror map, the potential and the rest follow; `derive` has them as formulas. The
+    derivation is made once for a formula, whatever the values of its parameters.
 
-    Arguments: `inverse_metric`, an even and positive function of `theta` such as `"1 + a*theta**2"`; one keyword for
-      each of its parameters: a scalar, or an array that broadcasts against θ. The derivation is made once for a
-      formula, whatever the values, and these may be traced.
-    Errors: `ValueError` where the text cannot be read, a parameter is missing or unknown, or the metric is not even or,
-      at these parameters, not positive (tested at 0 and for |θ| from 1e-12 to 1e12; at run time if they are traced).
-    Source: own.
+    Args:
+        inverse_metric: An even and positive function of `theta` such as `"1 + a*theta**2"`.
+        **parameters: One keyword for each of its parameters: a scalar, or an array that broadcasts against θ; these may
+            be traced.
+
+    Returns:
+        A `SymbolicGeometry`.
+
+    Raises:
+        ValueError: Where the text cannot be read, a parameter is missing or unknown, or the metric is not even or, at
+            these parameters, not positive (tested at 0 and for |θ| from 1e-12 to 1e12; at run time if they are traced).
 
     ```python
     >>> from hamtheory import symbolic

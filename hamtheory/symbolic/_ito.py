@@ -14,11 +14,19 @@ def ito_drift(inverse_metric: str | sympy.Expr, step: str | sympy.Expr | None = 
     gradients with `½ η κ(θ) E[g²]` per unit of time t = ηk. With `θ⁺ = θ − h ηg + a η²g² + O(η³)` and h = g⁻¹:
     `κ = 2a/h − h′`.
 
-    Arguments: `inverse_metric`, as in `derive`; `step`, an expression in `theta` > 0, the gradient `g` and the learning
-      rate `eta`; left out: the natural gradient step θ − η h(θ) g.
-    Returns: κ as an expression in `theta` > 0; it is odd in θ.
-    Errors: `ValueError` where the text cannot be read, or where the step is no first-order step of the metric's flow.
-    Source: own derivation; for m⊙w, where the noise moves γ instead: [pesme2021implicit].
+    Args:
+        inverse_metric: As in `derive`.
+        step: An expression in `theta` > 0, the gradient `g` and the learning rate `eta`; left out: the natural gradient
+            step θ − η h(θ) g.
+
+    Returns:
+        κ as an expression in `theta` > 0; it is odd in θ.
+
+    Raises:
+        ValueError: Where the text cannot be read, or where the step is no first-order step of the metric's flow.
+
+    References:
+        For m⊙w, where the noise moves γ instead: [pesme2021implicit].
 
     ```python
     >>> from hamtheory.symbolic import HAM, ito_drift

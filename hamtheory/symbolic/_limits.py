@@ -15,8 +15,9 @@ from ._search import tidy
 class Limits(NamedTuple):
     """Leading terms of the potential, in θ and the parameter; None where not found.
 
-    Fields: `small`: as the parameter goes to 0. `large`: as it goes to ∞.
-    Source: own.
+    Attributes:
+        small: As the parameter goes to 0.
+        large: As it goes to ∞.
     """
 
     small: sympy.Expr | None

@@ -19,10 +19,12 @@ _NEVER = (sympy.nan, sympy.zoo, sympy.oo, sympy.Integral, sympy.Limit, sympy.I)
 class NeuronInvariant:
     """What is constant along the flow of a neuron, as SymPy expressions; made by `neuron_invariant`.
 
-    `expression`: the invariant `I_a(|a|) − I_w(|w|)` in the real symbols `a` and `w` and positive parameters.
-    `moment_a`, `moment_w`: its terms, `I(x) = ∫₀ˣ s/h(s) ds`, in the positive symbol `x`. `rates`: of each quadrant, by
-    the signs of a and w, the derivative of the invariant along the flow of any loss L(aw), simplified: 0, all of them.
-    Source: own.
+    Attributes:
+        expression: The invariant `I_a(|a|) − I_w(|w|)` in the real symbols `a` and `w` and positive parameters.
+        moment_a: Its term of a, `I(x) = ∫₀ˣ s/h(s) ds`, in the positive symbol `x`.
+        moment_w: Its term of w, likewise.
+        rates: Of each quadrant, by the signs of a and w, the derivative of the invariant along the flow of any loss
+            L(aw), simplified: 0, all of them.
     """
 
     expression: sympy.Expr
@@ -47,12 +49,21 @@ def neuron_invariant(
     derivative of the invariant along the flow is formed in every quadrant, for L(aw) of both sides with functions that
     are left open, and simplified to zero, before anything is returned.
 
-    Arguments: the inverse metrics of the layers, as in `derive`, but for one that vanishes at zero, such as that of
-      balanced m⊙w, `"2*Abs(theta)"`, which is admitted; that of w is by default a's. Parameters of the same name are
-      the same; none is called a, w or x.
-    Returns: a `NeuronInvariant`.
-    Errors: `ValueError` where a text cannot be read, a name is taken, a metric is not even, or no closed form is found.
-    Source: own derivation; the setting, [gadhikar2025signin].
+    Parameters of the same name are the same in both metrics; none is called a, w or x.
+
+    Args:
+        inverse_metric_a: That of the layer a, as in `derive`, but for one that vanishes at zero, such as that of
+            balanced m⊙w, `"2*Abs(theta)"`, which is admitted.
+        inverse_metric_w: That of the layer w, of the same kind; left out: a's.
+
+    Returns:
+        A `NeuronInvariant`.
+
+    Raises:
+        ValueError: Where a text cannot be read, a name is taken, a metric is not even, or no closed form is found.
+
+    References:
+        The setting: [gadhikar2025signin].
 
     ```python
     >>> from hamtheory.symbolic import HAM, neuron_invariant

@@ -23,7 +23,15 @@ def closed_form(
 ) -> tuple[Array, Array] | None:
     """R′ or (R*)′, as `what` says, at x ≥ 0, and where that is as good as its arguments; None without a closed form.
 
-    Arguments: arrays of JAX's, of one shape and dtype; `metric`, the function g⁻¹.
+    Args:
+        forms: Those of the metric.
+        what: `"mirror_map"` or `"inverse_mirror_map"`.
+        x: An array of JAX's.
+        values: Those of the parameters, arrays of JAX's of the shape and dtype of `x`.
+        metric: The function g⁻¹.
+
+    Returns:
+        The values, and where they are accepted; or None.
     """
     import jax.numpy as jnp
 

@@ -25,7 +25,17 @@ def parse(inverse_metric: str | sympy.Expr) -> sympy.Expr:
     """The inverse metric as an expression in `THETA` (real) and its parameters (real symbols).
 
     Text is read with Python's grammar: numbers, names, `+ - * / **`, brackets, and the functions in `FUNCTIONS`.
-    Decimals become exact fractions. Errors: `ValueError` with the place and the reason.
+    Decimals become exact fractions.
+
+    Args:
+        inverse_metric: Text, or a SymPy expression.
+
+    Returns:
+        The expression.
+
+    Raises:
+        ValueError: With the place and the reason.
+        TypeError: For what is neither text nor an expression.
 
     ```python
     >>> from hamtheory.symbolic._parse import parse

@@ -26,10 +26,12 @@ _ENDS = (150, 300)  # powers of ten at which leading terms are compared with qua
 class FirstPassage:
     """The time `T = ∫₀^a ds / (g⁻¹(s)(y + s))` from −a to zero, as SymPy expressions; made by `first_passage`.
 
-    `time`, in the positive symbols `a`, `y` and the parameters, is None where no closed form was found; `integrand` is
-    in `s` besides; `forms` are those of the metric. A closed form has removable singularities: numbers come from
-    `hamtheory.signs.first_passage_time`.
-    Source: own.
+    A closed form has removable singularities: numbers come from `hamtheory.signs.first_passage_time`.
+
+    Attributes:
+        time: T, in the positive symbols `a`, `y` and the parameters; None where no closed form was found.
+        integrand: In `s` besides.
+        forms: Those of the metric.
     """
 
     time: sympy.Expr | None
@@ -39,9 +41,14 @@ class FirstPassage:
     def asymptotics(self, parameter: str | None = None) -> Limits:
         """The leading terms of T as a parameter goes to 0 and to ∞, the others, `a` and `y` being held.
 
-        Arguments: `parameter`, by default the only one.
-        Returns: `(small, large)`; None where no leading term was found that quadrature of T confirms.
-        Errors: `ValueError` where there is no such parameter.
+        Args:
+            parameter: Its name; left out: the only one.
+
+        Returns:
+            `(small, large)`; None where no leading term was found that quadrature of T confirms.
+
+        Raises:
+            ValueError: Where there is no such parameter.
         """
         names = [name.name for name in self.forms.parameters]
         parameter = parameter or (names[0] if len(names) == 1 else None)
@@ -56,10 +63,17 @@ def first_passage(inverse_metric: str | sympy.Expr) -> FirstPassage:
     `T(a, y) = ∫₀^a ds / (g⁻¹(s)(y + s))`: sought by SymPy within a bounded amount of work, where the metric has a root
     `√(s² + c²)` in `w = s + √(s² + c²)`, and compared with quadrature before it is believed.
 
-    Arguments: `inverse_metric`, as in `derive`; its parameters are taken to be positive, and are not called a, y or s.
-    Returns: a `FirstPassage`.
-    Errors: `ValueError` where the text cannot be read, a parameter has one of these names, or the metric is not even.
-    Source: own derivation; the flow of HAM: [jacobs2026ham].
+    Args:
+        inverse_metric: As in `derive`; its parameters are taken to be positive, and are not called a, y or s.
+
+    Returns:
+        A `FirstPassage`.
+
+    Raises:
+        ValueError: Where the text cannot be read, a parameter has one of these names, or the metric is not even.
+
+    References:
+        The flow of HAM: [jacobs2026ham].
 
     ```python
     >>> from hamtheory.symbolic import HYPENTROPY, first_passage
