@@ -21,13 +21,18 @@ def read_csv(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """X, y and the names of X's columns (None without a header), of a table with commas, semicolons or tabs.
 
-    Arguments: `path`: of a text file in UTF-8. `target`: the name of the column that is y; left out: the last one.
-      `finite`: whether NaN and infinities are refused.
-    Returns: X (n, d) and y (n,), in float64, and the names of X's columns, (d,), or None without a header: the first
-      row is one if none of its cells is a number, or if a `target` is named.
-    Errors: `ValueError` for what is no such table, with the line and the column: a first row of numbers and text, or of
-      years in order; comments; decimal commas; cells that are no numbers; rows of another length.
-    Source: own.
+    Args:
+        path: Of a text file in UTF-8.
+        target: The name of the column that is y; left out: the last one.
+        finite: Whether NaN and infinities are refused.
+
+    Returns:
+        X (n, d) and y (n,), in float64, and the names of X's columns, (d,), or None without a header: the first row is
+        one if none of its cells is a number, or if a `target` is named.
+
+    Raises:
+        ValueError: For what is no such table, with the line and the column: a first row of numbers and text, or of
+            years in order; comments; decimal commas; cells that are no numbers; rows of another length.
 
     ```python
     >>> import os, tempfile

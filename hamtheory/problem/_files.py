@@ -11,10 +11,16 @@ from ._csv import read_csv
 def read_npz(path: str, needed: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Arrays of an `.npz`, in float64 if that loses nothing; what is wrong with others, whoever needs them says best.
 
-    Arguments: `path`: of the file. `needed`, `optional`: their names.
-    Returns: the arrays by their names, of any shapes.
-    Errors: `ValueError` for what is no such file, holds Python objects, or has not what is needed.
-    Source: own, on NumPy.
+    Args:
+        path: Of the file.
+        needed: The names of the arrays that must be there.
+        optional: The names of those that may be.
+
+    Returns:
+        The arrays by their names, of any shapes.
+
+    Raises:
+        ValueError: For what is no such file, holds Python objects, or has not what is needed.
 
     ```python
     >>> import os, tempfile
@@ -52,11 +58,16 @@ def _array(archive, name: str) -> np.ndarray:
 def read_arrays(path: str, target: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """The arrays of a regression in a file, with NaN and infinities as they are.
 
-    Arguments: `path`: an `.npz` with X, y, and theta_star if it is known, or a `.csv`; `target`: of a `.csv`, the
-      column that is y, if it is not the last one.
-    Returns: X (n, d), y (n,) and θ* (d,) or None, in float64 if that loses nothing.
-    Errors: `FileNotFoundError`; `ValueError` for what is no such file, missing arrays, and shapes that do not fit.
-    Source: own.
+    Args:
+        path: An `.npz` with X, y, and theta_star if it is known, or a `.csv`.
+        target: Of a `.csv`, the column that is y; left out: the last one.
+
+    Returns:
+        X (n, d), y (n,) and θ* (d,) or None, in float64 if that loses nothing.
+
+    Raises:
+        FileNotFoundError: Where there is no file.
+        ValueError: For what is no such file, missing arrays, and shapes that do not fit.
 
     ```python
     >>> import os, tempfile

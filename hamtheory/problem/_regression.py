@@ -16,9 +16,6 @@ from ._row_space import RowSpace
 class LinearRegression(Struct):
     """Linear regression with the loss `f(θ) = ‖Xθ − y‖² / (2n)`.
 
-    Arguments: `X` of shape (n, d) and `y` of shape (n,), real and finite. `theta_star`: the ground truth of shape (d,),
-      if there is one. `row_space` is made from X and y: a `RowSpace`.
-
     Lists, NumPy's arrays and pandas' tables become arrays of NumPy, in float64 unless X and y are both float32; what is
     asked of the problem is then answered by NumPy and SciPy, and in NumPy. If X or y is an array of JAX's, so is
     everything else, in the wider dtype of the two.
@@ -27,8 +24,19 @@ class LinearRegression(Struct):
     `distance` of y from its range are computed, and reported by everything downstream. The class is a pytree of JAX's:
     build it under `vmap` for a batch of problems.
 
-    Errors: `ValueError` for wrong ranks or mismatched shapes, empty or non-numeric data, NaN or infinities.
-    Source: own.
+    Args:
+        X: Of shape (n, d), real and finite.
+        y: Of shape (n,), real and finite.
+        theta_star: The ground truth, of shape (d,); left out: there is none.
+
+    Attributes:
+        X: As given, an array of shape (n, d).
+        y: As given, an array of shape (n,).
+        theta_star: As given, an array of shape (d,), or None.
+        row_space: A `RowSpace`, made from X and y.
+
+    Raises:
+        ValueError: For wrong ranks or mismatched shapes, empty or non-numeric data, NaN or infinities.
 
     ```python
     >>> import hamtheory as ht
@@ -99,24 +107,49 @@ class LinearRegression(Struct):
         return xp.square(xp.min(xp.where(space.active, space.singular_values, np.inf))) / self.n
 
     def without_truth(self) -> "LinearRegression":
-        """The problem as flows and limits see it: those with and without a ground truth share what they compile."""
+        """The problem as flows and limits see it: those with and without a ground truth share what they compile.
+
+        Returns:
+            The problem, with `theta_star=None`.
+        """
         return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
 
     def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
-        """`Xθ − y`, for `theta` of shape (..., d)."""
+        """`Xθ − y`.
+
+        Args:
+            theta: Of shape (..., d).
+
+        Returns:
+            The residual, of shape (..., n).
+        """
         xp = namespace(self.X, theta)
         theta = xp.asarray(theta, self.dtype)
         with quiet():
             return theta @ self.X.T - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
 
     def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
-        """`‖Xθ − y‖² / (2n)`, for `theta` of shape (..., d)."""
+        """`‖Xθ − y‖² / (2n)`.
+
+        Args:
+            theta: Of shape (..., d).
+
+        Returns:
+            The loss, of shape (...).
+        """
         residual = self.residual(theta)
         with quiet():
             return (residual * residual).sum(axis=-1) / (2 * self.n)
 
     def gradient(self, theta: Vectors) -> Float[Array, "*batch d"]:
-        """`Xᵀ(Xθ − y) / n`, for `theta` of shape (..., d)."""
+        """`Xᵀ(Xθ − y) / n`.
+
+        Args:
+            theta: Of shape (..., d).
+
+        Returns:
+            The gradient, of shape (..., d).
+        """
         with quiet():
             return self.residual(theta) @ self.X / self.n
 

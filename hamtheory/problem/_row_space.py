@@ -26,10 +26,19 @@ class RowSpace(Struct):
     With r = min(n, d), the trailing r − rank entries and rows are zero, so that shapes stay static under `jit` and
     `vmap`.
 
-    Fields: `left`: U, (n, r). `singular_values`: s, (r,). `basis`: Q, (r, d). `target`: b, (r,). `active`: which of the
-      r directions carry the rank. `rank`: of X, an integer. `distance`: of y from the range of X. `is_consistent`:
-      whether there is no more between y and the range than rounding, in every equation.
-    Source: own.
+    Args:
+        X: The matrix, (n, d).
+        y: The target, (n,).
+
+    Attributes:
+        left: U, (n, r).
+        singular_values: s, (r,).
+        basis: Q, (r, d).
+        target: b, (r,).
+        active: Which of the r directions carry the rank.
+        rank: Of X, an integer.
+        distance: Of y from the range of X.
+        is_consistent: Whether there is no more between y and the range than rounding, in every equation.
     """
 
     left: Float[Array, "n r"]
@@ -67,11 +76,25 @@ class RowSpace(Struct):
         self.active, self.rank = inside, xp.sum(inside)
 
     def coordinates(self, dual: Samples) -> Float[Array, " r"]:
-        """`λ = s Uᵀν`, the coordinates in the basis Q of `Xᵀν = Qᵀλ`."""
+        """`λ = s Uᵀν`, the coordinates in the basis Q of `Xᵀν = Qᵀλ`.
+
+        Args:
+            dual: ν, (n,).
+
+        Returns:
+            λ, (r,).
+        """
         return self.singular_values * (self.left.T @ namespace(self.left, dual).asarray(dual))
 
     def dual(self, coordinates: Float[Array, " r"]) -> Float[Array, " n"]:
-        """The ν of least norm with `Xᵀν = Qᵀλ`."""
+        """The ν of least norm with `Xᵀν = Qᵀλ`.
+
+        Args:
+            coordinates: λ, (r,).
+
+        Returns:
+            ν, (n,).
+        """
         xp = namespace(self.left, coordinates)
         divisors = lambda: xp.where(self.active, self.singular_values, 1)  # noqa: E731
         return self.left @ (coordinates / (kept(self, "_divisors", divisors) if xp is np else divisors()))
@@ -82,7 +105,14 @@ class RowSpace(Struct):
         return self.target @ self.basis
 
     def project(self, vector: Vector) -> Float[Array, " r"]:
-        """The coordinates of the orthogonal projection of a d-vector on row(X)."""
+        """The coordinates of the orthogonal projection of a d-vector on row(X).
+
+        Args:
+            vector: Of shape (d,).
+
+        Returns:
+            The coordinates, (r,).
+        """
         return self.basis @ namespace(self.basis, vector).asarray(vector)
 
 
@@ -117,7 +147,15 @@ def _jacobi(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The singular value decomposition by Jacobi's method, whose small singular values have their digits.
 
     Of a square matrix of independent rows that differ in scale.
-    Source: [drmac2008jacobi].
+
+    Args:
+        matrix: Of shape (r, r).
+
+    Returns:
+        U, s and V, with `matrix = U diag(s) V`.
+
+    References:
+        [drmac2008jacobi].
     """
     from scipy.linalg import lapack
 

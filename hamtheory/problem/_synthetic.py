@@ -9,13 +9,22 @@ from ._regression import LinearRegression
 def sparse_regression(n: int, d: int, k: int, seed: int = 0, noise: float = 0.0) -> LinearRegression:
     """A random sparse regression problem: `y = X θ* + noise · ε`, with standard Gaussian X and ε.
 
-    Arguments: `n` rows, `d` columns; `k` entries of θ*, at random places, are ±1 with random signs and the others 0;
-      `seed` of `numpy.random.default_rng`, the same numbers on every machine and in every dtype; `noise` the standard
-      deviation of the noise.
-    Returns: a `LinearRegression` with `theta_star`, in JAX's default floating dtype.
-    Errors: `TypeError` for counts that are no integers; `ValueError` for n or d below 1, k below 0 or above d, a
-      negative seed, and noise that is negative or not finite.
-    Source: the set-up of [woodworth2020kernel] and [pesme2021implicit].
+    Args:
+        n: The number of rows.
+        d: The number of columns.
+        k: So many entries of θ*, at random places, are ±1 with random signs, and the others 0.
+        seed: Of `numpy.random.default_rng`, the same numbers on every machine and in every dtype.
+        noise: The standard deviation of the noise.
+
+    Returns:
+        A `LinearRegression` with `theta_star`, in float64.
+
+    Raises:
+        TypeError: For counts that are no integers.
+        ValueError: For n or d below 1, k below 0 or above d, a negative seed, and noise that is negative or not finite.
+
+    References:
+        The set-up of [woodworth2020kernel] and [pesme2021implicit].
 
     ```python
     >>> import hamtheory as ht
@@ -34,9 +43,20 @@ def sparse_regression(n: int, d: int, k: int, seed: int = 0, noise: float = 0.0)
 def draw_sparse(n: int, d: int, k: int, seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The arrays of `sparse_regression`, not yet a problem: for whoever draws many.
 
-    Arguments: as there, and not checked.
-    Returns: X (n, d), y (n,) and θ* (d,), in float64.
-    Source: as of `sparse_regression`.
+    The arguments are not checked.
+
+    Args:
+        n: As in `sparse_regression`.
+        d: As in `sparse_regression`.
+        k: As in `sparse_regression`.
+        seed: As in `sparse_regression`.
+        noise: As in `sparse_regression`.
+
+    Returns:
+        X (n, d), y (n,) and θ* (d,), in float64.
+
+    References:
+        As of `sparse_regression`.
 
     ```python
     >>> import hamtheory as ht

@@ -50,11 +50,16 @@ class Split(Struct):
     A parameter θ of `train` predicts the raw target of the held-out rows as `X_test @ θ + y_mean`; its errors are
     `X_test @ θ − y_test`. A raw row x becomes `(x[kept] − X_mean) / X_scale`.
 
-    Fields: `train`: the problem. `X_test`, (m, d), and `y_test`, (m,): the held-out rows, in its coordinates.
-      `columns`, (d,): what each column is, a wavenumber in cm⁻¹, or the number of a pixel, 28·row + column.
-      `train_rows`, (n,), and `test_rows`, (m,): places in the raw data. `X_mean`, `X_scale`, (d,), and `y_mean`: the
-      standardisation; y keeps its units, g/L or digits.
-    Source: own.
+    Attributes:
+        train: The problem.
+        X_test: The held-out rows, in its coordinates, (m, d).
+        y_test: Their targets, in its coordinates, (m,).
+        columns: What each column is, a wavenumber in cm⁻¹, or the number of a pixel, 28·row + column, (d,).
+        train_rows: The training rows, as places in the raw data, (n,).
+        test_rows: The held-out rows, as places in the raw data, (m,).
+        X_mean: What is subtracted from the columns, (d,).
+        X_scale: What they are then divided by, (d,).
+        y_mean: What is subtracted from y, which keeps its units, g/L or digits.
     """
 
     train: LinearRegression
@@ -110,7 +115,8 @@ _SOURCES = {
 def names() -> tuple[str, ...]:
     """The names of the data sets.
 
-    Source: own.
+    Returns:
+        The names, those of `load` and `split`.
 
     ```python
     >>> import hamtheory as ht
@@ -125,12 +131,19 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> LinearRegression:
     """The data set as an underdetermined regression problem, without held-out rows: `split(name, holdout=0).train`.
 
-    Arguments: `name`, one of `names()`.
-    Returns: a `LinearRegression` in JAX's default floating dtype, its columns standardised (see the module's text),
-      with rank n − 1 and interpolators.
-    Errors: `ValueError` for an unknown name, with the names; `ImportError` if the package that carries the data is
-      missing.
-    Source: [lopez2021transforming] (spectra), [lecun1998gradient] (MNIST).
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        A `LinearRegression` in float64, its columns standardised (see the module's text), with rank n − 1 and
+        interpolators.
+
+    Raises:
+        ValueError: For an unknown name, with the names.
+        ImportError: If the package that carries the data is missing.
+
+    References:
+        [lopez2021transforming] (spectra), [lecun1998gradient] (MNIST).
 
     ```python
     >>> import hamtheory as ht
@@ -146,13 +159,22 @@ def load(name: str) -> LinearRegression:
 def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split:
     """The data set as a regression problem with held-out rows.
 
-    Arguments: `name`, one of `names()`; `holdout`, the number of held-out rows (5 of 21 spectra and 1,000 images unless
-      told otherwise); `seed` of `numpy.random.default_rng`, which draws the rows. The training images are the same for
-      every `holdout`.
-    Returns: a `Split`.
-    Errors: as `load`; `ValueError` also for a negative seed or holdout, and for more held-out rows than there are (two
-      spectra at least remain to train on).
-    Source: [lopez2021transforming] (spectra), [lecun1998gradient] (MNIST).
+    Args:
+        name: One of `names()`.
+        holdout: The number of held-out rows; left out: 5 of 21 spectra and 1,000 images. The training images are the
+            same for every number.
+        seed: Of `numpy.random.default_rng`, which draws the rows.
+
+    Returns:
+        A `Split`.
+
+    Raises:
+        ValueError: For an unknown name, with the names; for a negative seed or holdout, and for more held-out rows than
+            there are (two spectra at least remain to train on).
+        ImportError: If the package that carries the data is missing.
+
+    References:
+        [lopez2021transforming] (spectra), [lecun1998gradient] (MNIST).
 
     ```python
     >>> import hamtheory as ht
