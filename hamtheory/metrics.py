@@ -19,9 +19,12 @@ _quietly = quiet()  # of θ that are not finite, the metrics are not either
 def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array, "*batch"]:
     """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0).
 
-    Arguments: `theta`, (..., d).
-    Returns: (...).
-    Source: own.
+    Args:
+        problem: Any regression.
+        theta: θ, (..., d).
+
+    Returns:
+        The quotient, (...).
 
     ```python
     >>> import hamtheory as ht
@@ -39,7 +42,13 @@ def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector)
     """`‖Xθ − Py‖ / ‖y‖` with P the projection on the range of X: the part of the residual that can be removed.
 
     Equal to `relative_residual` where `Xθ = y` has a solution.
-    Source: own.
+
+    Args:
+        problem: Any regression.
+        theta: θ, (d,).
+
+    Returns:
+        The quotient, a scalar.
 
     ```python
     >>> import hamtheory as ht
@@ -76,9 +85,10 @@ def _as_arrays(problem: LinearRegression, geo: AbstractGeometry, *vectors: Any) 
 class Certificate(Struct):
     """Proof of how close θ is to the limit of a flow, without a reference solution.
 
-    `residual`: the removable relative residual. `duality_gap`: of the Bregman projection, see `certify`.
-    `relative_gap`: its size relative to the divergence D_R(θ, θ₀) that the limit minimises.
-    Source: own.
+    Attributes:
+        residual: The removable relative residual.
+        duality_gap: Of the Bregman projection, see `certify`.
+        relative_gap: Its size relative to the divergence D_R(θ, θ₀) that the limit minimises.
     """
 
     residual: Float[Array, ""]
@@ -116,9 +126,15 @@ def certify(
     which is how it is evaluated: nothing cancels. For `θ = θ(ν)` only the second term remains. For an inconsistent y,
     the least-squares set takes the place of the interpolators.
 
-    Arguments: `theta`, `theta0`: (d,). `coordinates`: λ, (r,), such as those of `nearest_coordinates`.
-    Returns: a `Certificate` of scalars.
-    Source: own.
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta: θ, (d,).
+        theta0: θ₀, (d,).
+        coordinates: λ, (r,), such as those of `nearest_coordinates`.
+
+    Returns:
+        A `Certificate` of scalars.
 
     ```python
     >>> import hamtheory as ht
@@ -173,9 +189,14 @@ def nearest_coordinates(
     Nearest in the metric `Σ g⁻¹(θ) (·)²` of the geometry: to leading order this makes the duality gap smallest, and
     coordinates at which the mirror map magnifies the errors of θ do not spoil it.
 
-    Arguments: `theta`, `theta0`: (d,).
-    Returns: λ, (r,).
-    Source: own.
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta: θ, (d,).
+        theta0: θ₀, (d,).
+
+    Returns:
+        λ, (r,).
 
     ```python
     >>> import hamtheory as ht
@@ -203,7 +224,19 @@ def _least_squares(basis: np.ndarray, rank: int, roots: np.ndarray, target: np.n
     """The λ, (r,), with the least `‖roots ⊙ (Qᵀλ − target)‖`; NaN if there are several.
 
     By QR with the largest rows first, which errs by what the roots differ by, not by their squares, as normal equations
-    would. Source: [cox1998stability].
+    would.
+
+    Args:
+        basis: Q, (r, d).
+        rank: How many of its rows are not zero.
+        roots: The roots of the weights, (d,).
+        target: Of shape (d,).
+
+    Returns:
+        λ.
+
+    References:
+        [cox1998stability].
     """
     import scipy.linalg
 
@@ -230,9 +263,14 @@ def invariant_drift(
 ) -> Float[Array, ""]:
     """How far `R′(θ) − R′(θ₀)` has left row(X), relative to its size: zero along an exact flow.
 
-    Arguments: `theta`, `theta0`: (d,).
-    Returns: a scalar, from 0 to 1.
-    Source: own.
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta: θ, (d,).
+        theta0: θ₀, (d,).
+
+    Returns:
+        A scalar, from 0 to 1.
 
     ```python
     >>> import hamtheory as ht
@@ -256,10 +294,17 @@ def relative_stationarity(
 ) -> Float[Array, ""]:
     """The largest violation of the optimality condition of the limit under weight decay, over the largest |∇f(0)|.
 
-    Arguments: `theta`: (d,). `weight_decay`: β, a number.
-    Returns: a scalar; 0 at the limit.
-    Errors: `ValueError` for a geometry that knows no weight decay.
-    Source: own.
+    Args:
+        problem: Any regression.
+        geo: The geometry.
+        theta: θ, (d,).
+        weight_decay: β, a number.
+
+    Returns:
+        A scalar; 0 at the limit.
+
+    Raises:
+        ValueError: For a geometry that knows no weight decay.
 
     ```python
     >>> import hamtheory as ht
@@ -282,9 +327,12 @@ def relative_stationarity(
 def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
     """`norm / least − 1`: how far a norm is above the least possible one.
 
-    Arguments: numbers or arrays, that broadcast against each other.
-    Returns: their common shape.
-    Source: own.
+    Args:
+        norm: A number or an array.
+        least: The least possible norm, a number or an array that broadcasts against `norm`.
+
+    Returns:
+        The excess, of their common shape.
 
     ```python
     >>> import hamtheory as ht
@@ -301,9 +349,12 @@ def relative_excess(norm: Parameter, least: Parameter) -> Float[Array, "..."]:
 def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
     """`‖θ − reference‖₂`.
 
-    Arguments: `theta`: (..., d). `reference`: (d,).
-    Returns: (...).
-    Source: own.
+    Args:
+        theta: θ, (..., d).
+        reference: Of shape (d,).
+
+    Returns:
+        The distance, (...).
 
     ```python
     >>> import hamtheory as ht
@@ -321,9 +372,12 @@ def distance(theta: Vectors, reference: Vector) -> Float[Array, "*batch"]:
 def entries_carrying(theta: Vectors, share: float = 0.99) -> Int[Array, "*batch"]:
     """The least number of entries of θ that carry the given share of its L1 norm: how sparse it is in effect.
 
-    Arguments: `theta`: (..., d). `share`: from 0 to 1.
-    Returns: (...), integers; 0 for θ = 0.
-    Source: own.
+    Args:
+        theta: θ, (..., d).
+        share: From 0 to 1.
+
+    Returns:
+        The number, (...), integers; 0 for θ = 0.
 
     ```python
     >>> import numpy as np
@@ -345,9 +399,13 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
 
     The loss decays at twice that rate. Units: inverse time.
 
-    Arguments: `theta`: the limit, (d,).
-    Returns: a scalar.
-    Source: own.
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta: The limit, (d,).
+
+    Returns:
+        The rate, a scalar.
 
     ```python
     >>> import hamtheory as ht
@@ -373,9 +431,17 @@ def gradient_second_moments(
 
     `(1 − 1/b)(∇ᵢf)² + Σⱼ (rⱼ² + δ²) xⱼᵢ² / (n b)`, r the residual; of all samples (None), `(∇ᵢf)² + δ² Σⱼ xⱼᵢ² / n²`.
 
-    Arguments: `theta`: (d,). `batch_size`: b, left out: all samples. `label_noise`: δ.
-    Returns: (d,).
-    Source: own; the noise of the gradient, [pesme2021implicit].
+    Args:
+        problem: Any regression.
+        theta: θ, (d,).
+        batch_size: b; left out: all samples.
+        label_noise: δ.
+
+    Returns:
+        The moments, (d,).
+
+    References:
+        The noise of the gradient: [pesme2021implicit].
 
     ```python
     >>> import hamtheory as ht
@@ -401,9 +467,16 @@ def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta
 
     Of `GD`, `HYP`, `HAMStep`, `ProductGD`, mirror descent and the natural gradient, without weight decay.
 
-    Arguments: `theta`: the limit, (d,).
-    Returns: a scalar.
-    Source: own; for HAM, [jacobs2026ham].
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta: The limit, (d,).
+
+    Returns:
+        The learning rate, a scalar.
+
+    References:
+        For HAM, [jacobs2026ham].
 
     ```python
     >>> import hamtheory as ht
