@@ -64,8 +64,11 @@ MODULES = (
 def ledger() -> dict[str, Theorem]:
     """All entries by their ids, in reading order.
 
-    Errors: `ValueError` if two entries have the same id.
-    Source: own; each entry has its `source`.
+    Returns:
+        The entries; each has its `source`.
+
+    Raises:
+        ValueError: If two entries have the same id.
 
     ```python
     >>> import hamtheory as ht
@@ -86,7 +89,14 @@ def ledger() -> dict[str, Theorem]:
 def chosen(ids: Sequence[str] | None) -> list[Theorem]:
     """The entries with these ids, or of these topics; all of them for None.
 
-    Errors: `ValueError` for an id that there is not.
+    Args:
+        ids: Of entries, or topics; None: all.
+
+    Returns:
+        The entries, in the order of `ids`.
+
+    Raises:
+        ValueError: For an id that there is not.
     """
     everything = ledger()
     if not ids:

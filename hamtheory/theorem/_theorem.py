@@ -11,8 +11,9 @@ import sympy
 class Step(NamedTuple):
     """A step of a derivation: what it says, and an expression that must be 0, for all values of its symbols.
 
-    Fields: `says`: in words. `zero`: the expression.
-    Source: own.
+    Attributes:
+        says: In words.
+        zero: The expression.
     """
 
     says: str
@@ -27,22 +28,29 @@ class Theorem:
     take them by name, and believe in none. A *mutation* gives some of them other values, which makes the statement
     false; then the check fails, and so does the proof, if it depends on them.
 
-    Fields:
-      `id`: `topic.name`. `title`: in a few words. `source`: the key in references.bib, and the place there.
-      `statement`: in LaTeX, with the constants as they are. `hypotheses`: in words.
-      `constants`: their values.
-      `check`: of a random generator and the constants: the error of the statement on a random instance that has the
-        hypotheses, in units that make `tolerance` a bound for all instances; of an inequality, by how much it is
-        violated. `why`: what the tolerance is made of.
-      `violate`: the same on an instance without one of the hypotheses, which then exceeds the tolerance; `violated`
-        says which.
-      `mutations`: for each, by name, the constants that are others.
-      `prove`: of the constants: steps that must be zero, all of them symbolically. None: the claim is not symbolic.
-      `published`: where the source says something else that is not true, that statement, in LaTeX; then the mutation
-        named "as published" is it, and `correction` says in words what is wrong.
-    Errors: `ValueError` without a mutation, for one that changes no constant or an unknown one, and where `published`,
-      `correction` and the mutation "as published" do not go together.
-    Source: own.
+    Attributes:
+        id: `topic.name`.
+        title: In a few words.
+        source: The key in references.bib, and the place there.
+        statement: In LaTeX, with the constants as they are.
+        hypotheses: In words.
+        check: Of a random generator and the constants: the error of the statement on a random instance that has the
+            hypotheses, in units that make `tolerance` a bound for all instances; of an inequality, by how much it is
+            violated.
+        tolerance: The bound of the error, for all instances.
+        why: What the tolerance is made of.
+        violate: The same as `check` on an instance without one of the hypotheses, which then exceeds the tolerance.
+        violated: Which of the hypotheses that is.
+        mutations: For each, by name, the constants that are others.
+        constants: Their values, by name.
+        prove: Of the constants: steps that must be zero, all of them symbolically. None: the claim is not symbolic.
+        published: Where the source says something else that is not true, that statement, in LaTeX; then the mutation
+            named "as published" is it.
+        correction: What is wrong with what was published, in words.
+
+    Raises:
+        ValueError: Without a mutation, for one that changes no constant or an unknown one, and where `published`,
+            `correction` and the mutation "as published" do not go together.
 
     ```python
     >>> import hamtheory as ht
@@ -87,19 +95,48 @@ class Theorem:
         return self.id.partition(".")[0]
 
     def error(self, seed: int, mutation: str | None = None) -> float:
-        """The error on the instance of a seed, of the statement or of a mutation of it; infinite for NaN."""
+        """The error on the instance of a seed, of the statement or of a mutation of it; infinite for NaN.
+
+        Args:
+            seed: That of the instance.
+            mutation: The name of one; left out: the statement itself.
+
+        Returns:
+            The error, in units that `tolerance` bounds.
+        """
         return _error(self.check(self._rng(seed), **self.values(mutation)))
 
     def error_without(self, seed: int) -> float:
-        """The error on an instance without one of the hypotheses."""
+        """The error on an instance without one of the hypotheses.
+
+        Args:
+            seed: That of the instance.
+
+        Returns:
+            The error; infinite for NaN.
+        """
         return _error(self.violate(self._rng(seed), **self.constants))
 
     def steps(self, mutation: str | None = None) -> list[Step]:
-        """The steps of the derivation, of the statement or of a mutation of it."""
+        """The steps of the derivation, of the statement or of a mutation of it.
+
+        Args:
+            mutation: The name of one; left out: the statement itself.
+
+        Returns:
+            The steps; none if the claim is not symbolic.
+        """
         return [] if self.prove is None else self.prove(**self.values(mutation))
 
     def values(self, mutation: str | None = None) -> dict[str, Any]:
-        """The constants, of the statement or of a mutation of it."""
+        """The constants, of the statement or of a mutation of it.
+
+        Args:
+            mutation: The name of one; left out: the statement itself.
+
+        Returns:
+            The values, by the names of the constants.
+        """
         return dict(self.constants) | dict(self.mutations[mutation] if mutation is not None else {})
 
     def _rng(self, seed: int) -> np.random.Generator:
@@ -116,7 +153,11 @@ def is_zero(expression: sympy.Expr) -> bool:
 
     False does not mean that the expression is not 0: none of the rules has shown it.
 
-    Source: own, on SymPy.
+    Args:
+        expression: Any expression of SymPy's.
+
+    Returns:
+        True if one of the rules shows it.
 
     ```python
     >>> import sympy

@@ -18,12 +18,23 @@ from ._theorem import Theorem, is_zero
 class Verdict:
     """What verification found of an entry.
 
-    `id`, `title`, `source`: those of the entry. `proof`: "proved", if all `steps` simplified to 0; "failed", with the
-    one that did not in `failed_step`; "numerical" for entries without a derivation. `error`: the worst over `seeds`
-    instances; it holds if that is at most `tolerance`. `as_published`: False if the source says something else.
-    `error_without`: the worst error without a hypothesis; `caught`, of how many mutations the check, or the proof,
-    fails, of `mutations`; None if not asked for; `escaped`: the names of the others. `seconds`: of time.
-    Source: own.
+    Attributes:
+        id: That of the entry.
+        title: That of the entry.
+        source: That of the entry.
+        as_published: False if the source says something else.
+        proof: "proved", if all `steps` simplified to 0; "failed", with the one that did not in `failed_step`;
+            "numerical" for entries without a derivation.
+        steps: The number of steps of the derivation.
+        failed_step: What the step says that did not simplify to 0, or what was raised; None if there is none.
+        seeds: The number of instances.
+        error: The worst over them; it holds if that is at most `tolerance`.
+        tolerance: That of the entry.
+        error_without: The worst error without a hypothesis.
+        mutations: Their number.
+        caught: Of how many mutations the check, or the proof, fails; None if not asked for.
+        escaped: The names of the others.
+        seconds: Of time.
     """
 
     id: str
@@ -59,11 +70,19 @@ def verify(
 ) -> list[Verdict]:
     """Verify entries of the ledger: simplify their proofs to zero, and check them on random instances.
 
-    Arguments: `ids`: of entries, or topics; None: all. `seeds`: instances of each, from `first_seed`. `mutations`: also
-      make each statement false, and see that this is caught. `progress`: show a bar.
-    Returns: a `Verdict` each, in reading order; in float64, whatever the caller has.
-    Errors: `ValueError` for an unknown id.
-    Source: own.
+    Args:
+        ids: Of entries, or topics; None: all.
+        seeds: Instances of each.
+        mutations: Also make each statement false, and see that this is caught.
+        first_seed: The seed of the first instance.
+        progress: Show a bar.
+
+    Returns:
+        A `Verdict` each, in the order of `ids`, and of all or a topic in reading order; in float64, whatever the caller
+        has.
+
+    Raises:
+        ValueError: For an unknown id.
 
     ```python
     >>> import hamtheory as ht
@@ -86,8 +105,18 @@ def verdicts(
 ) -> Iterator[Verdict]:
     """The verdicts of `verify`, one by one.
 
-    Arguments, errors: as there.
-    Source: own.
+    Args:
+        ids: As in `verify`.
+        seeds: As in `verify`.
+        mutations: As in `verify`.
+        first_seed: As in `verify`.
+        progress: As in `verify`.
+
+    Yields:
+        A `Verdict` each, as in `verify`.
+
+    Raises:
+        ValueError: For an unknown id.
 
     ```python
     >>> import hamtheory as ht
