@@ -136,9 +136,13 @@ def _holds_jax(value: Any) -> bool:
 def namespace(*arrays: Any) -> ModuleType:
     """The module to compute with: `jax.numpy` if any of the arguments is an array of JAX's, else `numpy`.
 
-    Arguments: `arrays`, of any shape and dtype, or numbers.
-    Returns: the module.
-    Source: own; the convention, that of the Python array API standard.
+    The convention is that of the Python array API standard.
+
+    Args:
+        *arrays: Of any shape and dtype, or numbers.
+
+    Returns:
+        The module.
 
     ```python
     >>> import numpy as np

@@ -1,9 +1,9 @@
-"""A loop over batches of lanes: a fixed number of slots, which a lane leaves when it is done and another one enters.
+"""A loop over batches of instances: a fixed number of slots, which one leaves when it is done and another one enters.
 
-Under `vmap` a loop that stops when it has converged runs as long as the slowest lane. Here batches advance by *rounds*
-of a few steps, and between them the lanes that are done are exchanged. A batch has one shape from the first round to
-the last, so that it is compiled once, and so that a lane's rounding depends neither on how many lanes there are nor on
-which of them it shares the batch with.
+Under `vmap` a loop that stops when it has converged runs as long as the slowest instance. Here batches advance by
+*rounds* of a few steps, and between them the instances that are done are exchanged. A batch has one shape from the
+first round to the last, so that it is compiled once, and so that an instance's rounding depends neither on how many
+there are nor on which of them it shares the batch with.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _MOST_PRODUCTS = 1 << 20  # numbers, 8 MiB: what a cache may hold
 
 
 class Inputs(NamedTuple):
-    """The problem of a batch of lanes (or a batch of problems), their geometries and starts."""
+    """The problem of a batch of instances (or a batch of problems), their geometries and starts."""
 
     problem: Any
     geos: Any
@@ -30,10 +30,16 @@ class Inputs(NamedTuple):
 
 
 class Source:
-    """Lanes as a user gives them: problems and which of them each lane has, geometries, starts; checked.
+    """Instances as a user gives them: problems and which of them each one has, geometries, starts; checked.
 
-    `geos`: any pytree of arrays, with a leading axis of lanes or for all the same; errors call it by its `name`.
-    Its arrays have at most so many `axes`.
+    Args:
+        problems: One regression, or several of one shape and dtype.
+        which: Which of them each instance has; None for one problem.
+        geos: Any pytree of arrays, with a leading axis of instances or for all the same.
+        theta0s: The starts, (instances, d); None for zeros.
+        share: Whether all instances have the one problem; None: if there is but one.
+        name: What errors call `geos` by.
+        axes: The most axes that its arrays have.
     """
 
     def __init__(
@@ -63,7 +69,7 @@ class Source:
         self.theta0s = None if theta0s is None else jnp.asarray(theta0s, first.dtype)
 
     def at(self, index: np.ndarray) -> Inputs:
-        """What these lanes were given."""
+        """What these instances were given."""
         problem, geos, theta0s = _gathered(
             None if self.shared else self.problem, self.which[index], self.geos, self.theta0s, index
         )
@@ -79,7 +85,7 @@ def _gathered(problems, which, geos, theta0s, index):
 
 
 def _lane_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndarray]:
-    """The number of lanes, from whatever has an axis of them, and the problem of each; or an error."""
+    """The number of instances, from whatever has an axis of them, and the problem of each; or an error."""
     if not problems:
         raise ValueError("problems must hold at least one regression; got none")
     first = problems[0]
@@ -112,12 +118,12 @@ def _lane_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndar
 
 
 def widest(entries: int, most: int) -> int:
-    """The widest batch, at most `most`, if the largest array of a lane has so many entries: 32 MiB, a power of two."""
+    """The widest batch, at most `most`, if an instance's largest array has so many entries: 32 MiB, a power of two."""
     return 1 << max(0, min(most, (1 << 22) // entries).bit_length() - 1)
 
 
 def width_for(lanes: int, most: int) -> int:
-    """As wide a batch as is filled three times, within limits: the last lanes of all are on their own."""
+    """As wide a batch as is filled three times, within limits: the last instances of all are on their own."""
     return max(min(8, most), min(most, 1 << max(0, (lanes // 3).bit_length() - 1)))
 
 
@@ -143,7 +149,7 @@ def width_of_runs(n: int, d: int, lanes: int, share: bool, batch_size: int | Non
 
 
 class Progress:
-    """Lanes done, for whoever wants to know."""
+    """Instances done, for whoever wants to know."""
 
     def __init__(self, lanes: int, report: Callable[[int, int], None] | None):
         self.lanes, self.report, self.done = lanes, report, 0
@@ -155,11 +161,15 @@ class Progress:
 
 
 def drain(waiting: np.ndarray, width: int, enter, advance, leave):
-    """Let the lanes at the places `waiting` of a queue run until all are done, `width` at a time.
+    """Let the instances at the places `waiting` of a queue run until all are done, `width` at a time.
 
-    `enter(places, live)`: a batch of these lanes; a slot that is not live holds a copy of some lane, and does nothing.
-    `advance(batch)`: the batch after a round, and the code of each slot. `leave(places, slots, batch)`: the lanes of
-    these slots are done.
+    Args:
+        waiting: The places.
+        width: How many slots a batch has.
+        enter: `enter(places, live)`: a batch of these instances; a slot that is not live holds a copy of some instance,
+            and does nothing.
+        advance: `advance(batch)`: the batch after a round, and the code of each slot.
+        leave: `leave(places, slots, batch)`: the instances of these slots are done.
     """
     places, queue = np.full(width, -1), list(waiting[::-1])
     batch = None
@@ -186,7 +196,7 @@ def _exchange(old, new, fresh):
 
 
 def in_pieces(describe: Callable[[np.ndarray], Any], index: np.ndarray, piece: int = 256) -> Any:
-    """`describe(lanes)`, a pytree of arrays with an axis of lanes, for those of `index`, in pieces of one shape."""
+    """`describe(instances)`, a pytree of arrays with an axis of them, for those of `index`, in pieces of one shape."""
     found = []
     for start in range(0, len(index), piece):
         some = index[start : start + piece]

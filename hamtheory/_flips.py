@@ -9,11 +9,18 @@ from ._array import Array, Struct, namespace
 class Flips(Struct):
     """The sign flips of every entry along a path; see `hamtheory.signs`.
 
-    A zero has no sign of its own: an entry keeps the last one that it had. So leaving a start at zero is no flip.
-    `initial`, `sign`: the first and the last sign that an entry had, −1 or 1, int8; 0 if it has been zero throughout.
-    `gross`: how often it has flipped, int32. `first`, `last`: when it did so first and last: times, NaN if never, along
-    a flow; numbers of steps, −1 if never, along a run. All of the shape of θ, with leading axes of lanes or saves.
-    Source: own; counted in [jacobs2026ham], Fig. 2.
+    A zero has no sign of its own: an entry keeps the last one that it had. So leaving a start at zero is no flip. All
+    fields are of the shape of θ, with leading axes of instances or saves.
+
+    Attributes:
+        initial: The first sign that an entry had, −1 or 1, int8; 0 if it has been zero throughout.
+        sign: The last sign that it had, of the same values.
+        gross: How often it has flipped, int32.
+        first: When it did so first: a time, NaN if never, along a flow; a number of steps, −1 if never, along a run.
+        last: When it did so last, of the same kind.
+
+    References:
+        Counted in [jacobs2026ham], Fig. 2.
     """
 
     initial: Int[Array, "*shape"]

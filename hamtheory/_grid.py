@@ -17,9 +17,16 @@ class Grid:
     """`count` numbers from `start` to `stop`, both included, evenly spaced (`scale="lin"`) or in ratio (`"log"`).
 
     A table stays a rule, as the numbers of one may differ by rounding from one machine to the next.
-    Errors: `ValueError` for an unknown scale, ends that are not finite, or for "log" not positive, and a count below 1;
-      `TypeError` for what is no number.
-    Source: own.
+
+    Attributes:
+        start: The first number; positive for `"log"`.
+        stop: The last number; positive for `"log"`.
+        count: How many, at least 1.
+        scale: `"lin"` or `"log"`.
+
+    Raises:
+        ValueError: For an unknown scale, ends that are not finite, or for "log" not positive, and a count below 1.
+        TypeError: For what is no number.
 
     ```python
     >>> import hamtheory as ht, numpy as np

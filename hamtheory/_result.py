@@ -42,7 +42,6 @@ class Result(enum.IntEnum):
     """How a flow, a limit or a run ended: 0 is `converged`. `message` says it in words, with what to try.
 
     Of many at once, `result` is an integer array, which compares with the members; `NAMES` has the names in order.
-    Source: own.
 
     ```python
     >>> import hamtheory as ht
