@@ -1,20 +1,21 @@
-"""Many flows at once: batches of lanes in step, which a lane leaves when it has converged and another one enters.
+"""Many flows at once: batches of instances in step, which one leaves when it has converged and another one enters.
 
 The flows are those of `solve_flow` in dual coordinates, and the methods are diffrax solvers, stepped and controlled
 through diffrax's interface; the loop is ours. A *round* is a number of steps of a batch of fixed width, after which the
-lanes that are done are exchanged. Lanes enter in the order of their stiffness, so that those of a batch are alike; X is
-shared by all lanes with the same problem, and then one step is a few products of a (lanes × r) with an (r × d) matrix.
+instances that are done are exchanged. Instances enter in the order of their stiffness, so that those of a batch are
+alike; X is shared by all instances with the same problem, and then one step is a few products of a (instances × r) with
+an (r × d) matrix.
 
-Every lane begins with a method of order 5. Where stability, not accuracy, holds its steps up, it goes over to a second
-queue, that of a stabilised explicit method (`RKC`): both errors are known at every step, and so is what each method
-would cost from there.
+Every instance begins with a method of order 5. Where stability, not accuracy, holds its steps up, it goes over to a
+second queue, that of a stabilised explicit method (`RKC`): both errors are known at every step, and so is what each
+method would cost from there.
 
-What lost, on 2 cores (n = 40, d = 100; an evaluation of a lane takes 1.3 µs): implicit methods (a Cholesky
-factorisation and its solutions cost a lane 30 evaluations, and the kinks of HAM's metric at zero leave a high order
-without reward: Kvaerno5 takes 2,000 steps at α = 1000, Tsit5 2,600); the stabilised method alone (580 steps of 4 stages
-on average at rtol 1e-6, ten times less accurate along the way); Tsit5 alone (held up by stability in the last decades
-of the residual); `vmap` of a whole solve, in which all wait for the slowest; batches that shrink at the end (reductions
-over another width round differently, and a lane would depend on how many there are).
+What lost, on 2 cores (n = 40, d = 100; an evaluation of an instance takes 1.3 µs): implicit methods (a Cholesky
+factorisation and its solutions cost an instance 30 evaluations, and the kinks of HAM's metric at zero leave a high
+order without reward: Kvaerno5 takes 2,000 steps at α = 1000, Tsit5 2,600); the stabilised method alone (580 steps of 4
+stages on average at rtol 1e-6, ten times less accurate along the way); Tsit5 alone (held up by stability in the last
+decades of the residual); `vmap` of a whole solve, in which all wait for the slowest; batches that shrink at the end
+(reductions over another width round differently, and an instance would depend on how many there are).
 """
 
 from collections.abc import Callable, Sequence
@@ -56,29 +57,38 @@ def solve_flows(
 ) -> FlowResult:
     """Integrate many flows `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`, each until it has converged.
 
-    Arguments:
-      `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,).
-      `share`: whether lanes share the products with X of their one problem, which rounds differently than lanes with an
-        X each; left out: if there is one problem.
-      `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
-      `theta0s`: the starts, (lanes, d); zeros if left out.
-      `ts`: increasing times at which to save the loss. `rtol`, `atol`: tolerances of the integrator, `atol` in units of
-        the natural size of the coordinates (a hundredth of `rtol` if left out). `tol`: converged when the relative
-        residual and the relative duality gap are at most this.
-      `solver`: "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the first, and the
-        second for lanes that turn out to be stiff. `max_steps`: the budget of each lane.
-      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 64 (fewer of
-        large problems).
-      `flips`: look for sign flips in every step, as `ht.signs.flip_events` does; their times have the integrator's
-        accuracy, of which 1e-6 relative takes an `rtol` of about 1e-8.
-      `report(done, lanes)`: called after every round.
-    Returns: a `FlowResult` with an axis of lanes. Nothing is raised for a lane that fails: its `result` says how it
-      ended.
-    Errors: `ValueError` for bad arguments.
+    An instance's result does not depend on the others. It agrees with that of `solve_flow` within the tolerances.
 
-    A lane's result does not depend on the others. It agrees with that of `solve_flow` within the tolerances.
-    Source: the flow, [jacobs2026ham]; the dual coordinates, [li2022implicit]; the methods, [tsitouras2011runge],
-      [sommeijer1998rkc].
+    Args:
+        problems: One regression, or several of one shape.
+        geos: A geometry whose parameters are arrays, one entry an instance (a scalar is the same for all).
+        theta0s: The starts, (instances, d); zeros if left out.
+        which: The problem of each instance, (instances,).
+        share: Whether instances share the products with X of their one problem, which rounds differently than instances
+            with an X each; left out: if there is one problem.
+        ts: Increasing times at which to save the loss.
+        rtol: The relative tolerance of the integrator.
+        atol: The absolute one, in units of the natural size of the coordinates; a hundredth of `rtol` if left out.
+        tol: Converged when the relative residual and the relative duality gap are at most this.
+        solver: "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the first, and the
+            second for instances that turn out to be stiff.
+        max_steps: The budget of each instance.
+        width: Instances in step, on which rounding depends; left out: a third of the instances, from 8 to 64 (fewer of
+            large problems).
+        flips: Look for sign flips in every step, as `ht.signs.flip_events` does; their times have the integrator's
+            accuracy, of which 1e-6 relative takes an `rtol` of about 1e-8.
+        report: Called as `report(done, instances)` after every round.
+
+    Returns:
+        A `FlowResult` with an axis of instances. Nothing is raised for an instance that fails; its `result` says how it
+        ended.
+
+    Raises:
+        ValueError: For bad arguments.
+
+    References:
+        The flow, [jacobs2026ham]; the dual coordinates, [li2022implicit]; the methods, [tsitouras2011runge],
+        [sommeijer1998rkc].
 
     ```python
     >>> import hamtheory as ht
@@ -107,7 +117,7 @@ def solve_flows(
 
 
 def _stiffness(source: Source) -> np.ndarray:
-    """A number for each lane by which to sort: how much the inverse metric varies between 0 and the size of θ."""
+    """A number for each instance by which to sort: how much the inverse metric varies between 0 and the size of θ."""
     space = source.problem.row_space
     largest = lambda target, basis: jnp.max(jnp.abs(target @ basis))  # noqa: E731
     if source.shared:
@@ -121,7 +131,7 @@ def _stiffness(source: Source) -> np.ndarray:
 
 
 class _Ends:
-    """Where the lanes are: at first at their starts, at last at their ends."""
+    """Where the instances are: at first at their starts, at last at their ends."""
 
     def __init__(self, source: Source, plan: Plan):
         lanes, rank = source.lanes, source.rank
@@ -140,7 +150,7 @@ class _Ends:
         return Entry(*jax.tree.map(lambda x: x[places], fields))
 
     def leave(self, places: np.ndarray, slots: np.ndarray, lanes):
-        """Write down the lanes in these slots."""
+        """Write down the instances in these slots."""
         self.state[places] = np.asarray(lanes.state)[slots]
         self.t[places] = np.asarray(lanes.t)[slots]
         self.h[places] = np.asarray(lanes.t_next)[slots] - self.t[places]
@@ -153,7 +163,7 @@ class _Ends:
 
 
 def _integrate(source: Source, plan: Plan, solver: str | None, width: int, progress: Progress) -> _Ends:
-    """All lanes to their ends, the stiffest first."""
+    """All instances to their ends, the stiffest first."""
     ends = _Ends(source, plan)
 
     def run(queue, method, may_change: bool):

@@ -67,8 +67,11 @@ class RKC(diffrax.AbstractAdaptiveSolver):
     from a power iteration with finite differences, one evaluation every `refresh` steps. For flows whose Jacobian has
     a real spectrum, as all of this package have.
 
-    Arguments: `refresh`: the steps between updates of the spectral radius; 0 leaves these to the caller (`refreshed`).
-    Source: [sommeijer1998rkc].
+    Attributes:
+        refresh: The steps between updates of the spectral radius; 0 leaves these to the caller (`refreshed`).
+
+    References:
+        [sommeijer1998rkc].
     """
 
     refresh: int = 4

@@ -78,7 +78,7 @@ def after_step(
     def nothing():
         return jnp.full((degree + 1, *values.shape[1:]), jnp.inf, values.dtype), signs
 
-    # One question to all lanes: asked of each, both answers would be worked out for all of them.
+    # One question to all instances: asked of each, both answers would be worked out for all of them.
     asked = up & down if counts is None else up & down & counts
     found, signs = jax.lax.cond(eqxi.unvmap_any(asked), search, nothing)
     return _recorded(crossings, t0 + found * (t1 - t0), signs)
@@ -114,8 +114,13 @@ def _recorded(crossings: Crossings, found: Array, signs: Array) -> Crossings:
 def _roots(coefficients: Array, end: Array, kept: Array) -> tuple[Array, Array]:
     """The roots in [0, 1] of polynomials `Σ cⱼ xʲ` at which they change their sign, and the signs at the end.
 
-    `coefficients`: (degree + 1, ...). `end`: the values at 1. `kept`: the signs from before.
-    Returns: (degree + 1, ...), in increasing order, infinite where there are fewer.
+    Args:
+        coefficients: (degree + 1, ...).
+        end: The values at 1.
+        kept: The signs from before.
+
+    Returns:
+        The roots, (degree + 1, ...), in increasing order, infinite where there are fewer; and the signs.
     """
     degree = coefficients.shape[0] - 1
     derivatives = [coefficients]

@@ -45,7 +45,15 @@ class _Raw(eqx.Module):
 def saved(flow: AbstractFlow, ts: Float[Array, " times"], thetas: Array, theta: Array, plan: Any):
     """θ along the trajectory and at its end, as they were found, with their derivatives by the flow and by the times.
 
-    Arguments: `thetas`, `theta`: at the times `ts` and at the last of them, without derivatives.
+    Args:
+        flow: The flow by which they are differentiated.
+        ts: The times, likewise.
+        thetas: At the times `ts`, without derivatives.
+        theta: At the last of them, without derivatives.
+        plan: How it was integrated.
+
+    Returns:
+        `thetas` and `theta`, and the loss along the former.
     """
     return thetas, theta, flow.problem.loss(thetas)
 

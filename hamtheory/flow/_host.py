@@ -60,11 +60,21 @@ def integrate(
 ) -> Trajectory:
     """Integrate from t = 0 to the last of `ts`, or until converged.
 
-    Arguments: `ts`: increasing times. Left out: until converged, at times even in log t (`save="log"`) or at the steps
-      (`"steps"`). `tol`: converged when the residual and the `violation(t, state, theta)` are at most this.
-      `method`: of `METHODS`, left out: the best. `dt`: a fixed step, of explicit methods.
-      `report(t, violation)`, `dense(t0, t1, stepper)`: called after every step; `stepper.interpolate` takes natural
-      times from t0 to t1.
+    Args:
+        flow: What to integrate.
+        ts: Increasing times. Left out: until converged, at times as `save` says.
+        tol: Converged when the residual and the violation are at most this.
+        violation: Called as `violation(t, state, theta)`.
+        save: Without `ts`: at times even in log t ("log") or at the steps ("steps").
+        max_steps: The budget of steps.
+        method: Of `METHODS`; left out: the best.
+        dt: A fixed step, of explicit methods.
+        report: Called as `report(t, violation)` after every step.
+        dense: Called as `dense(t0, t1, stepper)` after every step; `stepper.interpolate` takes natural times from t0 to
+            t1.
+
+    Returns:
+        The `Trajectory`.
     """
     unit, until_converged = flow.time_unit, ts is None
     times = logarithmic_times(flow) if ts is None else np.asarray(ts, float) / unit

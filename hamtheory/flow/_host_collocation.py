@@ -17,7 +17,8 @@ class Collocation(Stepper):
     stages are evaluated at once (matrix products instead of products with vectors), and that simplified Newton
     decouples: the stages by the eigenvalues of the method, the state by those of the Jacobian, see `linearise`.
 
-    Source: [hairer1996stiff], IV.5 and IV.8; the estimate of the error is ours.
+    References:
+        [hairer1996stiff], IV.5 and IV.8; the estimate of the error is ours.
     """
 
     stages = 9

@@ -125,7 +125,9 @@ class Chebyshev(_Hermite):
 
     Stable on `[−0.65(s² − 1), 0]`; for flows whose Jacobian has a real spectrum, as all of this package have. No
     factorisation: for dimensions at which none is possible.
-    Source: [sommeijer1998rkc].
+
+    References:
+        [sommeijer1998rkc].
     """
 
     _LARGEST, _REFRESH = 256, 8

@@ -10,19 +10,25 @@ from .._types import Course, Instants, Trajectory
 
 
 class FlowResult(Struct):
-    """A trajectory with its certificate, see `solve_flow`; or the ends of many, with an axis of lanes before all others
-    but that of `ts`, see `solve_flows`.
+    """A trajectory with its certificate, see `solve_flow`; or the ends of many, see `solve_flows`.
 
-    `ts`: times, (times,). `thetas`: (times, d). `theta`: the last point, (d,). `loss`: along the trajectory, (times,).
-    `residual`: `‖Xθ − y‖/‖y‖` at the end. `duality_gap`: of the Bregman projection of θ₀, at the end; NaN with weight
-    decay, whose limit is no such projection. `result`: a member of `hamtheory.Result`, of many an array of numbers.
-    `stats`: `steps`, `accepted`, `rejected`, `time` (reached), `violation` (of the convergence criterion),
-    `relative_gap`, `rank`, `distance`.
-    `states`: the trajectory in the coordinates of the integration, a pytree of (times, ...) arrays.
-    `how`: the flow and its plan, from which `ht.signs.flip_times` integrates it again; None inside `jit` and `vmap`.
-    Of many, `thetas`, `states` and `how` are None, `ts` and `loss` as well without given times, `stats` has `steps`,
-    `rejected`, `time` and `relative_gap`, and `flips` is a `hamtheory.signs.Flips` of (lanes, d), if asked for.
-    Source: own.
+    Those of many have an axis of instances before all others but that of `ts`.
+
+    Attributes:
+        ts: Times, (times,); of many None without given times.
+        thetas: θ along the trajectory, (times, d); of many None.
+        theta: The last point, (d,).
+        loss: The loss along the trajectory, (times,); of many None without given times.
+        residual: `‖Xθ − y‖/‖y‖` at the end.
+        duality_gap: That of the Bregman projection of θ₀, at the end; NaN with weight decay, whose limit is no such
+            projection.
+        result: A member of `hamtheory.Result`, of many an array of numbers.
+        stats: `steps`, `accepted`, `rejected`, `time` (reached), `violation` (of the convergence criterion),
+            `relative_gap`, `rank`, `distance`; of many `steps`, `rejected`, `time` and `relative_gap`.
+        states: The trajectory in the coordinates of the integration, a pytree of (times, ...) arrays; of many None.
+        how: The flow and its plan, from which `ht.signs.flip_times` integrates it again; None inside `jit` and `vmap`,
+            and of many.
+        flips: Of many a `hamtheory.signs.Flips` of (instances, d), if asked for.
     """
 
     ts: Instants
@@ -42,7 +48,6 @@ class ProductFlowResult(FlowResult):
     """A `FlowResult` of m⊙w in parameter space, with the factors `ms` and `ws`, (times, d).
 
     Its `states` are m + w and m − w.
-    Source: own.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""A batch of lanes: how they enter, advance and are described. The loop around it is in `_batch.py`."""
+"""A batch of instances: how they enter, advance and are described. The loop around it is in `_batch.py`."""
 
 from typing import Any, NamedTuple
 
@@ -17,15 +17,15 @@ from ._fields import DualFlow
 from ._integrate import error_norm
 
 STIFF = -2  # besides the codes of `Result`, and RUNNING and IDLE
-STABILISED = RKC(refresh=0)  # refreshed here, for all lanes of a batch at the same steps
+STABILISED = RKC(refresh=0)  # refreshed here, for all instances of a batch at the same steps
 _STEPS, _REFRESH = 16, 4  # a round, and the steps between updates of the spectral radius
-_GAIN = 1.0  # a lane changes its method if what remains then costs less than this part
+_GAIN = 1.0  # an instance changes its method if what remains then costs less than this part
 _SHARE = 0.02  # of the change in a step that its error may be
 _CODES = {name: code for code, name in enumerate(NAMES)}
 
 
 class Plan(eqx.Module):
-    """Tolerances, times at which to save, the budget of each lane, and whether sign flips are looked for."""
+    """Tolerances, times at which to save, the budget of each instance, and whether sign flips are looked for."""
 
     rtol: Array
     atol: Array
@@ -36,7 +36,7 @@ class Plan(eqx.Module):
 
 
 class Entry(NamedTuple):
-    """Where lanes enter a batch: at their starts, or where another method left them."""
+    """Where instances enter a batch: at their starts, or where another method left them."""
 
     state: Any
     t: Any
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
 
 
 class Lanes(eqx.Module):
-    """A batch of lanes; every leaf has a leading axis. `spectrum`: a power iteration, where the method has none."""
+    """A batch of instances; every leaf has a leading axis. `spectrum`: a power iteration, where the method has none."""
 
     geo: Any
     theta0: Array
@@ -66,7 +66,7 @@ class Lanes(eqx.Module):
 
 
 def _parts(problem, geo, theta0, plan: Plan):
-    """The flow of a lane, as a diffrax term, and the controller of its steps."""
+    """The flow of an instance, as a diffrax term, and the controller of its steps."""
     flow = DualFlow(problem, geo, theta0)
     term = diffrax.ODETerm(lambda t, state, args: flow.velocity(t, state))
     unit = plan.atol * flow.absolute_scale()
@@ -75,7 +75,7 @@ def _parts(problem, geo, theta0, plan: Plan):
 
 @eqx.filter_jit
 def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bool, shared: bool) -> Lanes:
-    """The lanes of a batch where they enter it. A step `h` of 0 leaves the first one to the controller."""
+    """The instances of a batch where they enter it. A step `h` of 0 leaves the first one to the controller."""
 
     def one(problem, geo, theta0, entry, live):
         _, term, controller = _parts(problem, geo, theta0, plan)
@@ -86,7 +86,7 @@ def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bo
         anew = (term, entry.t, t_next, entry.state, None)
         memory_of_solver = solver.init(*anew)
         if isinstance(solver, diffrax.AbstractRungeKutta) and memory_of_solver is not None:
-            # diffrax evaluates the first stage of all lanes anew where that of any is missing: another rounding.
+            # diffrax evaluates the first stage of all instances anew where that of any is missing: another rounding.
             memory_of_solver = (jnp.array(False), term.vf(entry.t, entry.state, None))
         return Lanes(
             geo=geo,
@@ -109,7 +109,7 @@ def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bo
 
 @eqx.filter_jit
 def uncrossed(inputs: Inputs, shared: bool) -> Crossings:
-    """The crossings of lanes at their starts: none."""
+    """The crossings of instances at their starts: none."""
 
     def one(problem, geo, theta0):
         flow = DualFlow(problem, geo, theta0)
@@ -120,7 +120,7 @@ def uncrossed(inputs: Inputs, shared: bool) -> Crossings:
 
 @eqx.filter_jit
 def advance(problem, lanes: Lanes, plan: Plan, solver, may_change: bool, shared: bool) -> Lanes:
-    """A round, at the end of which every lane is looked at: has it converged, failed, or become too stiff?"""
+    """A round, at the end of which every instance is looked at: has it converged, failed, or become too stiff?"""
 
     def one(problem, lane: Lanes) -> Lanes:
         flow, term, controller = _parts(problem, lane.geo, lane.theta0, plan)
@@ -143,7 +143,7 @@ def advance(problem, lanes: Lanes, plan: Plan, solver, may_change: bool, shared:
             chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)  # noqa: E731
             crossings = lane.crossings
             if crossings is not None:
-                moved = keep & (t_next > t)  # which an idle lane is not
+                moved = keep & (t_next > t)  # which an idle instance is not
                 crossed = after_step(flow, crossings, path, t, t_next, degree_of(solver), moved)
                 crossings = jax.tree.map(lambda a, b: jnp.where(moved, a, b), crossed, crossings)
             after = Lanes(

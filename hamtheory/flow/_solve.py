@@ -41,30 +41,42 @@ def solve_flow(
 ) -> FlowResult:
     """Integrate the Riemannian gradient flow `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)` from θ₀, with weight decay if asked for.
 
-    Arguments:
-      `problem`, `geo`: any regression and any geometry. `theta0`: the start, (d,); zeros if left out.
-      `weight_decay`: the paper's β ≥ 0. `dθ/dt = −g⁻¹(θ) ⊙ ∇f − βθ`, and for `Hypentropy` the θ-flow of m⊙w under
-        `β(‖m‖² + ‖w‖²)`, whose geometry moves: `dθ/dt = −2√(θ² + γ_t²) ⊙ ∇f − 4βθ`, `γ_t = γ e^(−4βt)`.
-      `ts`: increasing times ≥ 0 at which to save. Left out: until converged, saved evenly in log t (`save="log"`) or
-        at the integrator's own steps (`save="steps"`).
-      `rtol`, `atol`: the integrator's tolerances; `atol` is in units of the natural size of the coordinates. On the
-        way to convergence they are tightened to a tenth of `tol`, at which errors in stiff directions would hover.
-      `coordinates`: "primal" (θ itself) or "dual" (`Xᵀν = R′(θ) − R′(θ₀)`, at most n numbers, without weight decay).
-        Left out: dual if possible.
-      `solver`: a name in `hamtheory.flow.SOLVERS` or a diffrax solver. Left out: Tsit5, or Kvaerno5 if the flow is
-        stiff. `dt`: a fixed step size in units of time, for studies of the integrator; left out: adaptive.
-      `tol`: converged when the relative residual and the relative duality gap (with weight decay, the relative
-        violation of the limit's optimality condition) are at most this; `rtol` if left out.
-      `max_steps`: the integrator's budget. `progress`: show a bar on work over two seconds.
-      `throw`: raise on failure, instead of returning the partial trajectory with its `result`.
-    Returns: a `FlowResult`. If `Xθ = y` has no solution the flow runs to the least-squares set, and `result` says
-      `infeasible`; that is no failure, nor is `reached_end` for given `ts`.
-    Errors: `ValueError` for bad arguments and for tolerances out of the dtype's reach; `RuntimeError` on failure.
+    Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at (dual
+    flows then take Kvaerno5).
 
-    Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at
-    (dual flows then take Kvaerno5).
-    Source: [jacobs2026ham]; the dual coordinates: [li2022implicit]; the solvers: [kidger2021on], [tsitouras2011runge],
-      [kvaerno2004singly].
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta0: The start, (d,); zeros if left out.
+        weight_decay: The paper's β ≥ 0. `dθ/dt = −g⁻¹(θ) ⊙ ∇f − βθ`, and for `Hypentropy` the θ-flow of m⊙w under
+            `β(‖m‖² + ‖w‖²)`, whose geometry moves: `dθ/dt = −2√(θ² + γ_t²) ⊙ ∇f − 4βθ`, `γ_t = γ e^(−4βt)`.
+        ts: Increasing times ≥ 0 at which to save. Left out: until converged, saved as `save` says.
+        rtol: The integrator's relative tolerance. On the way to convergence it and `atol` are tightened to a tenth of
+            `tol`, at which errors in stiff directions would hover.
+        atol: Its absolute tolerance, in units of the natural size of the coordinates.
+        coordinates: "primal" (θ itself) or "dual" (`Xᵀν = R′(θ) − R′(θ₀)`, at most n numbers, without weight decay).
+            Left out: dual if possible.
+        solver: A name in `hamtheory.flow.SOLVERS` or a diffrax solver. Left out: Tsit5, or Kvaerno5 if the flow is
+            stiff.
+        dt: A fixed step size in units of time, for studies of the integrator; left out: adaptive.
+        tol: Converged when the relative residual and the relative duality gap (with weight decay, the relative
+            violation of the limit's optimality condition) are at most this; `rtol` if left out.
+        save: Without `ts`: evenly in log t ("log"), or at the integrator's own steps ("steps").
+        max_steps: The integrator's budget.
+        progress: Show a bar on work over two seconds.
+        throw: Raise on failure, instead of returning the partial trajectory with its `result`.
+
+    Returns:
+        A `FlowResult`. If `Xθ = y` has no solution the flow runs to the least-squares set, and `result` says
+        `infeasible`; that is no failure, nor is `reached_end` for given `ts`.
+
+    Raises:
+        ValueError: For bad arguments and for tolerances out of the dtype's reach.
+        RuntimeError: On failure, if `throw`.
+
+    References:
+        [jacobs2026ham]; the dual coordinates, [li2022implicit]; the solvers, [kidger2021on], [tsitouras2011runge],
+        [kvaerno2004singly].
 
     ```python
     >>> import hamtheory as ht
@@ -120,11 +132,32 @@ def product_flow(
     In θ it is the flow of `Hypentropy(|m₀² − w₀²|/2)` from m₀⊙w₀. Where |m₀| = |w₀| (balanced) it cannot change the
     sign of θ; where both are zero it never moves.
 
-    Arguments: `m0`, `w0` of shape (d,); the others as in `solve_flow`.
-    Returns: a `FlowResult` with `ms` and `ws`, (times, d), besides `thetas`. A flow that comes to rest away from the
-      interpolators has the result `stuck`.
-    Errors: as `solve_flow`.
-    Source: [woodworth2020kernel], [jacobs2025mask].
+    Args:
+        problem: As in `solve_flow`.
+        m0: m at the start, (d,).
+        w0: w at the start, (d,).
+        weight_decay: As in `solve_flow`.
+        ts: As in `solve_flow`.
+        rtol: As in `solve_flow`.
+        atol: As in `solve_flow`.
+        solver: As in `solve_flow`.
+        dt: As in `solve_flow`.
+        tol: As in `solve_flow`.
+        save: As in `solve_flow`.
+        max_steps: As in `solve_flow`.
+        progress: As in `solve_flow`.
+        throw: As in `solve_flow`.
+
+    Returns:
+        A `FlowResult` with `ms` and `ws`, (times, d), besides `thetas`. A flow that comes to rest away from the
+        interpolators has the result `stuck`.
+
+    Raises:
+        ValueError: As in `solve_flow`.
+        RuntimeError: As in `solve_flow`.
+
+    References:
+        [woodworth2020kernel], [jacobs2025mask].
 
     ```python
     >>> import hamtheory as ht
@@ -159,9 +192,15 @@ def product_flow(
 def crossings(flow_result: FlowResult, rtol: float, most: int) -> dict[str, Any]:
     """The crossings of zero of a flow, which is integrated again at least to `rtol`: what `ht.signs.flip_events` says.
 
-    Arguments: as there, and not checked.
-    Returns: the fields of `ht.signs.FlipEvents`.
-    Source: own.
+    The arguments are not checked.
+
+    Args:
+        flow_result: As in `ht.signs.flip_events`.
+        rtol: As in `ht.signs.flip_events`.
+        most: As in `ht.signs.flip_events`.
+
+    Returns:
+        The fields of `ht.signs.FlipEvents`.
 
     ```python
     >>> import hamtheory as ht

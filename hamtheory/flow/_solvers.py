@@ -35,9 +35,13 @@ def stiffness(problem: LinearRegression, geo: AbstractGeometry, theta: Float[Arr
     At the limit θ, the number of steps that an explicit integrator's stability demands is a small multiple of it: from
     10⁴ on, `solve_flow` takes an implicit one.
 
-    Arguments: `problem`, `geo`: any. `theta`: an array, (d,).
-    Returns: a scalar, at least 1.
-    Source: own.
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta: θ, an array, (d,).
+
+    Returns:
+        A scalar, at least 1.
 
     ```python
     >>> import jax.numpy as jnp

@@ -26,11 +26,15 @@ NOISES = ("samples", "isotropic")
 class StochasticFlowResult(eqx.Module):
     """Paths of a stochastic flow; see `stochastic_flow`.
 
-    `ts`: times, (times,). `thetas`: (paths, times, d). `theta`: the last points, (paths, d). `loss`: (paths, times).
-    `residual`: `‖Xθ − y‖/‖y‖` at the ends, (paths,). `shift`: what has moved the limit, (paths, times, d): of
-    `ProductGD`, `ln(γ₀/γ_t)`; of the other algorithms c, by which the drift κ has moved `R′(θ_t) − R′(θ₀)` away from
-    the row space of X. `result`: how each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
-    Source: own.
+    Attributes:
+        ts: Times, (times,).
+        thetas: θ along the paths, (paths, times, d).
+        theta: The last points, (paths, d).
+        loss: The loss along the paths, (paths, times).
+        residual: `‖Xθ − y‖/‖y‖` at the ends, (paths,).
+        shift: What has moved the limit, (paths, times, d): of `ProductGD`, `ln(γ₀/γ_t)`; of the other algorithms c, by
+            which the drift κ has moved `R′(θ_t) − R′(θ₀)` away from the row space of X.
+        result: How each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
     """
 
     ts: Float[Array, " times"]
@@ -68,20 +72,33 @@ def stochastic_flow(
     `α sign(θ)/(1+α|θ|)` of `HYP` and `HAMStep`, `−α sign(θ)` of the natural gradient of HAM. Of `ProductGD` c is 0,
     and `d ln γ = −η E[g²] dt` instead. All noise is in the row space of X: the limit moves by c, or by γ, alone.
 
-    Arguments:
-      `problem`: any regression. `algorithm`: one of those above, without weight decay, clipping or resets; or a rule
-        of your own with `of_flow` and `mirror_drift`.
-      `theta0`: the start, (d,); zeros if left out. `learning_rate`: η > 0. `ts`: increasing times at which to save.
-      `batch_size`, drawn with replacement, and `label_noise`: as in `run`; at least one of them.
-      `key`: of `jax.random.key`. `paths`: how many. `substeps`: steps of the Euler–Maruyama method within η.
-      `noise`: "samples", with the covariance of the mini-batches, or "isotropic", the model of [pesme2021implicit]: all
-        squared residuals equal to their mean, and gradients not centred.
-    Returns: a `StochasticFlowResult`. Nothing is raised for a path that leaves the range of numbers: its code says so.
-    Errors: `ValueError` or `TypeError` for bad arguments.
-
     Of order one in η in law, on times of order one: so are the loss, and the mean of the limit. The spread of the limit
     is of order η^(3/2) and beyond the model, which has no third moments.
-    Source: [pesme2021implicit] for m⊙w; κ: own derivation.
+
+    Args:
+        problem: Any regression.
+        algorithm: One of those above, without weight decay, clipping or resets; or a rule of your own with `of_flow`
+            and `mirror_drift`.
+        theta0: The start, (d,); zeros if left out.
+        learning_rate: η > 0.
+        ts: Increasing times at which to save.
+        key: Of `jax.random.key`.
+        batch_size: Drawn with replacement, as in `run`. At least one of this and `label_noise`.
+        label_noise: As in `run`.
+        paths: How many.
+        substeps: Steps of the Euler–Maruyama method within η.
+        noise: "samples", with the covariance of the mini-batches, or "isotropic", the model of [pesme2021implicit]: all
+            squared residuals equal to their mean, and gradients not centred.
+
+    Returns:
+        A `StochasticFlowResult`. Nothing is raised for a path that leaves the range of numbers; its `result` says so.
+
+    Raises:
+        ValueError: For bad arguments.
+        TypeError: For bad arguments.
+
+    References:
+        [pesme2021implicit] for m⊙w; the derivation of κ is our own.
 
     ```python
     >>> import jax
