@@ -18,9 +18,19 @@ def basis_pursuit(problem: LinearRegression) -> Float[Array, " d"]:
     removes dependent rows. For an inconsistent y, the least L1 norm on the least-squares set. The minimiser need not
     be unique; its norm is.
 
-    Returns: shape (d,), in the problem's dtype (computed in float64).
-    Errors: `RuntimeError` with the solver's message, if it fails. Cannot be traced by JAX.
-    Source: [chen1998atomic]; the solver: [huangfu2018highs].
+    Cannot be traced by JAX.
+
+    Args:
+        problem: Any regression.
+
+    Returns:
+        Of shape (d,), in the problem's dtype (computed in float64).
+
+    Raises:
+        RuntimeError: With the solver's message, if it fails.
+
+    References:
+        [chen1998atomic]; the solver, [huangfu2018highs].
 
     ```python
     >>> import hamtheory as ht
@@ -62,12 +72,19 @@ def _refit(basis: np.ndarray, target: np.ndarray, theta: np.ndarray) -> np.ndarr
 class BasisPursuit(Struct):
     """A solution of basis pursuit with what is known of all of them; see `certify_basis_pursuit`.
 
-    `theta`: a minimiser, (d,), the one of `basis_pursuit`. `norm`: its L1 norm. `dual`: ν, (n,), and `correlations`:
-    `c = Xᵀν`, (d,), with |c| ≤ 1 and `c = sign θ` on the support of every minimiser; among those ν, one whose largest
-    |c| elsewhere is smallest. `face`: where |c| = 1, (d,): every minimiser lives there, with the signs of c.
-    `margin`: 1 − max |c| outside of `face`, which is 1 if that is everything. `is_unique`: whether `theta` is the only
-    minimiser: whether the columns of X in `face` are independent. `gap`: `1 − yᵀν/‖θ‖₁`, the proof of optimality.
-    Source: [chen1998atomic], [zhang2015necessary].
+    Attributes:
+        theta: A minimiser, (d,), the one of `basis_pursuit`.
+        norm: Its L1 norm.
+        dual: ν, (n,), for which |c| ≤ 1 and `c = sign θ` on the support of every minimiser; among those ν, one whose
+            largest |c| elsewhere is smallest.
+        correlations: `c = Xᵀν`, (d,).
+        face: Where |c| = 1, (d,). Every minimiser lives there, with the signs of c.
+        margin: 1 − max |c| outside of `face`, which is 1 if that is everything.
+        is_unique: Whether `theta` is the only minimiser: whether the columns of X in `face` are independent.
+        gap: `1 − yᵀν/‖θ‖₁`, the proof of optimality.
+
+    References:
+        [chen1998atomic], [zhang2015necessary].
     """
 
     theta: Float[Array, " d"]
@@ -91,12 +108,22 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
     potential selects: `α R_α = ln α |θ| + |θ| ln|θ| − |θ| + o(1)` (and `2R_γ` is the same with `ln(2/γ)`), so the one
     of largest entropy `−Σ |θ| ln|θ|`: equal parts on equal columns.
 
-    Arguments: `tol`: the distance of |c| from 1, and relative singular values, below which they count as 1 and 0.
-    Returns: a `BasisPursuit`.
-    Errors: `ValueError` if y is 0, or for a `tol` below the rounding of the problem's dtype, as the default is in
-      float32, where rounding would decide what is unique; `RuntimeError` with the solver's message, if a linear
-      programme fails. Cannot be traced by JAX.
-    Source: [chen1998atomic], [zhang2015necessary]; the selection: [cominetti1994asymptotic].
+    Cannot be traced by JAX.
+
+    Args:
+        problem: Any regression with y ≠ 0.
+        tol: The distance of |c| from 1, and relative singular values, below which they count as 1 and 0.
+
+    Returns:
+        A `BasisPursuit`.
+
+    Raises:
+        ValueError: If y is 0, or for a `tol` below the rounding of the problem's dtype, as the default is in float32,
+            where rounding would decide what is unique.
+        RuntimeError: With the solver's message, if a linear programme fails.
+
+    References:
+        [chen1998atomic], [zhang2015necessary]; the selection, [cominetti1994asymptotic].
 
     ```python
     >>> import hamtheory as ht

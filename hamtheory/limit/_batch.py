@@ -1,12 +1,13 @@
-"""Many limits at once: paths to the limits of an exponential geometry, or Newton's method, in batches of lanes.
+"""Many limits at once: paths to the limits of an exponential geometry, or Newton's method, in batches of instances.
 
-The steps are those of `solve_limit`, one factorisation each; see `hamtheory/_batching.py` for the loop around them. A
-lane takes 5 steps at the L2 end, 25 where α ~ e³⁰, and leaves when it has arrived. A step of a lane takes 12 µs on a
-core (n = 40, d = 100): 3 for its Gram matrix, if X is shared, 3 for the factorisation, 2 for three right-hand sides.
+The steps are those of `solve_limit`, one factorisation each; see `hamtheory/_batching.py` for the loop around them. An
+instance takes 5 steps at the L2 end, 25 where α ~ e³⁰, and leaves when it has arrived. A step of an instance takes
+12 µs on a core (n = 40, d = 100): 3 for its Gram matrix, if X is shared, 3 for the factorisation, 2 for three
+right-hand sides.
 
 What lost: `cond` and `switch` under `vmap` (they copy whatever their branches refer to, the basis among it: half of the
 time); a certificate after every round (it costs as much as two steps); a lower floor on the weights along the path (as
-many steps); batches of 64 lanes (a quarter more time than of 256); two threads with a batch each (LAPACK's batches
+many steps); batches of 64 instances (a quarter more time than of 256); two threads with a batch each (LAPACK's batches
 wait in the pool that XLA runs them in: on 2 cores they wait for ever).
 """
 
@@ -45,7 +46,7 @@ from ._result import LimitResult
 from ._solve import ROUNDING_REACH
 
 _STEPS = 2  # a round
-_LOOK = -4  # the code of a lane that has arrived, or will not: besides those of `Result`, RUNNING and IDLE
+_LOOK = -4  # the code of an instance that has arrived, or will not: besides those of `Result`, RUNNING and IDLE
 
 
 @device_engine
@@ -63,21 +64,30 @@ def solve_limits(
 ) -> LimitResult:
     """The limits of many flows, each as `solve_limit` finds it.
 
-    Arguments:
-      `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,).
-      `share`: whether lanes share the products with X of their one problem, which rounds differently than lanes with an
-        X each; left out: if there is one problem.
-      `geos`: a geometry whose parameters are arrays, one entry a lane (a scalar is the same for all).
-      `theta0s`: the starts, (lanes, d); zeros if left out. `tol`, `max_steps`: as in `solve_limit`.
-      `width`: lanes in step, on which rounding depends; left out: a third of the lanes, from 8 to 256 (fewer of
-        large problems).
-      `report(done, lanes)`: called after every round.
-    Returns: a `LimitResult` with an axis of lanes. Nothing is raised for a lane that fails: its `result` says how it
-      ended.
-    Errors: `ValueError` for bad arguments.
+    An instance's result does not depend on the others; it is that of `solve_limit` within the tolerance.
 
-    A lane's result does not depend on the others; it is that of `solve_limit` within the tolerance.
-    Source: as `solve_limit`.
+    Args:
+        problems: One regression, or several of one shape.
+        geos: A geometry whose parameters are arrays, one entry an instance (a scalar is the same for all).
+        theta0s: The starts, (instances, d); zeros if left out.
+        which: The problem of each instance, (instances,).
+        share: Whether instances share the products with X of their one problem, which rounds differently than instances
+            with an X each; left out: if there is one problem.
+        tol: As in `solve_limit`.
+        max_steps: As in `solve_limit`.
+        width: Instances in step, on which rounding depends; left out: a third of the instances, from 8 to 256 (fewer of
+            large problems).
+        report: Called as `report(done, instances)` after every round.
+
+    Returns:
+        A `LimitResult` with an axis of instances. Nothing is raised for an instance that fails; its `result` says how
+        it ended.
+
+    Raises:
+        ValueError: For bad arguments.
+
+    References:
+        As of `solve_limit`.
 
     ```python
     >>> import hamtheory as ht
@@ -99,7 +109,7 @@ def solve_limits(
 
 
 class _Lanes(eqx.Module):
-    """A batch of lanes on their paths."""
+    """A batch of instances on their paths."""
 
     geo: Any
     theta0: Array
@@ -108,10 +118,10 @@ class _Lanes(eqx.Module):
 
 
 def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict[str, np.ndarray]:
-    """All lanes to the ends of their paths, those with the longest first.
+    """All instances to the ends of their paths, those with the longest first.
 
-    A lane leaves where it may have arrived. A certificate costs as much as two steps: it is computed for all at the
-    end, and those that have not arrived go on.
+    An instance leaves where it may have arrived. A certificate costs as much as two steps: it is computed for all at
+    the end, and those that have not arrived go on.
     """
     shared, products = source.shared, _products(source)
     order = np.argsort(-np.asarray(source.geos.log_sparsity), kind="stable")
@@ -155,7 +165,7 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
 
 
 def _products(source: Source) -> Array | None:
-    """`Q_iᵀQ_j` of all rows, entry by entry, (d, r²): with it the Gram matrices of many lanes are one product."""
+    """`Q_iᵀQ_j` of all rows, entry by entry, (d, r²): with it the Gram matrices of many instances are one product."""
     if not has_products(source.rank, source.d, source.shared):
         return None
     basis = source.problem.row_space.basis
@@ -215,7 +225,7 @@ def _describe(inputs: Inputs, products, states: PathState, tol, budget, shared: 
 
 
 def _at_once(source: Source, tol, budget, width: int, progress: Progress) -> dict[str, np.ndarray]:
-    """All lanes, a batch after the other, each until its slowest lane is done."""
+    """All instances, a batch after the other, each until its slowest instance is done."""
 
     def piece(index):
         progress.add(min(width, source.lanes - progress.done))

@@ -18,7 +18,9 @@ The units are those in which X and the nearest interpolator are of size 1.
 
 What lost: one step length for θ and a (6 of 2,400 random problems jammed at a wrong sign), slacks below rounding (the
 same, at the end of the path), and weights without a ceiling (the matrix is singular to rounding for sparse solutions).
-Source: [jacobs2026ham], [jacobs2025mask]; the method: [wright1997primal], [chan1999nonlinear].
+
+References:
+    [jacobs2026ham], [jacobs2025mask]; the method, [wright1997primal], [chan1999nonlinear].
 """
 
 import math

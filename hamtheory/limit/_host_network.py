@@ -8,7 +8,9 @@ basis pursuit as a linear programme, with a power in place of the logarithm in i
 support are (a/u)^p, far below the rounding of z, so that no method which goes through R′ can see them. Here every pair
 (θ, s) stays on its curve: where θ is larger than s in units of the data (a *basic* column) θ is the unknown and s
 follows, elsewhere s = 1 ∓ Qᵀν is and θ follows. ln a is lowered from where no column is basic, in steps that grow.
-Source: own; R is that of [woodworth2020kernel].
+
+References:
+    R is that of [woodworth2020kernel].
 """
 
 import math

@@ -23,7 +23,9 @@ All of this is done in units of θ in which the nearest interpolator is of size 
 What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower); a step control by the
 residual (blind to relative errors of small entries: three times as many steps); a floor at ε on the way (the path then
 follows rounding errors: some paths took hundreds of steps).
-Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
+
+References:
+    The path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
 """
 
 import math

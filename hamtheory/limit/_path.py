@@ -21,7 +21,9 @@ below ε, what H does not see is wrong by many orders of magnitude (2 of 240 sta
 What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower, no batches on a GPU); a
 step control by the residual (blind to relative errors of small entries: three times as many steps); a floor at ε on
 the way (the path then follows rounding errors: some paths took hundreds of steps).
-Source: the path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
+
+References:
+    The path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
 """
 
 from collections.abc import Callable
@@ -81,7 +83,7 @@ class PathPoint(eqx.Module):
 
 
 def _where(condition, one, other):
-    # Not `cond`: with many lanes that is a choice all the same, and it copies whatever its branches refer to.
+    # Not `cond`: with many instances that is a choice all the same, and it copies whatever its branches refer to.
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
 
 

@@ -19,15 +19,24 @@ def limit_path(
 ) -> LimitPath:
     """The limits of `solve_limit` for every parameter of a grid, each followed from its neighbour.
 
-    Arguments:
-      `problem`: any regression. `family`: `ht.HAM` or `ht.Hypentropy`.
-      `grid`: values of `ln α` (HAM) or `ln γ` (Hypentropy) within ±10⁵, (points,), in any order.
-      `theta0`, `tol`, `throw`: as in `solve_limit`. `max_steps`: the budget of each point.
-    Returns: a `LimitPath`, in the order of the grid. `result` is per point; with `throw`, all must have converged.
-    Errors: as `solve_limit`; `TypeError` if `family` is no such class.
-
     Can be compiled, and vmapped over problems, starting points and grids.
-    Source: own.
+
+    Args:
+        problem: Any regression.
+        family: `ht.HAM` or `ht.Hypentropy`.
+        grid: Values of `ln α` (HAM) or `ln γ` (Hypentropy) within ±10⁵, (points,), in any order.
+        theta0: As in `solve_limit`.
+        tol: As in `solve_limit`.
+        max_steps: The budget of each point.
+        throw: As in `solve_limit`.
+
+    Returns:
+        A `LimitPath`, in the order of the grid. Its `result` is per point; with `throw`, all must have converged.
+
+    Raises:
+        ValueError: As in `solve_limit`.
+        RuntimeError: As in `solve_limit`.
+        TypeError: If `family` is no such class.
 
     ```python
     >>> import hamtheory as ht
@@ -60,11 +69,25 @@ def regularization_path(
     For `Hypentropy` it is the lasso's regularisation path (penalty 2β‖θ‖₁), for `Euclidean` that of ridge regression,
     for `HAM(alpha)` one between them.
 
-    Arguments: `problem`; `geo`, one of the three; `weight_decays`, positive, (points,), in any order (they are visited
-      from the largest down); `tol`, `max_steps` (a point) and `throw` as in `solve_limit`.
-    Returns: a `RegularizationPath` in the order of the grid. Can be compiled, and vmapped over problems and geometries.
-    Errors: as `solve_limit`.
-    Source: own; the penalties, [ziyin2023spred] (m⊙w).
+    Can be compiled, and vmapped over problems and geometries.
+
+    Args:
+        problem: Any regression.
+        geo: One of these three.
+        weight_decays: Positive, (points,), in any order (they are visited from the largest down).
+        tol: As in `solve_limit`.
+        max_steps: The budget of each point, as in `solve_limit`.
+        throw: As in `solve_limit`.
+
+    Returns:
+        A `RegularizationPath` in the order of the grid.
+
+    Raises:
+        ValueError: As in `solve_limit`.
+        RuntimeError: As in `solve_limit`.
+
+    References:
+        The penalties, [ziyin2023spred] (m⊙w).
 
     ```python
     >>> import hamtheory as ht

@@ -8,17 +8,20 @@ from .._array import Array, Struct
 
 
 class LimitResult(Struct):
-    """The limit of a flow with its certificate, see `solve_limit`; or those of many, with an axis of lanes before all
-    others, see `solve_limits`.
+    """The limit of a flow with its certificate, see `solve_limit`; or those of many, see `solve_limits`.
 
-    `theta`: the limit, (d,). `dual`: ν, (n,), with `R′(θ) = R′(θ₀) + Xᵀν`. `residual`: `‖Xθ − y‖/‖y‖`.
-    `duality_gap`: primal minus dual value, `νᵀ(Xθ − y)`. `result`: a member of `hamtheory.Result`, of many an array of
-    their numbers.
-    `stats`: `steps` (Newton steps), `evaluations` (of the dual gradient), `relative_gap` (the gap divided by
-    `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X); of many `steps` and `relative_gap` alone.
-    With weight decay: `dual` is `ν = (y − Xθ)/n`, `duality_gap` that of `min f + P`, `relative_gap` is over its value,
-    and `stats["stationarity"]` the relative violation of the optimality condition.
-    Source: own.
+    Those of many have an axis of instances before all others.
+
+    Attributes:
+        theta: The limit, (d,).
+        dual: ν, (n,), with `R′(θ) = R′(θ₀) + Xᵀν`; with weight decay `ν = (y − Xθ)/n`.
+        residual: `‖Xθ − y‖/‖y‖`.
+        duality_gap: Primal minus dual value, `νᵀ(Xθ − y)`; with weight decay that of `min f + P`.
+        result: A member of `hamtheory.Result`, of many an array of their numbers.
+        stats: `steps` (Newton steps), `evaluations` (of the dual gradient), `relative_gap` (the gap divided by
+            `D_R(θ, θ₀)`), `rank` (of X), `distance` (of y from the range of X); of many `steps` and `relative_gap`
+            alone. With weight decay `relative_gap` is over the value of `min f + P`, and `stationarity` is the relative
+            violation of the optimality condition.
     """
 
     theta: Float[Array, "*lanes d"]
@@ -32,10 +35,15 @@ class LimitResult(Struct):
 class LimitPath(Struct):
     """The limits of a family over a grid of its logarithmic parameter; see `limit_path`.
 
-    `log_parameters`: the grid, (points,). `thetas`: (points, d). `duals`: (points, n). `residual`, `duality_gap`,
-    `relative_gap`, `result` as in a `LimitResult`, one a point. `stats`: `steps` (factorisations, one a point), `rank`
-    (of X), `distance` (of y from the range of X).
-    Source: own.
+    Attributes:
+        log_parameters: The grid, (points,).
+        thetas: The limits, (points, d).
+        duals: ν of each, (points, n).
+        residual: As in a `LimitResult`, one a point.
+        duality_gap: As in a `LimitResult`, one a point.
+        relative_gap: As in a `LimitResult`, one a point.
+        result: As in a `LimitResult`, one a point.
+        stats: `steps` (factorisations, one a point), `rank` (of X), `distance` (of y from the range of X).
     """
 
     log_parameters: Float[Array, " points"]
@@ -51,9 +59,16 @@ class LimitPath(Struct):
 class RegularizationPath(Struct):
     """The limits of a geometry's flow for a grid of weight decays; see `regularization_path`.
 
-    `weight_decays`: the grid, (points,). `thetas`: (points, d). `duals`: ν = (y − Xθ)/n, (points, n). `residual`,
-    `stationarity`, `duality_gap`, `relative_gap`, `result`, `steps`: one a point, as in a `LimitResult`.
-    Source: own.
+    Attributes:
+        weight_decays: The grid, (points,).
+        thetas: The limits, (points, d).
+        duals: ν = (y − Xθ)/n, (points, n).
+        residual: As in a `LimitResult`, one a point.
+        stationarity: As in a `LimitResult`, one a point.
+        duality_gap: As in a `LimitResult`, one a point.
+        relative_gap: As in a `LimitResult`, one a point.
+        result: As in a `LimitResult`, one a point.
+        steps: As in a `LimitResult`, one a point.
     """
 
     weight_decays: Float[Array, " points"]

@@ -27,20 +27,30 @@ def solve_limit(
     `θ_∞ = argmin { D_R(θ, θ₀) : Xθ = y }`, found by Newton's method on the dual problem
     `min_ν Σ R*(R′(θ₀) + Xᵀν) − yᵀν` in the r ≤ min(n, d) dimensions of the row space. Nothing is integrated.
 
-    Arguments:
-      `problem`, `geo`: any regression and any geometry. `theta0`: the start, (d,); zeros if left out.
-      `tol`: the largest relative residual and relative duality gap of a converged limit.
-      `max_steps`: the budget of Newton steps. `throw`: raise on anything but convergence (otherwise, see `.result`).
-      `weight_decay`: the paper's β ≥ 0. If β > 0 the limit is `argmin f + P` instead, whatever θ₀: ridge,
-        `P = ½β‖θ‖²`, for `Euclidean`; the lasso, `P = 2β‖θ‖₁`, for `Hypentropy`, whatever γ; and
-        `P = βΣ(α|θ| − ln(1 + α|θ|))/α²` for `HAM`, ridge as α → 0 and the lasso with `β/α` as α → ∞. `tol` is then that
-        of the relative violation of `∇f + ∇P = 0`.
-    Returns: a `LimitResult`, in the dtype of the problem. If `Xθ = y` has no solution and β = 0, `result` is
-      `infeasible` and `theta` is the projection on the least-squares set, which is where the flow goes.
-    Errors: `ValueError` for bad arguments, or a `tol` out of the dtype's reach; `RuntimeError` on failure, if `throw`.
-
     Can be compiled and vmapped over problems, geometries and starting points; it compiles once a shape.
-    Source: [gunasekar2018characterizing], [li2022implicit]; THEORY: implicit bias as a Bregman projection.
+
+    Args:
+        problem: Any regression.
+        geo: Any geometry.
+        theta0: The start, (d,); zeros if left out.
+        weight_decay: The paper's β ≥ 0. If β > 0 the limit is `argmin f + P` instead, whatever θ₀: ridge, `P = ½β‖θ‖²`,
+            for `Euclidean`; the lasso, `P = 2β‖θ‖₁`, for `Hypentropy`, whatever γ; and `P = βΣ(α|θ| − ln(1 + α|θ|))/α²`
+            for `HAM`, ridge as α → 0 and the lasso with `β/α` as α → ∞.
+        tol: The largest relative residual and relative duality gap of a converged limit. With weight decay it is that
+            of the relative violation of `∇f + ∇P = 0`.
+        max_steps: The budget of Newton steps.
+        throw: Raise on anything but convergence (otherwise, see `.result`).
+
+    Returns:
+        A `LimitResult`, in the dtype of the problem. If `Xθ = y` has no solution and β = 0, `result` is `infeasible`
+        and `theta` is the projection on the least-squares set, which is where the flow goes.
+
+    Raises:
+        ValueError: For bad arguments, or a `tol` out of the dtype's reach.
+        RuntimeError: On failure, if `throw`.
+
+    References:
+        [gunasekar2018characterizing], [li2022implicit].
 
     ```python
     >>> import hamtheory as ht
@@ -64,10 +74,18 @@ def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[A
 
     By the singular value decomposition, not by iteration.
 
-    Arguments: `problem`: any regression. `theta0`: the start, (d,); zeros if left out.
-    Returns: shape (d,); for an inconsistent y, the closest point of the least-squares set.
-    Errors: `ValueError` for a start of another shape, or one that is not finite.
-    Source: [gunasekar2018characterizing].
+    Args:
+        problem: Any regression.
+        theta0: The start, (d,); zeros if left out.
+
+    Returns:
+        Of shape (d,); for an inconsistent y, the closest point of the least-squares set.
+
+    Raises:
+        ValueError: For a start of another shape, or one that is not finite.
+
+    References:
+        [gunasekar2018characterizing].
 
     ```python
     >>> import hamtheory as ht
