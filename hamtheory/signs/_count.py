@@ -16,8 +16,10 @@ from ..algorithm import AbstractAlgorithm
 class CountedState(NamedTuple):
     """The state of a `FlipCounter`.
 
-    Fields: `rule`: the state of the rule itself. `flips`: a `Flips`, its times numbers of steps. `step`: taken so far.
-    Source: own.
+    Attributes:
+        rule: The state of the rule itself.
+        flips: A `Flips`, its times numbers of steps.
+        step: The number of steps taken so far.
     """
 
     rule: Any
@@ -32,9 +34,11 @@ class FlipCounter(AbstractAlgorithm):
     the rule keeps itself. A step that jumps from one side of zero to the other and back is two flips; what a flow would
     do between two steps is not seen.
 
-    Arguments: `rule`: any algorithm.
-    Errors: `TypeError` for anything else.
-    Source: own.
+    Args:
+        rule: Any algorithm.
+
+    Raises:
+        TypeError: For a `rule` that is anything else.
 
     ```python
     >>> import hamtheory as ht
@@ -75,9 +79,9 @@ class FlipCounter(AbstractAlgorithm):
 class FlipState(NamedTuple):
     """The state of `count_flips`.
 
-    Fields: `flips`: a `Flips` for every tensor that is watched, None for the others. `step`: a scalar, the number of
-      steps taken.
-    Source: own, on optax.
+    Attributes:
+        flips: A `Flips` for every tensor that is watched, None for the others.
+        step: A scalar, the number of steps taken.
     """
 
     flips: PyTree
@@ -90,11 +94,18 @@ def count_flips(where: Where = None) -> optax.GradientTransformationExtraArgs:
     It belongs at the end of a chain, where the update is that which `optax.apply_updates` will apply:
     `optax.chain(ht.optim.ham(optax.adam(1e-3), 1e-3), ht.signs.count_flips())`.
 
-    Arguments: `where`: which tensors to watch, as in `ht.optim.ham`; None: all that are real and floating.
-    Returns: the transformation. Its state is a `FlipState`; it takes 14 bytes for every entry that is watched.
-    Errors: `ValueError` for an `update` without `params`, trees that don't match, and a `where` that chooses nothing;
-      `TypeError` for one that holds no bools or chooses complex or integer tensors.
-    Source: own; counted in [jacobs2026ham], Fig. 2.
+    Args:
+        where: Which tensors to watch, as in `ht.optim.ham`; None: all that are real and floating.
+
+    Returns:
+        The transformation. Its state is a `FlipState`; it takes 14 bytes for every entry that is watched.
+
+    Raises:
+        ValueError: For an `update` without `params`, trees that don't match, and a `where` that chooses nothing.
+        TypeError: For a `where` that holds no bools or chooses complex or integer tensors.
+
+    References:
+        Counted in [jacobs2026ham], Fig. 2.
 
     ```python
     >>> import jax.numpy as jnp, optax, hamtheory as ht

@@ -13,10 +13,13 @@ _FINEST = 3e-11  # every integrator offered then finds the time of a single cros
 
 
 class FlipEvents(Flips):
-    """The `Flips` of a flow; `times`: of the first flips of each entry, in order, (most, d), NaN where there are fewer.
+    """The `Flips` of a flow, with the times of the first flips of each entry.
 
-    Their sum over the entries up to a time counts the flips until then, if no entry flips more than `most` times.
-    Source: own.
+    The other attributes are those of `Flips`.
+
+    Attributes:
+        times: Of the first flips of each entry, in order, (most, d), NaN where there are fewer. Their sum over the
+            entries up to a time counts the flips until then, if no entry flips more than `most` times.
     """
 
     times: Float[Array, "most d"]
@@ -28,12 +31,19 @@ def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None =
     The flow is integrated again, by the same solver, and every step is searched for roots of its dense output, two
     close ones among them. What was saved of the flow has no influence.
 
-    Arguments: `flow_result`, of `solve_flow` or `product_flow`, called outside `jit` and `vmap` (for many flows, see
-      `solve_flows`). `most`: the flips of an entry whose times are kept; all are counted. `rtol`: the tolerance of the
-      integrator, if that of the flow was looser; left out: 3e-11, or 64 units of rounding. With `dt` its steps stay.
-    Returns: `FlipEvents`. A balanced entry of m⊙w, |m₀| = |w₀|, never flips.
-    Errors: `TypeError` for anything but a flow's result; `ValueError` for one from inside `jit` or `vmap`.
-    Source: own.
+    Args:
+        flow_result: Of `solve_flow` or `product_flow`, called outside `jit` and `vmap` (for many flows, see
+            `solve_flows`).
+        most: The flips of an entry whose times are kept; all are counted.
+        rtol: The tolerance of the integrator, if that of the flow was looser; left out: 3e-11, or 64 units of rounding.
+            With `dt` its steps stay.
+
+    Returns:
+        A `FlipEvents`. A balanced entry of m⊙w, |m₀| = |w₀|, never flips.
+
+    Raises:
+        TypeError: For anything but a flow's result.
+        ValueError: For a result from inside `jit` or `vmap`.
 
     ```python
     >>> import hamtheory as ht
@@ -62,10 +72,15 @@ def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None =
 def flip_times(flow_result: FlowResult) -> Float[Array, " d"]:
     """When each entry of a flow first changes its sign.
 
-    Arguments: `flow_result`, as of `flip_events`, which also tells how often, and when last.
-    Returns: (d,), in the time of the flow; NaN for an entry that never does.
-    Errors: as of `flip_events`.
-    Source: own.
+    Args:
+        flow_result: As in `flip_events`, which also tells how often, and when last.
+
+    Returns:
+        The times, (d,), in the time of the flow; NaN for an entry that never does.
+
+    Raises:
+        TypeError: As in `flip_events`.
+        ValueError: As in `flip_events`.
 
     ```python
     >>> import hamtheory as ht

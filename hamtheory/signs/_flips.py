@@ -15,10 +15,19 @@ def flips(thetas: Matrix) -> Bool[Array, "gaps d"]:
     A zero has no sign of its own: the entry keeps the last one that it had. So +, 0, − is one flip, at the last step,
     +, 0, + none, and leaving a start at zero none.
 
-    Arguments: `thetas`, (times, d), such as those of a flow or a run. What happens between two saved times is not seen.
-    Returns: (times − 1, d), true where it flips; the sum over the first axis counts the flips of each entry.
-    Errors: `ValueError` for fewer than two times or another number of axes.
-    Source: [jacobs2026ham].
+    What happens between two saved times is not seen.
+
+    Args:
+        thetas: (times, d), such as those of a flow or a run.
+
+    Returns:
+        Of shape (times − 1, d), true where it flips; the sum over the first axis counts the flips of each entry.
+
+    Raises:
+        ValueError: For fewer than two times or another number of axes.
+
+    References:
+        [jacobs2026ham].
 
     ```python
     >>> import hamtheory as ht
@@ -42,11 +51,16 @@ def flips(thetas: Matrix) -> Bool[Array, "gaps d"]:
 def totals(flips: Any) -> dict[str, int]:
     """The numbers of entries and of flips, over a pytree of `Flips`.
 
-    Arguments: `flips`: one, or a pytree of them, such as that of `count_flips`.
-    Returns: `entries`; `gross`, all flips; `net`, entries with another sign than at first; `flipped_back`, those that
-      have flipped and have their first sign again; `never`, those that never have. The last three make the first.
-    Errors: `TypeError` if there is none.
-    Source: own.
+    Args:
+        flips: One `Flips`, or a pytree of them, such as that of `count_flips`.
+
+    Returns:
+        A dictionary of `entries`; `gross`, all flips; `net`, entries with another sign than at first; `flipped_back`,
+        those that have flipped and have their first sign again; `never`, those that never have. The last three make the
+        first.
+
+    Raises:
+        TypeError: If there is no `Flips` in `flips`.
 
     ```python
     >>> import hamtheory as ht

@@ -21,15 +21,24 @@ def first_passage_time(geometry: AbstractGeometry, a: Parameter, y: Parameter) -
     balanced flow of m⊙w, γ = 0, never arrives: T = ∞. Every other geometry is integrated by quadrature of its inverse
     metric, on panels that are refined until they have converged.
 
-    Arguments: `geometry`, any; `a` > 0, the distance from zero at the start, and `y` > 0, the target, broadcast against
-      each other and against the geometry's parameters.
-    Returns: T, of the common shape and of the dtype of `a` and `y`, in the time of the flow as `solve_flow` has it. Far
-      out (HAM beyond α = e²⁸⁴) geometries change the unit of time, and so that of T: the logarithm of the time without
-      this change is `ln T − geometry.log_rescaling`.
-    Accuracy: closed forms and quadrature, a few units of rounding; NaN where 10,000 panels are too few, as for a metric
-      that oscillates.
-    Errors: `ValueError` where `a` or `y` is not positive and finite.
-    Source: own derivation; for the flow of HAM: [jacobs2026ham], of m⊙w: [woodworth2020kernel].
+    *Accuracy.* Closed forms and quadrature have a few units of rounding; NaN where 10,000 panels are too few, as for a
+    metric that oscillates.
+
+    Args:
+        geometry: Any geometry. `a` and `y` are broadcast against each other and against its parameters.
+        a: The distance from zero at the start, > 0.
+        y: The target, > 0.
+
+    Returns:
+        The time T, of the common shape and of the dtype of `a` and `y`, in the time of the flow as `solve_flow` has it.
+        Far out (HAM beyond α = e²⁸⁴) geometries change the unit of time, and so that of T. The logarithm of the time
+        without this change is `ln T − geometry.log_rescaling`.
+
+    Raises:
+        ValueError: Where `a` or `y` is not positive and finite.
+
+    References:
+        For the flow of HAM, [jacobs2026ham]; for that of m⊙w, [woodworth2020kernel]; the derivation is our own.
 
     ```python
     >>> import hamtheory as ht

@@ -11,10 +11,15 @@ from .._validate import default_float, real_array
 def agreement(theta: Vectors, theta_star: Vectors) -> Float[Array, "..."]:
     """The fraction of the entries of θ* that are not zero of which θ has the sign.
 
-    Arguments: `theta`, `theta_star`, of the same shape (..., d).
-    Returns: (...), from 0 to 1; NaN where θ* is zero throughout. A zero of θ has no sign, and is not right.
-    Errors: `ValueError` for different shapes.
-    Source: own.
+    Args:
+        theta: θ, (..., d).
+        theta_star: θ*, of the same shape.
+
+    Returns:
+        Of shape (...), from 0 to 1; NaN where θ* is zero throughout. A zero of θ has no sign, and is not right.
+
+    Raises:
+        ValueError: For different shapes.
 
     ```python
     >>> import hamtheory as ht
@@ -37,11 +42,16 @@ def agreement(theta: Vectors, theta_star: Vectors) -> Float[Array, "..."]:
 def recovery_time(flips: Flips, theta_star: Vectors) -> Float[Array, "..."]:
     """When the last of the entries of θ* that are not zero has got its sign for good.
 
-    Arguments: `flips`: those of θ, of a flow (times) or of a run (numbers of steps), (..., d). `theta_star`: (..., d).
-    Returns: (...): 0 if the signs were right from the beginning; infinity if they are not all right at the end; NaN
-      where θ* is zero throughout.
-    Errors: `ValueError` for different shapes.
-    Source: own.
+    Args:
+        flips: Those of θ, of a flow (times) or of a run (numbers of steps), (..., d).
+        theta_star: θ*, (..., d).
+
+    Returns:
+        Of shape (...), 0 if the signs were right from the beginning; infinity if they are not all right at the end; NaN
+        where θ* is zero throughout.
+
+    Raises:
+        ValueError: For different shapes.
 
     ```python
     >>> import hamtheory as ht
