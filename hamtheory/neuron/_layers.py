@@ -19,7 +19,8 @@ class Balanced(eqx.Module):
     Its inverse metric vanishes at zero, where it has no mirror map, so it is a metric of `Neuron` and `Teacher` but no
     geometry. No parameter ever changes its sign.
 
-    Source: [jacobs2026ham], [gadhikar2025signin].
+    References:
+        [jacobs2026ham], [gadhikar2025signin].
 
     ```python
     >>> import hamtheory as ht
@@ -30,15 +31,33 @@ class Balanced(eqx.Module):
     """
 
     def inverse_metric(self, theta: Parameter) -> Scalars:
-        """`2|θ|`."""
+        """`2|θ|`.
+
+        Args:
+            theta: θ, of any shape.
+
+        Returns:
+            `h(θ)`, of the same shape.
+        """
         return 2 * jnp.abs(jnp.asarray(theta, float))
 
     def moment(self, theta: Parameter) -> Scalars:
-        """`|θ|/2`."""
+        """`|θ|/2`.
+
+        Args:
+            theta: θ, of any shape.
+
+        Returns:
+            `∫₀^|θ| s/h(s) ds`, of the same shape.
+        """
         return jnp.abs(jnp.asarray(theta, float)) / 2
 
     def hyperbola(self) -> tuple[float, float, float]:
-        """`c = γ = 0`, `κ = 1`."""
+        """`c = γ = 0`, `κ = 1`.
+
+        Returns:
+            c, κ and γ.
+        """
         return 0.0, 1.0, 0.0
 
     @property

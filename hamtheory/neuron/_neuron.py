@@ -23,10 +23,15 @@ NEWTON = 24  # steps to the separatrix; they are four to six where I is nearly a
 class NeuronFlow(eqx.Module):
     """Where flows of a neuron ended, of the common shape of their starts; see `Neuron.flow`.
 
-    `a`, `w`: the end. `loss`: there. `time`: of the end. `crossing_time`: when a became positive, NaN = it did not, or
-    was from the beginning. `recovered`: the loss is within tolerance. `result`: `converged` if so, `stuck` where w
-    reached zero or everything came to rest away from the teacher, else why it is undecided.
-    Source: own.
+    Attributes:
+        a: a at the end.
+        w: w at the end.
+        loss: The loss there.
+        time: The time of the end.
+        crossing_time: When a became positive; NaN if it did not, or was from the beginning.
+        recovered: Whether the loss is within tolerance.
+        result: `converged` if so, `stuck` where w reached zero or everything came to rest away from the teacher, else
+            why it is undecided.
     """
 
     a: Float[Array, "..."]
@@ -60,11 +65,18 @@ class Neuron(eqx.Module):
     *Corollary.* I is strictly increasing. With one and the same geometry on both layers, h(0) > 0, whichever it is, the
     second case is |a₀| < w₀: gradient descent's. What enlarges it is h_a > h_w.
 
-    Arguments: `geometry_a`, `geometry_w`: any geometries, or `ht.neuron.Balanced()`.
-    Errors: `TypeError` for anything else, `ValueError` where a parameter is so large (beyond e²⁸⁴) that the geometry
-      has a unit of time of its own. In floating point h_a(0) > 0 fails for Hypentropy below γ = e⁻⁷⁰⁸, too.
-    Source: the setting and the four cases, [gadhikar2025signin], [jacobs2026ham]; the invariant: own derivation
-      (`ht.symbolic.neuron_invariant`).
+    Args:
+        geometry_a: The geometry of a: any, or `ht.neuron.Balanced()`.
+        geometry_w: The geometry of w: any, or `ht.neuron.Balanced()`.
+
+    Raises:
+        TypeError: For a layer that is anything else.
+        ValueError: Where a parameter is so large (beyond e²⁸⁴) that the geometry has a unit of time of its own. In
+            floating point h_a(0) > 0 fails for Hypentropy below γ = e⁻⁷⁰⁸, too.
+
+    References:
+        The setting and the four cases, [gadhikar2025signin], [jacobs2026ham]; the derivation of the invariant is our
+        own (`ht.symbolic.neuron_invariant`).
 
     ```python
     >>> import hamtheory as ht
@@ -84,16 +96,32 @@ class Neuron(eqx.Module):
         self.geometry_a, self.geometry_w = checked(geometry_a, "geometry_a"), checked(geometry_w, "geometry_w")
 
     def loss(self, a: Parameter, w: Parameter) -> Float[Array, "..."]:
-        """L(a, w), of the common shape and dtype of `a` and `w`.
+        """L(a, w), elementwise.
 
-        Errors: `ValueError` where an entry is not finite, or the shapes do not broadcast.
+        Args:
+            a: Any shape that broadcasts against that of `w`.
+            w: Any shape that broadcasts against that of `a`.
+
+        Returns:
+            The loss, of the common shape and dtype of `a` and `w`.
+
+        Raises:
+            ValueError: Where an entry is not finite, or the shapes do not broadcast.
         """
         return _loss(*_pair(a, w))
 
     def gradient(self, a: Parameter, w: Parameter) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """`(∂L/∂a, ∂L/∂w)`: `½(aw − 1)(w, a)` for w > 0, `½aw(w, a)` for w ≤ 0.
 
-        Errors: as `loss`.
+        Args:
+            a: Any shape that broadcasts against that of `w`.
+            w: Any shape that broadcasts against that of `a`.
+
+        Returns:
+            `∂L/∂a` and `∂L/∂w`.
+
+        Raises:
+            ValueError: As in `loss`.
         """
         a, w = _pair(a, w)
         return _gradient(a, w, w > 0)
@@ -101,8 +129,17 @@ class Neuron(eqx.Module):
     def invariant(self, a: Parameter, w: Parameter) -> Float[Array, "..."]:
         """`I_a(|a|) − I_w(|w|)`: negative where a can reach zero, positive where w can.
 
-        Accuracy: each of the two terms to some units of rounding, and their difference to those of the larger one.
-        Errors: as `loss`.
+        *Accuracy.* Each of the two terms to some units of rounding, and their difference to those of the larger one.
+
+        Args:
+            a: Any shape that broadcasts against that of `w`.
+            w: Any shape that broadcasts against that of `a`.
+
+        Returns:
+            The invariant, elementwise.
+
+        Raises:
+            ValueError: As in `loss`.
         """
         a, w = _pair(a, w)
         return moment(self.geometry_a, a) - moment(self.geometry_w, w)
@@ -112,7 +149,15 @@ class Neuron(eqx.Module):
 
         Within rounding of the separatrix `I_a(|a₀|) = I_w(w₀)` either answer may come.
 
-        Errors: as `loss`.
+        Args:
+            a0: a₀, of any shape that broadcasts against that of `w0`.
+            w0: w₀, of any shape that broadcasts against that of `a0`.
+
+        Returns:
+            True where it does.
+
+        Raises:
+            ValueError: As in `loss`.
         """
         a0, w0 = _pair(a0, w0)
         leaves_zero = self.geometry_a.inverse_metric(jnp.zeros_like(a0)) > 0
@@ -124,7 +169,14 @@ class Neuron(eqx.Module):
         The x with `I_a(x) = I_w(w₀)`; 0 for w₀ ≤ 0 and where h_a(0) = 0, ∞ where I_a is bounded by less. By
         Newton's method in ln x, safeguarded, to some units of rounding times ln x. Elementwise.
 
-        Errors: `ValueError` where an entry is not finite.
+        Args:
+            w0: w₀, of any shape.
+
+        Returns:
+            The size |a₀|, elementwise.
+
+        Raises:
+            ValueError: Where an entry is not finite.
         """
         w0 = finite(real_array(w0, "w0"), "w0")
         return _critical_size(self.geometry_a, self.geometry_w, w0)
@@ -142,14 +194,24 @@ class Neuron(eqx.Module):
     ) -> NeuronFlow:
         """Integrate the flow from every (a₀, w₀) until it has learned the teacher, w is zero, or all is at rest.
 
-        Arguments: `a0`, `w0` of any shapes that broadcast against each other; parameters of the geometries are scalars
-          (others by `jax.vmap`). `rtol`, `atol`: of Tsitouras' method, the latter times h(0): to within `atol` in
-          mirror coordinates next to zero. `tol`: the loss at which the teacher is learned. `rest`: |da/dt| and |dw/dt|,
-          per unit of min(h(0), 1) and of 1 + the curvature, below which a flow that does not have the signs of the
-          teacher is at rest. `max_steps`: for each flow.
-        Returns: a `NeuronFlow`. Nothing in it uses the invariant, but for the fact that w does not come back from zero.
-        Errors: `ValueError` for starts that are not finite, tolerances that are not positive or out of the dtype's
-          reach, or parameters that are not scalars.
+        Parameters of the geometries are scalars (others by `jax.vmap`).
+
+        Args:
+            a0: a₀, of any shape that broadcasts against that of `w0`.
+            w0: w₀, of any shape that broadcasts against that of `a0`.
+            rtol: The relative tolerance of Tsitouras' method.
+            atol: Its absolute tolerance, times h(0): to within `atol` in mirror coordinates next to zero.
+            tol: The loss at which the teacher is learned.
+            rest: |da/dt| and |dw/dt|, per unit of min(h(0), 1) and of 1 + the curvature, below which a flow that does
+                not have the signs of the teacher is at rest.
+            max_steps: The budget of steps of each flow.
+
+        Returns:
+            A `NeuronFlow`. Nothing in it uses the invariant, but for the fact that w does not come back from zero.
+
+        Raises:
+            ValueError: For starts that are not finite, tolerances that are not positive or out of the dtype's reach, or
+                parameters that are not scalars.
 
         ```python
         >>> import jax

@@ -21,9 +21,14 @@ DEAD = 100  # times the absolute tolerance: the largest entry of the input weigh
 class StudentFlow(eqx.Module):
     """Where flows of students ended; see `Teacher.flow`.
 
-    `a`: (..., m). `w`: (..., m, p). `loss`, `time`, `steps`: (...). `result`: `converged` where the loss is within
-    tolerance, `stuck` at rest above it, `reached_end` at the last time, else why it ended before.
-    Source: own.
+    Attributes:
+        a: The output weights there, (..., m).
+        w: The input weights there, (..., m, p).
+        loss: The loss there, (...).
+        time: The time of the end, (...).
+        steps: The number of steps, (...).
+        result: `converged` where the loss is within tolerance, `stuck` at rest above it, `reached_end` at the last
+            time, else why it ended before.
     """
 
     a: Float[Array, "*batch m"]
@@ -37,12 +42,21 @@ class StudentFlow(eqx.Module):
 def arc_cosine_kernel(u: Parameter, v: Parameter) -> Float[Array, "..."]:
     """`E σ(u·z)σ(v·z) = |u||v| (sin φ + (π − φ) cos φ)/2π` for z ~ N(0, I), σ the ReLU and φ the angle of u and v.
 
-    Arguments: `u`, `v`, (..., p), broadcast against each other.
-    Returns: (...). Its derivative with respect to u, `(|v| sin φ u/|u| + (π − φ) v)/2π`, is that of JAX, too, at equal,
-      opposite and zero vectors included, where it is `E σ'(u·z) z σ(v·z)` with σ'(0) = 0.
-    Accuracy: some units of rounding, relative, but for vectors nearly opposite, whose angle is known to one.
-    Errors: `ValueError` where an entry is not finite.
-    Source: [cho2009kernel].
+    *Accuracy.* Some units of rounding, relative, but for vectors nearly opposite, whose angle is known to one.
+
+    Args:
+        u: Vectors, (..., p), broadcast against `v`.
+        v: Vectors, (..., p), broadcast against `u`.
+
+    Returns:
+        Of shape (...). Its derivative with respect to u, `(|v| sin φ u/|u| + (π − φ) v)/2π`, is that of JAX, too, at
+        equal, opposite and zero vectors included, where it is `E σ'(u·z) z σ(v·z)` with σ'(0) = 0.
+
+    Raises:
+        ValueError: Where an entry is not finite.
+
+    References:
+        [cho2009kernel].
 
     ```python
     >>> import hamtheory as ht
@@ -64,9 +78,15 @@ class Teacher(eqx.Module):
 
     with the arc-cosine kernel K, and metrics that are applied entry by entry.
 
-    Arguments: `b`, (k,), and `v`, (k, p), finite.
-    Errors: `ValueError` for other shapes.
-    Source: the setting, [gadhikar2025signin]; the kernel, [cho2009kernel].
+    Args:
+        b: The output weights, (k,), finite.
+        v: The input weights, (k, p), finite.
+
+    Raises:
+        ValueError: For other shapes.
+
+    References:
+        The setting, [gadhikar2025signin]; the kernel, [cho2009kernel].
 
     ```python
     >>> import jax
@@ -92,16 +112,32 @@ class Teacher(eqx.Module):
         self.b, self.v = b.astype(dtype), v.astype(dtype)
 
     def loss(self, a: Parameter, w: Parameter) -> Float[Array, "..."]:
-        """L of students a, (..., m), and w, (..., m, p): of shape (...).
+        """The loss L of students.
 
-        Errors: `ValueError` for other shapes, and where an entry is not finite.
+        Args:
+            a: Output weights, (..., m).
+            w: Input weights, (..., m, p).
+
+        Returns:
+            L, of shape (...).
+
+        Raises:
+            ValueError: For other shapes, and where an entry is not finite.
         """
         return _over_batch(_loss, self, *self._students(a, w))
 
     def gradient(self, a: Parameter, w: Parameter) -> tuple[Float[Array, "*batch m"], Float[Array, "*batch m p"]]:
         """`(∂L/∂a, ∂L/∂w)`, with the derivative of the ReLU at zero taken to be 0.
 
-        Errors: as `loss`.
+        Args:
+            a: Output weights, (..., m).
+            w: Input weights, (..., m, p).
+
+        Returns:
+            `∂L/∂a`, (..., m), and `∂L/∂w`, (..., m, p).
+
+        Raises:
+            ValueError: As in `loss`.
         """
         return _over_batch(_gradient, self, *self._students(a, w))
 
@@ -121,13 +157,27 @@ class Teacher(eqx.Module):
     ) -> StudentFlow:
         """Integrate students until their loss is `tol`, they are at rest, or until the end.
 
-        Arguments: the geometry of all a_j, that of all w_jl, with scalar parameters; `a0`, (..., m), `w0`, (..., m, p);
-          `end_time` of the flow; `rtol`, `atol`: of Tsitouras' method, the latter times h(0); `tol`: of the loss over
-          that of the zero student; `rest`: of all rates of change, per unit of h(0); `max_steps`: for each student.
-        Returns: a `StudentFlow`. Students with more neurons than the teacher approach it slower than exponentially. The
-          kink of the ReLU attracts some input weights in finite time: a neuron none of whose input weights exceeds
-          100 `atol` is dead, and rests. Entries whose metric vanishes at zero are integrated in their logarithms.
-        Errors: `ValueError` for shapes that do not fit, starts that are not finite, or tolerances out of reach.
+        Students with more neurons than the teacher approach it slower than exponentially. The kink of the ReLU attracts
+        some input weights in finite time: a neuron none of whose input weights exceeds 100 `atol` is dead, and rests.
+        Entries whose metric vanishes at zero are integrated in their logarithms.
+
+        Args:
+            geometry_a: The geometry of all a_j, with scalar parameters.
+            geometry_w: The geometry of all w_jl, with scalar parameters.
+            a0: Output weights at the start, (..., m).
+            w0: Input weights at the start, (..., m, p).
+            end_time: The last time of the flow.
+            rtol: The relative tolerance of Tsitouras' method.
+            atol: Its absolute tolerance, times h(0).
+            tol: The loss that is enough, over that of the zero student.
+            rest: The largest rate of change at rest, per unit of h(0).
+            max_steps: The budget of steps of each student.
+
+        Returns:
+            A `StudentFlow`.
+
+        Raises:
+            ValueError: For shapes that do not fit, starts that are not finite, or tolerances out of reach.
         """
         a0, w0 = self._students(a0, w0)
         layers = checked(geometry_a, "geometry_a"), checked(geometry_w, "geometry_w")
@@ -166,10 +216,20 @@ def can_change_sign(geometry_a: Layer, geometry_w: Layer, a0: Parameter, w0: Par
     dimensions HAM, whose I(√x) is concave, lets neurons change their sign that gradient descent does not: up to
     |a| < ‖w‖₁ as α → ∞.
 
-    Arguments: the geometries of a_j and of w_jl; `a0`, (..., m), `w0`, (..., m, p).
-    Returns: (..., m), at zero output weight whether it can leave it.
-    Errors: `ValueError` for shapes that do not fit, or entries that are not finite.
-    Source: own derivation; for gradient descent, [du2018algorithmic].
+    Args:
+        geometry_a: The geometry of a_j.
+        geometry_w: The geometry of w_jl.
+        a0: Output weights at the start, (..., m).
+        w0: Input weights at the start, (..., m, p).
+
+    Returns:
+        Of shape (..., m), at zero output weight whether it can leave it.
+
+    Raises:
+        ValueError: For shapes that do not fit, or entries that are not finite.
+
+    References:
+        For gradient descent, [du2018algorithmic]; the general case is our own derivation.
 
     ```python
     >>> import hamtheory as ht
