@@ -18,8 +18,7 @@ class AbstractAlgorithm(eqx.Module):
     """A rule that takes a state, the gradient there and a learning rate to the next state.
 
     A frozen pytree. Its real numbers are traced, in the dtype of the problem, so that new ones compile nothing; fields
-    marked static are compiled in. The methods see one lane: `vmap` makes many of it.
-    Source: own.
+    marked static are compiled in. The methods see one run: `vmap` makes many of it.
 
     ```python
     >>> import jax.numpy as jnp
@@ -44,24 +43,68 @@ class AbstractAlgorithm(eqx.Module):
 
     @classmethod
     def along(cls, geo: AbstractGeometry, weight_decay: float = 0.0) -> "AbstractAlgorithm":
-        """The rule of this kind that discretises the flow of `geo`, which is one that it `follows`, with weight decay;
-        or a `ValueError` where there is none."""
+        """The rule of this kind that discretises the flow of a geometry, with weight decay.
+
+        Args:
+            geo: One that the rule `follows`.
+            weight_decay: Of the flow; 0 if left out.
+
+        Returns:
+            The rule.
+
+        Raises:
+            ValueError: Where there is none.
+        """
         raise NotImplementedError
 
     @abc.abstractmethod
     def init(self, problem: LinearRegression, theta0: Float[Array, " d"]) -> Any:
-        """The state at θ₀, a pytree of arrays; or a `ValueError` for a start that does not suit the rule."""
+        """The state at θ₀.
+
+        Args:
+            problem: The regression.
+            theta0: θ₀, (d,).
+
+        Returns:
+            A pytree of arrays.
+
+        Raises:
+            ValueError: For a start that does not suit the rule.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, gradient: Float[Array, " d"], learning_rate: Float[Array, ""]) -> Any:
-        """The next state. `gradient` is that of the loss, or of a mini-batch of it, at `theta(state)`."""
+        """The next state.
+
+        Args:
+            state: The state before, as `init` or `step` returned it.
+            gradient: That of the loss, or of a mini-batch of it, at `theta(state)`, (d,).
+            learning_rate: η of this step, a scalar array.
+
+        Returns:
+            A pytree like `state`.
+        """
 
     @abc.abstractmethod
     def theta(self, state: Any) -> Float[Array, " d"]:
-        """The parameter vector of a state."""
+        """The parameter vector of a state.
+
+        Args:
+            state: As `init` or `step` returned it.
+
+        Returns:
+            θ, (d,).
+        """
 
     def in_dtype(self, dtype: Any) -> "AbstractAlgorithm":
-        """The rule with its real numbers as arrays of the dtype, Python floats among them."""
+        """The rule with its real numbers as arrays of the dtype, Python floats among them.
+
+        Args:
+            dtype: That of the problem.
+
+        Returns:
+            The rule; what is no real number in it stays as it is.
+        """
 
         def real(x) -> bool:
             return isinstance(x, float) or (hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating))
@@ -73,7 +116,14 @@ class AbstractAlgorithm(eqx.Module):
         raise NotImplementedError
 
     def mirror_drift(self, theta: Float[Array, " d"]) -> Float[Array, " d"]:
-        """κ(θ) in `R′(θ⁺) − R′(θ) = −ηg + ½ κ(θ) η²g² + O(η³)`, if the rule has one: `hamtheory.symbolic.ito_drift`."""
+        """κ(θ) in `R′(θ⁺) − R′(θ) = −ηg + ½ κ(θ) η²g² + O(η³)`, if the rule has one: `hamtheory.symbolic.ito_drift`.
+
+        Args:
+            theta: θ, (d,).
+
+        Returns:
+            κ(θ), (d,).
+        """
         raise NotImplementedError
 
 

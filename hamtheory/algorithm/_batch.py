@@ -1,4 +1,4 @@
-"""Many runs at once: lanes side by side, in blocks of one width, so that their gradients are two matrix products."""
+"""Many runs at once: side by side, in blocks of one width, so that their gradients are two matrix products."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,25 +48,39 @@ def run_many(
     share: bool | None = None,
     progress: bool = True,
 ) -> RunResult:
-    """Run a discrete algorithm on many lanes, each as `run` does, with progress and in memory that does not grow.
+    """Run a discrete algorithm many times, each run as `run` does it, with progress and in memory that does not grow.
 
-    Arguments:
-      `problems`: one regression, or several of one shape; `which`: the problem of each lane, (lanes,). `share`: whether
-        lanes share the products with X of their one problem; left out: if there is one problem.
-      `algorithm`: a rule whose parameters are numbers, the same for all, or (lanes, ...) arrays. `theta0s`: the starts,
-        (lanes, d); zeros if left out.
-      `learning_rate`: a number, one of each lane, (lanes,), or a function of the number of the step.
-      `steps`, `batch_size`, `replace`, `label_noise`, `integrand`, `tol`: as in `run`, the same for all lanes.
-        `save_every` as well; left out: a hundred times.
-      `key`: lane i draws by `jax.random.fold_in(key, i)`; or `keys`: one of each lane, (lanes,).
-      `width`: lanes in step, on which rounding depends; left out: as many as there are, 256 at most, fewer of large
-        problems, and of those with an X each. `progress`: show a bar on work over two seconds.
-    Returns: a `RunResult` with an axis of lanes. Nothing is raised for a lane that fails: its `result` says how it
-      ended.
-    Errors: `ValueError` or `TypeError` for bad arguments.
+    A run's result does not depend on the others, and agrees with that of `run` up to rounding.
 
-    A lane's result does not depend on the others, and agrees with that of `run` up to rounding.
-    Source: as `run`.
+    Args:
+        problems: One regression, or several of one shape.
+        algorithm: A rule whose parameters are numbers, the same for all, or (runs, ...) arrays.
+        theta0s: The starts, (runs, d); zeros if left out.
+        learning_rate: A number, one of each run, (runs,), or a function of the number of the step.
+        steps: As in `run`, the same for all runs.
+        which: The problem of each run, (runs,).
+        batch_size: As in `run`, the same for all runs.
+        replace: As in `run`, the same for all runs.
+        label_noise: As in `run`, the same for all runs.
+        key: Run i draws by `jax.random.fold_in(key, i)`.
+        keys: In place of `key`, one of each run, (runs,).
+        save_every: As in `run`, the same for all runs; left out: a hundred times.
+        integrand: As in `run`, the same for all runs.
+        tol: As in `run`, the same for all runs.
+        width: Runs in step, on which rounding depends; left out: as many as there are, 256 at most, fewer of large
+            problems, and of those with an X each.
+        share: Whether runs share the products with X of their one problem; left out: if there is one problem.
+        progress: Show a bar on work over two seconds.
+
+    Returns:
+        A `RunResult` with an axis of runs. Nothing is raised for a run that fails: its `result` says how it ended.
+
+    Raises:
+        ValueError: For bad arguments.
+        TypeError: For bad arguments.
+
+    References:
+        As of `run`.
 
     ```python
     >>> import hamtheory as ht
@@ -116,7 +130,7 @@ def run_many(
 
 
 def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | None:
-    """The keys of the mini-batches and of the noise of each lane, if they are needed."""
+    """The keys of the mini-batches and of the noise of each run, if they are needed."""
     if sampler.batch_key is None:
         return None
     if keys is None:
@@ -127,7 +141,7 @@ def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | Non
 
 
 class _Shared(eqx.Module):
-    """What all lanes have in common. The keys of its sampler are those of no lane."""
+    """What all runs have in common. The keys of its sampler are those of no run."""
 
     sampler: Sampler
     rate: Any
@@ -136,7 +150,7 @@ class _Shared(eqx.Module):
     one_problem: bool = eqx.field(static=True)
 
     def each(self, function: Callable[..., Any], inputs: Inputs, carry: Carry, out_axes: Any = 0) -> Any:
-        """`function(plan, carry)` of every lane, all of which are at the same step."""
+        """`function(plan, carry)` of every run, all of which are at the same step."""
 
         def one(problem, rules, carry):
             algorithm, rate, keys = rules
@@ -153,7 +167,7 @@ _AXES = Carry(state=0, step=None, finite=0, order=0, integral=0)
 
 
 class _Lanes(eqx.Module):
-    """A block of lanes on its way. `code`: how each ended, `ended`: when."""
+    """A block of runs on its way. `code`: how each ended, `ended`: when."""
 
     carry: Carry
     code: Int[Array, " lanes"]
@@ -162,7 +176,7 @@ class _Lanes(eqx.Module):
 
 @eqx.filter_jit
 def _enter(inputs: Inputs, shared: _Shared) -> _Lanes:
-    """The lanes at their starts."""
+    """The runs at their starts."""
 
     def first(problem, rules, theta0):
         plan = Plan(problem, rules[0], shared.sampler, None, shared.integrand)
@@ -214,7 +228,7 @@ def _leave(inputs: Inputs, shared: _Shared, lanes: _Lanes):
 
 
 def _chosen(mask: Array, new: Carry, old: Carry) -> Carry:
-    """The lanes of `new` where the mask is set; the step is that of all."""
+    """The runs of `new` where the mask is set; the step is that of all."""
     choose = lambda a, b: jnp.where(mask.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)  # noqa: E731
     parts = [(carry.state, carry.finite, carry.order, carry.integral) for carry in (new, old)]
     state, finite, order, integral = jax.tree.map(choose, *parts)
@@ -222,7 +236,7 @@ def _chosen(mask: Array, new: Carry, old: Carry) -> Carry:
 
 
 def _block(source: Source, shared: _Shared, lanes: np.ndarray, width: int, grid: np.ndarray, bar):
-    """These lanes from their starts to their ends; the block is filled up with copies of its first lane."""
+    """These runs from their starts to their ends; the block is filled up with copies of its first run."""
     inputs = source.at(np.concatenate([lanes, np.repeat(lanes[:1], width - len(lanes))]))
     now, losses, before = _enter(inputs, shared), np.empty((len(lanes), grid.size), source.dtype), 0
     most = steps_in_chunk(source.n, source.d, shared.sampler.batch_size, width)

@@ -40,9 +40,14 @@ class MirrorDescent(_Geometric):
     R′(θ) − R′(θ₀) stays in the row space of X whatever the step size and the mini-batches: if it converges to an
     interpolator, that is the limit of the flow.
 
-    Arguments: `geometry`, any.
-    Errors: `TypeError` if it is none.
-    Source: [nemirovski1983problem]; for HAM: [jacobs2026ham].
+    Args:
+        geometry: Any.
+
+    Raises:
+        TypeError: If `geometry` is none.
+
+    References:
+        [nemirovski1983problem]; for HAM: [jacobs2026ham].
 
     ```python
     >>> import hamtheory as ht
@@ -64,9 +69,14 @@ class MirrorDescent(_Geometric):
 class NaturalGradient(_Geometric):
     """The natural gradient step `θ⁺ = θ − ηg⁻¹(θ)⊙∇f(θ)`, Euler's method in θ.
 
-    Arguments: `geometry`, any.
-    Errors: `TypeError` if it is none.
-    Source: [amari1998natural]; for HAM: [jacobs2026ham].
+    Args:
+        geometry: Any.
+
+    Raises:
+        TypeError: If `geometry` is none.
+
+    References:
+        [amari1998natural]; for HAM: [jacobs2026ham].
 
     ```python
     >>> import hamtheory as ht

@@ -26,19 +26,24 @@ _MOST_SAVES, _MOST_STEPS = 2048, 50_000  # a chunk: what stays on the device, an
 
 
 class RunResult(eqx.Module):
-    """The trajectory of an algorithm, see `run`; or the ends of many, with an axis of lanes before all others but
-    that of `steps`, see `run_many`.
+    """The trajectory of an algorithm, or the ends of many.
 
-    `steps`: the numbers of the saved steps, from 0, (saves,). `thetas`: (saves, d). `theta`: the last one, (d,).
-    `loss`: of all samples, along the trajectory, (saves,). `residual`: `‖Xθ − y‖/‖y‖` at the end.
-    `result`: a member of `hamtheory.Result`. `stats`: `steps`, the number of the last one; `nonfinite_step`, the first
-    that led to an infinity or NaN, −1 if none did.
-    `states`: the saved states of the algorithm, a pytree of (saves, ...) arrays. Of `ProductGD`, `ms` and `ws`:
-    (saves, d). `integral`: that of the `integrand`, a pytree of (saves, ...) arrays; None without one.
-    Of many, `thetas` is None, `result` an array of numbers, `states` and `integral` are the last ones; the loss of a
-    lane that has ended stays as it was; and `stats["steps"]` is, of one that has left the range of numbers, the save at
-    which that was found.
-    Source: own.
+    See `run` for a trajectory. Of many, see `run_many`, all but `steps` have an axis of runs before all others; the
+    shapes below are without it.
+
+    Attributes:
+        steps: The numbers of the saved steps, from 0, (saves,).
+        thetas: (saves, d). Of many: None.
+        theta: The last one, (d,).
+        loss: Of all samples, along the trajectory, (saves,). Of many: that of a run that has ended stays as it was.
+        residual: `‖Xθ − y‖/‖y‖` at the end.
+        result: A member of `hamtheory.Result`. Of many: an array of numbers.
+        stats: `steps`, the number of the last one; `nonfinite_step`, the first that led to an infinity or NaN, −1 if
+            none did. Of many: `steps` is, of a run that has left the range of numbers, the save at which that was
+            found.
+        states: The saved states of the algorithm, a pytree of (saves, ...) arrays. Of `ProductGD`, `ms` and `ws`:
+            (saves, d). Of many: the last ones.
+        integral: That of the `integrand`, a pytree of (saves, ...) arrays; None without one. Of many: the last ones.
     """
 
     steps: Int[Array, " saves"]
@@ -55,7 +60,8 @@ class RunResult(eqx.Module):
     def ms(self) -> Float[Array, "saves d"]:
         """m after the saved steps, of `ProductGD`.
 
-        Errors: `AttributeError` for any other algorithm.
+        Raises:
+            AttributeError: For any other algorithm.
         """
         return self._factors.m
 
@@ -63,7 +69,8 @@ class RunResult(eqx.Module):
     def ws(self) -> Float[Array, "saves d"]:
         """w after the saved steps, of `ProductGD`.
 
-        Errors: `AttributeError` for any other algorithm.
+        Raises:
+            AttributeError: For any other algorithm.
         """
         return self._factors.w
 

@@ -22,9 +22,10 @@ _TWO_STARTS = "theta0 must be left out for ProductGD with m0 and w0: the start i
 class ProductState(NamedTuple):
     """The state of `ProductGD`.
 
-    Fields: `m`, `w`: the factors, (d,), with a leading axis of saves in a result. `since`: with resets, the number of
-      steps since the last one; else None.
-    Source: own.
+    Attributes:
+        m: A factor, (d,), with a leading axis of saves in a result.
+        w: The other factor, (d,), with a leading axis of saves in a result.
+        since: With resets, the number of steps since the last one; else None.
     """
 
     m: Float[Array, "*saves d"]
@@ -38,14 +39,20 @@ class ProductGD(AbstractAlgorithm):
     `m ← m − η(w∇f + 2βm)` and `w ← w − η(m∇f + 2βw)`, at once. The start is `m₀ = √(√(θ₀² + γ²) + γ)`, `w₀ = θ₀/m₀`:
     m₀w₀ = θ₀ and m₀² − w₀² = 2γ. From γ = 0, the balanced start, the flow changes no sign.
 
-    Arguments:
-      `weight_decay`: β ≥ 0, a scalar or (d,).
-      `gamma` ≥ 0, a scalar or (d,): half the imbalance |m₀² − w₀²| of the start, as in `Hypentropy`.
-      `m0`, `w0`: the factors themselves, (d,), in place of `gamma` and of the `theta0` of `run`.
-      `reset_every`: after each so many steps, m and w are replaced at the same θ by those of the imbalance
-        `reset_gamma` > 0 (Sign-In). Its default is 0.5: the paper resets its β = m² − w², which is 2γ, to 1.
-    Errors: `ValueError` for bad arguments, and for a start with m = w = 0 everywhere, where it would stay.
-    Source: [woodworth2020kernel], [jacobs2025mask]; the resets: [gadhikar2025signin].
+    Args:
+        weight_decay: β ≥ 0, a scalar or (d,).
+        gamma: γ ≥ 0, a scalar or (d,): half the imbalance |m₀² − w₀²| of the start, as in `Hypentropy`.
+        m0: The factor m itself, (d,), with `w0` in place of `gamma` and of the `theta0` of `run`.
+        w0: The factor w itself, (d,), with `m0`.
+        reset_every: After each so many steps, m and w are replaced at the same θ by those of the imbalance
+            `reset_gamma` (Sign-In); left out: never.
+        reset_gamma: More than 0. Its default is 0.5: the paper resets its β = m² − w², which is 2γ, to 1.
+
+    Raises:
+        ValueError: For bad arguments, and for a start with m = w = 0 everywhere, where it would stay.
+
+    References:
+        [woodworth2020kernel], [jacobs2025mask]; the resets: [gadhikar2025signin].
 
     ```python
     >>> import hamtheory as ht

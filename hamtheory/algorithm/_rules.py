@@ -17,7 +17,8 @@ from ._base import AbstractAlgorithm, refused_if
 class GD(AbstractAlgorithm):
     """Gradient descent: `θ ← θ − η∇f(θ)`.
 
-    Source: own (the textbook rule).
+    References:
+        The textbook rule.
 
     ```python
     >>> import hamtheory as ht
@@ -58,9 +59,15 @@ class Exponentiated(AbstractAlgorithm):
     One step of `ProductGD` with weight decay β from the balanced start `m₀ = sign(θ₀) w₀ = √|θ₀|`, up to O(η²). No
     entry changes its sign or leaves zero.
 
-    Arguments: `beta` ≥ 0, the weight decay; `clip` > 0: the exponent is clipped to ±`clip`. Scalars, or (d,).
-    Errors: `ValueError` for bad arguments, and for a start at zero, where it would stay.
-    Source: [jacobs2026ham], Theorem 3.1.
+    Args:
+        beta: β ≥ 0, the weight decay; a scalar, or (d,).
+        clip: More than 0: the exponent is clipped to ±`clip`; a scalar, or (d,). Left out: it is not.
+
+    Raises:
+        ValueError: For bad arguments, and for a start at zero, where it would stay.
+
+    References:
+        [jacobs2026ham], Theorem 3.1.
 
     ```python
     >>> import hamtheory as ht
@@ -157,13 +164,18 @@ class HYP(AbstractHyperbolic):
     Where the gradient step crosses zero, this factor pulls the entry back to it, and that of `HAMStep`, larger by
     `exp(2ηα|∇f|)`, pushes it on. Consistent with the flow of `HAM(alpha)` with weight decay β, to first order in η.
 
-    Arguments:
-      `alpha` > 0; `beta` ≥ 0, the weight decay: scalars, or (d,).
-      `gradient_below` ≥ 0: the gradient step is taken only where |θ| is below; 0: nowhere, which leaves the hyperbolic
-        step alone; left out: everywhere.
-      `clip` > 0: the exponent is clipped to ±`clip`, as in the authors' code (5); left out: it is not.
-    Errors: `ValueError` for bad arguments, and for the hyperbolic step alone from zero, where it would stay.
-    Source: [jacobs2026ham].
+    Args:
+        alpha: α > 0; a scalar, or (d,).
+        beta: β ≥ 0, the weight decay; a scalar, or (d,).
+        gradient_below: At least 0: the gradient step is taken only where |θ| is below; 0: nowhere, which leaves the
+            hyperbolic step alone; left out: everywhere.
+        clip: More than 0: the exponent is clipped to ±`clip`, as in the authors' code (5); left out: it is not.
+
+    Raises:
+        ValueError: For bad arguments, and for the hyperbolic step alone from zero, where it would stay.
+
+    References:
+        [jacobs2026ham].
 
     ```python
     >>> import hamtheory as ht
@@ -186,9 +198,17 @@ class HAMStep(AbstractHyperbolic):
     Consistent with the flow of `HAM(alpha)` with weight decay β, to first order in η. Near a limit it is stable for
     `η λ_max(X diag(1 + α|θ|) Xᵀ)/n < 2`.
 
-    Arguments: `alpha`, `beta`, `gradient_below` and `clip`, as for `HYP`.
-    Errors: as for `HYP`.
-    Source: [jacobs2026ham], Algorithm 1; its flow: Theorems 4.2 and B.6.
+    Args:
+        alpha: As for `HYP`.
+        beta: As for `HYP`.
+        gradient_below: As for `HYP`.
+        clip: As for `HYP`.
+
+    Raises:
+        ValueError: As for `HYP`.
+
+    References:
+        [jacobs2026ham], Algorithm 1; its flow: Theorems 4.2 and B.6.
 
     ```python
     >>> import hamtheory as ht

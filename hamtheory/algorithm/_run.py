@@ -49,29 +49,41 @@ def run(
 ) -> RunResult:
     """Run a discrete algorithm from θ₀: `steps` updates with the gradient of the loss, or of mini-batches of it.
 
-    Arguments:
-      `problem`: any regression. `algorithm`: `GD`, `Exponentiated`, `HYP`, `HAMStep`, `ProductGD`, or a rule of your
-        own (`hamtheory.algorithm.AbstractAlgorithm`). `theta0`: the start, (d,); zeros if left out.
-      `learning_rate`: η > 0, or a function of the number of the step, from 0, such as an optax schedule (which is
-        compiled in).
-      `batch_size`: the size b of a mini-batch B, whose gradient is `X_Bᵀ(X_Bθ − y_B)/b`; left out: all samples.
-        `replace`: draw it from all samples at every step; if false, go through them in epochs of `n // b` steps,
-        in a new order each. `label_noise`: the standard deviation of the normal noise that is added to the labels in
-        use, anew at every step. `key`: of `jax.random.key`, for either.
-      `save_every`: save at every so many steps; or the numbers of the steps to save, increasing. Step 0 and the last
-        one are saved in any case. All saves are held in memory, 16 GiB at most.
-      `integrand`: a function φ(problem, algorithm, θ, η) whose sum `Σ η_k φ(θ_k, η_k)` over the steps before each save
-        is returned as `integral`: an array, or a pytree of them. Let it be a named function, which compiles once.
-      `tol`: stop at the first save with a relative residual of at most this; left out: take all steps.
-      `progress`: show a bar on work over two seconds. `throw`: raise if the iterates leave the range of numbers,
-        instead of returning the trajectory up to there.
-    Returns: a `RunResult`, whose `result` is `reached_end`, `converged` (only with `tol`) or `nonfinite`.
-    Errors: `ValueError` or `TypeError` for bad arguments; `RuntimeError` on failure.
-
     Compiles once a shape, and not for a new learning rate, another parameter or other saves. Inside `jit` and `vmap`
     all steps are taken and the path cannot be trimmed (its last point is repeated); under `vmap` with one problem, and
-    one key, the gradients of all lanes are two matrix products.
-    Source: [jacobs2026ham]; for mini-batches and noisy labels: [pesme2021implicit], [even2023sgd].
+    one key, the gradients of all runs are two matrix products.
+
+    Args:
+        problem: Any regression.
+        algorithm: `GD`, `Exponentiated`, `HYP`, `HAMStep`, `ProductGD`, or a rule of your own
+            (`hamtheory.algorithm.AbstractAlgorithm`).
+        theta0: The start, (d,); zeros if left out.
+        learning_rate: η > 0, or a function of the number of the step, from 0, such as an optax schedule (which is
+            compiled in).
+        steps: How many updates are made.
+        batch_size: The size b of a mini-batch B, whose gradient is `X_Bᵀ(X_Bθ − y_B)/b`; left out: all samples.
+        replace: Draw the mini-batch from all samples at every step; if false, go through them in epochs of `n // b`
+            steps, in a new order each.
+        label_noise: The standard deviation of the normal noise that is added to the labels in use, anew at every step.
+        key: Of `jax.random.key`, for mini-batches and for label noise.
+        save_every: Save at every so many steps; or the numbers of the steps to save, increasing. Step 0 and the last
+            one are saved in any case. All saves are held in memory, 16 GiB at most.
+        integrand: A function φ(problem, algorithm, θ, η) whose sum `Σ η_k φ(θ_k, η_k)` over the steps before each save
+            is returned as `integral`: an array, or a pytree of them. Let it be a named function, which compiles once.
+        tol: Stop at the first save with a relative residual of at most this; left out: take all steps.
+        progress: Show a bar on work over two seconds.
+        throw: Raise if the iterates leave the range of numbers, instead of returning the trajectory up to there.
+
+    Returns:
+        A `RunResult`, whose `result` is `reached_end`, `converged` (only with `tol`) or `nonfinite`.
+
+    Raises:
+        ValueError: For bad arguments.
+        TypeError: For bad arguments.
+        RuntimeError: On failure.
+
+    References:
+        [jacobs2026ham]; for mini-batches and noisy labels: [pesme2021implicit], [even2023sgd].
 
     ```python
     >>> import jax

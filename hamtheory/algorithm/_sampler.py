@@ -51,7 +51,7 @@ class Sampler(eqx.Module):
         if self.replace:
             return jax.random.randint(jax.random.fold_in(self.batch_key, step), (self.batch_size,), 0, n), order
         epoch, place = jnp.divmod(step, n // self.batch_size)
-        # The number of the step is the same in all lanes of a vmap: this stays a branch.
+        # The number of the step is the same in all runs of a vmap: this stays a branch.
         order = jax.lax.cond(
             place == 0,
             lambda order: jax.random.permutation(jax.random.fold_in(self.batch_key, epoch), n),
