@@ -22,17 +22,26 @@ def ham_step(
 ) -> PyTree:
     """The hyperbolic factor alone: `θ_{k+1} = θ_{k+½} exp(clip(−η(α sign(θ_{k+½}) g + β), −c, c))`.
 
-    Arguments:
-      `params`: θ_{k+½}, what the base optimizer has made of θ_k; a pytree of arrays. `grads`: g, the raw gradient at
-        θ_k, a pytree like it. `learning_rate`: η > 0, that of the base optimizer at this step.
-      `alpha` ≥ 0, the strength of the geometry; `beta` ≥ 0, that of the decay; numbers or scalar arrays.
-      `where`: which tensors get the factor, as in `ham`; those with two axes or more, if left out.
-      `clip`: c > 0, the largest size of the exponent; None for no bound, and then the factor can overflow.
-    Returns: θ_{k+1}, like `params` in structure, shapes and dtypes; the exponent is computed in float32 at least.
-      Tensors that `where` leaves out come back as they are. 0 stays 0. A NaN in the gradient becomes a NaN in θ.
-    Errors: `ValueError` for bad numbers, for trees that don't match, and if `where` chooses nothing; `TypeError` if it
-      holds no bools, or chooses complex or integer tensors. Values that are traced are not looked at.
-    Source: [jacobs2026ham], Algorithm 1, with the sign at θ_{k+½} (HYP*).
+    Args:
+        params: θ_{k+½}, what the base optimizer has made of θ_k; a pytree of arrays.
+        grads: g, the raw gradient at θ_k, a pytree like `params`.
+        learning_rate: η > 0, that of the base optimizer at this step.
+        alpha: α ≥ 0, the strength of the geometry; a number or a scalar array.
+        beta: β ≥ 0, that of the decay; a number or a scalar array.
+        where: Which tensors get the factor, as in `ham`; those with two axes or more, if left out.
+        clip: c > 0, the largest size of the exponent; None for no bound, and then the factor can overflow.
+
+    Returns:
+        θ_{k+1}, like `params` in structure, shapes and dtypes; the exponent is computed in float32 at least. Tensors
+            that `where` leaves out come back as they are. 0 stays 0. A NaN in the gradient becomes a NaN in θ.
+
+    Raises:
+        ValueError: For bad numbers, for trees that don't match, and if `where` chooses nothing. Values that are traced
+            are not looked at.
+        TypeError: If `where` holds no bools, or chooses complex or integer tensors.
+
+    References:
+        [jacobs2026ham], Algorithm 1, with the sign at θ_{k+½} (HYP*).
 
     ```python
     >>> import jax.numpy as jnp, hamtheory as ht
@@ -65,11 +74,25 @@ def ham_apply(
         updates, state = base.update(grads, state, params)
         params = ham_apply(params, updates, grads, learning_rate, alpha, beta)
 
-    Arguments: `params`: θ_k. `updates`: those of the base optimizer, a pytree like it (None: no updates). `grads`: the
-      raw gradient at θ_k. The others as in `ham_step`; a schedule is called by you, with the number of steps before.
-    Returns: θ_{k+1}, like `params` in structure, shapes and dtypes.
-    Errors: as `ham_step`.
-    Source: [jacobs2026ham], Algorithm 1.
+    Args:
+        params: θ_k, a pytree of arrays.
+        updates: Those of the base optimizer, a pytree like `params`; None: no updates.
+        grads: The raw gradient at θ_k, a pytree like `params`.
+        learning_rate: As in `ham_step`; a schedule is called by you, with the number of steps before.
+        alpha: As in `ham_step`; a schedule is called by you.
+        beta: As in `ham_step`; a schedule is called by you.
+        where: As in `ham_step`.
+        clip: As in `ham_step`.
+
+    Returns:
+        θ_{k+1}, like `params` in structure, shapes and dtypes.
+
+    Raises:
+        ValueError: As in `ham_step`.
+        TypeError: As in `ham_step`.
+
+    References:
+        [jacobs2026ham], Algorithm 1.
 
     ```python
     >>> import jax, optax, hamtheory as ht

@@ -19,13 +19,23 @@ def ham_natural(
     `hamtheory.symbolic.ito_drift`). It has no factor that keeps signs, and no bound: it is stable while
     `η λ_max(H diag(1 + α|θ|)) < 2`, with H the Hessian of f.
 
-    Arguments: `learning_rate`: η > 0; `alpha` ≥ 0; `beta` ≥ 0; numbers, scalar arrays or schedules. `where`: which
-      tensors it is for, as in `ham`, those with two axes or more if left out; for the others it is gradient descent,
-      `θ − ηg`.
-    Returns: a transformation whose `update(grads, state, params)` gives what is to be added to θ, in the dtype of the
-      gradient. In `optax.chain` g is what the link before returns.
-    Errors: as `ham`.
-    Source: [jacobs2026ham], Theorem 4.2 (the flow).
+    Args:
+        learning_rate: η > 0; a number, a scalar array or a schedule.
+        alpha: α ≥ 0; a number, a scalar array or a schedule.
+        beta: β ≥ 0; a number, a scalar array or a schedule.
+        where: Which tensors it is for, as in `ham`, those with two axes or more if left out; for the others it is
+            gradient descent, `θ − ηg`.
+
+    Returns:
+        A transformation whose `update(grads, state, params)` gives what is to be added to θ, in the dtype of the
+            gradient. In `optax.chain` g is what the link before returns.
+
+    Raises:
+        TypeError: As in `ham`, for `where`.
+        ValueError: As in `ham`.
+
+    References:
+        [jacobs2026ham], Theorem 4.2 (the flow).
 
     ```python
     >>> import jax, optax, hamtheory as ht

@@ -15,9 +15,9 @@ from ._factor import moved
 class HamState(NamedTuple):
     """The state of `ham` and `ham_natural`. There is no copy of the parameters in it.
 
-    Fields: `base_state`: that of the base optimizer. `steps`: a scalar, int32: how many it has taken; what schedules
-      are called with.
-    Source: own, on optax.
+    Attributes:
+        base_state: That of the base optimizer.
+        steps: A scalar, int32: how many steps it has taken; what schedules are called with.
     """
 
     base_state: Any
@@ -35,28 +35,14 @@ def ham(
 ) -> optax.GradientTransformationExtraArgs:
     """Hyperbolic Aware Minimization around any optimizer: its step, then a hyperbolic one.
 
-    `θ_{k+½} = θ_k + (the update of the base)`, `θ_{k+1} = θ_{k+½} exp(clip(−η(α sign(θ_{k+½}) g + β), −c, c))`,
-    with g the raw gradient at θ_k, which is what `update` is given, and not what the base makes of it.
-
-    Arguments:
-      `base`: any optax optimizer. `learning_rate`: η > 0, that of the base: a number, a scalar array or a schedule,
-        which is called with the number of base steps before this one. It is not read off the base: give the same to
-        both.
-      `alpha` ≥ 0, the strength of the geometry; `beta` ≥ 0, that of the decay; numbers, scalar arrays or schedules.
-      `where`: which tensors get the factor; the others get the step of the base alone. None: those with two axes or
-        more. Otherwise as the mask of `optax.masked`: a pytree of bools with the structure of the parameters or a
-        prefix of it (True: all), or a function of all the parameters that returns one.
-      `clip`: c > 0, the largest size of the exponent; None for no bound. The defaults are those of the authors.
-    Returns: a transformation whose `update(grads, state, params, **extra)` gives `θ_{k+1} − θ_k`, in the dtype of the
-      base's update; `extra` goes to the base. Adding it costs accuracy where an entry shrinks by more than half in one
-      step: `ham_apply` is the direct form. 0 stays 0; NaN propagates as in optax, and nothing is skipped or reverted.
-    Errors: `TypeError` if `base` is no transformation, or `where` holds no bools or chooses complex or integer tensors;
-      `ValueError` for numbers out of range, an `update` without `params`, trees that don't match, and if `where`
-      chooses nothing. Traced values and schedules are not looked at.
+    `θ_{k+½} = θ_k + (the update of the base)`, `θ_{k+1} = θ_{k+½} exp(clip(−η(α sign(θ_{k+½}) g + β), −c, c))`, with g
+    the raw gradient at θ_k, which is what `update` is given, and not what the base makes of it. The defaults are those
+    of the authors.
 
     With other transformations: HAM needs the raw gradient and the parameters after the step of the base. A link of
     `optax.chain` has neither, since it sees the parameters before that step and the output of the link before, so HAM
     is a wrapper. It should be the last to touch the update.
+
     * `chain(clip_by_global_norm(1.0), ham(base, …))`: the clipped gradient counts as the raw one;
       `ham(chain(clip_by_global_norm(1.0), base), …)`: only the base sees it clipped.
     * `MultiSteps(ham(…), k)`: the raw gradient is the mean of k, and η is that of the actual step. Not the other way
@@ -67,7 +53,30 @@ def ham(
     * `inject_hyperparams`: of a function that hands one learning rate to both,
       `lambda learning_rate: ham(adam(learning_rate), learning_rate)`.
 
-    Source: [jacobs2026ham], Algorithm 1, with the sign at θ_{k+½} (HYP*), so that no copy of θ_k is kept.
+    Args:
+        base: Any optax optimizer.
+        learning_rate: η > 0, that of the base: a number, a scalar array or a schedule, which is called with the number
+            of base steps before this one. It is not read off the base: give the same to both.
+        alpha: α ≥ 0, the strength of the geometry; a number, a scalar array or a schedule.
+        beta: β ≥ 0, that of the decay; a number, a scalar array or a schedule.
+        where: Which tensors get the factor; the others get the step of the base alone. None: those with two axes or
+            more. Otherwise as the mask of `optax.masked`: a pytree of bools with the structure of the parameters or a
+            prefix of it (True: all), or a function of all the parameters that returns one.
+        clip: c > 0, the largest size of the exponent; None for no bound.
+
+    Returns:
+        A transformation whose `update(grads, state, params, **extra)` gives `θ_{k+1} − θ_k`, in the dtype of the base's
+            update; `extra` goes to the base. Adding it costs accuracy where an entry shrinks by more than half in one
+            step: `ham_apply` is the direct form. 0 stays 0; NaN propagates as in optax, and nothing is skipped or
+            reverted.
+
+    Raises:
+        TypeError: If `base` is no transformation, or `where` holds no bools or chooses complex or integer tensors.
+        ValueError: For numbers out of range, an `update` without `params`, trees that don't match, and if `where`
+            chooses nothing. Traced values and schedules are not looked at.
+
+    References:
+        [jacobs2026ham], Algorithm 1, with the sign at θ_{k+½} (HYP*), so that no copy of θ_k is kept.
 
     ```python
     >>> import jax, optax, hamtheory as ht
