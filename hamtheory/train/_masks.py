@@ -18,10 +18,15 @@ def sparsified(weights: PyTree, dense_layers: Sequence[str] = ()) -> PyTree:
     Those with two axes or more are, in the order of the tree, but for the first or the last of them, if `dense_layers`
     has "first" or "last"; biases never are.
 
-    Arguments: `weights`: a pytree of arrays. `dense_layers`: "first", "last", or both.
-    Returns: a pytree of bools like `weights`.
-    Errors: `ValueError` if none is left.
-    Source: own.
+    Args:
+        weights: A pytree of arrays.
+        dense_layers: "first", "last", or both.
+
+    Returns:
+        A pytree of bools like `weights`.
+
+    Raises:
+        ValueError: If none is left.
 
     ```python
     >>> import jax.numpy as jnp, hamtheory.train as htt

@@ -36,15 +36,20 @@ class AbstractMethod(ABC):
 
     and at the end of training `method.final(params, masks)` has exactly ⌊(1 − sparsity) · total + 1/2⌋ weights left in
     its masks, of the `total` entries of the tensors that are sparsified. All of it works under `jit`, and under `vmap`
-    over everything but `step`, which has to be the same in all lanes; so are the steps at which masks change.
+    over everything but `step`, which has to be the same in all instances; so are the steps at which masks change.
 
-    Fields of all methods:
-      `sparsity`: from 0 to below 1, of the end. `layers`: how the weights that are kept are distributed over layers:
-        "erk" or "uniform", see `layer_counts`, or "global": the best of all layers together.
-      `dense_layers`: "first", "last" or both: tensors that stay dense, and don't count. The published rules differ in
-        this; none is the default here, for all methods alike.
-    Errors: `ValueError` for values out of range, and unknown names.
-    Source: own; each method has its own.
+    Attributes:
+        sparsity: From 0 to below 1, of the end.
+        layers: How the weights that are kept are distributed over layers: "erk" or "uniform", see `layer_counts`, or
+            "global": the best of all layers together.
+        dense_layers: "first", "last" or both: tensors that stay dense, and don't count. The published rules differ in
+            this; none is the default here, for all methods alike.
+
+    Raises:
+        ValueError: For values out of range, and unknown names.
+
+    References:
+        Each method has its own.
     """
 
     #: Fields that may differ from seed to seed of one training: numbers that no shape and no schedule depends on.
@@ -68,7 +73,14 @@ class AbstractMethod(ABC):
         return 1 - exact(self.sparsity)
 
     def tuned(self, hyper: Mapping[str, Any]) -> "AbstractMethod":
-        """This method with those of the hyperparameters that are tunable fields of it; they may be traced."""
+        """This method with those of the hyperparameters that are tunable fields of it.
+
+        Args:
+            hyper: Names and numbers, which may be traced.
+
+        Returns:
+            A method; this one, if none of them is tunable.
+        """
         own = {name: value for name, value in hyper.items() if name in self.tunable}
         if not own:
             return self
@@ -80,22 +92,51 @@ class AbstractMethod(ABC):
     def chosen(self, weights: PyTree) -> PyTree:
         """A bool for each tensor of the weights: whether it is sparsified.
 
-        Errors: `ValueError` if none is.
+        Args:
+            weights: Of the network, a pytree.
+
+        Returns:
+            A pytree of bools like `weights`.
+
+        Raises:
+            ValueError: If none is sparsified.
         """
         return sparsified(weights, self.dense_layers)
 
     def start(self, key: PRNGKeyArray, weights: PyTree) -> PyTree:
-        """The masks at first: everything, unless a method prunes at initialisation."""
+        """The masks at first: everything, unless a method prunes at initialisation.
+
+        Args:
+            key: For random masks.
+            weights: Of the network, a pytree.
+
+        Returns:
+            The masks, a pytree like `weights`.
+        """
         return everything(weights, self.chosen(weights))
 
     def parameters(self, weights: PyTree, masks: PyTree) -> PyTree:
-        """What is trained, from the weights at first."""
+        """What is trained, from the weights at first.
+
+        Args:
+            weights: Of the network at first, a pytree.
+            masks: Those at first.
+
+        Returns:
+            The parameters, a pytree.
+        """
         return masked(weights, masks)
 
     def init(self, key: PRNGKeyArray, weights: PyTree, steps: int) -> tuple[PyTree, PyTree]:
         """Parameters and masks before the first step.
 
-        Arguments: `key`: for random masks. `weights`: of the network, a pytree. `steps`: of the whole training.
+        Args:
+            key: For random masks.
+            weights: Of the network, a pytree.
+            steps: Of the whole training.
+
+        Returns:
+            Parameters and masks.
         """
         masks = self.start(key, weights)
         params = self.parameters(weights, masks)
@@ -104,35 +145,88 @@ class AbstractMethod(ABC):
         return params, masks
 
     def weights(self, params: PyTree, masks: PyTree) -> PyTree:
-        """The weights of the network."""
+        """The weights of the network.
+
+        Args:
+            params: The parameters.
+            masks: Those so far.
+
+        Returns:
+            A pytree of arrays.
+        """
         return masked(params, masks)
 
     def regularised(self, grads: PyTree, params: PyTree, step: Step, steps: int) -> PyTree:
-        """The gradient in the parameters, with that of the method's own penalty, after `step` steps."""
+        """The gradient in the parameters, with that of the method's own penalty.
+
+        Args:
+            grads: The gradient in the parameters, of the loss.
+            params: The parameters.
+            step: The number of steps taken.
+            steps: Of the whole training.
+
+        Returns:
+            A pytree like `grads`.
+        """
         return grads
 
     def clean(self, params: PyTree, masks: PyTree) -> PyTree:
-        """The parameters, with zeros where the optimizer may have moved what is masked."""
+        """The parameters, with zeros where the optimizer may have moved what is masked.
+
+        Args:
+            params: As the optimizer has left them.
+            masks: Those so far.
+
+        Returns:
+            A pytree like `params`.
+        """
         return masked(params, masks)
 
     def events(self, steps: int) -> np.ndarray:
-        """After which numbers of steps the masks change, (events,), increasing; a method without any has a static mask.
+        """After which numbers of steps the masks change; a method without any has a static mask.
 
-        Errors: `ValueError` where the steps are too few for the schedule.
+        Args:
+            steps: Of the whole training.
+
+        Returns:
+            Integers, (events,), increasing.
+
+        Raises:
+            ValueError: Where the steps are too few for the schedule.
         """
         return np.zeros(0, np.int64)
 
     @abstractmethod
     def remask(self, params: PyTree, masks: PyTree, gradient: PyTree, step: Step, steps: int) -> tuple[PyTree, PyTree]:
-        """Parameters and masks after the event at `step`. `gradient`: the last one, in the weights, dense.
+        """Parameters and masks after an event.
 
-        Errors: `ValueError` where the steps are too few for the schedule.
+        Args:
+            params: The parameters before it.
+            masks: Those before it.
+            gradient: The last one, in the weights, dense.
+            step: The number of steps taken, that of the event.
+            steps: Of the whole training.
+
+        Returns:
+            Parameters and masks.
+
+        Raises:
+            ValueError: Where the steps are too few for the schedule.
         """
 
     def promise(self, step: int, steps: int, weights: PyTree) -> int | None:
-        """How many weights the masks keep after `step` steps; None if the method leaves this open.
+        """How many weights the masks keep.
 
-        Errors: `ValueError` where the steps are too few for the schedule.
+        Args:
+            step: The number of steps taken.
+            steps: Of the whole training.
+            weights: Of the network, a pytree.
+
+        Returns:
+            An integer; None if the method leaves this open.
+
+        Raises:
+            ValueError: Where the steps are too few for the schedule.
         """
         total = total_of(weights, self.chosen(weights))
         return kept_of(self.density, total)
@@ -141,6 +235,13 @@ class AbstractMethod(ABC):
         """Weights and masks at the end, of exactly the sparsity asked for.
 
         If the masks keep more, the largest weights are kept. A weight that is 0 where a mask is True counts as kept.
+
+        Args:
+            params: The parameters after the last step.
+            masks: Those after the last step.
+
+        Returns:
+            Weights and masks.
         """
         weights = self.weights(params, masks)
         ending = magnitude(weights, self.chosen(weights), self.density, self.layers)
@@ -149,11 +250,26 @@ class AbstractMethod(ABC):
         return masked(weights, masks), masks
 
     def target(self, weights: PyTree) -> int:
-        """How many weights are kept at the end."""
+        """How many weights are kept at the end.
+
+        Args:
+            weights: Of the network, a pytree.
+
+        Returns:
+            An integer.
+        """
         return kept_of(self.density, total_of(weights, self.chosen(weights)))
 
     def due(self, step: Step, steps: int) -> Bool[Array, ""]:
-        """Whether there is an event after `step` steps."""
+        """Whether there is an event.
+
+        Args:
+            step: The number of steps taken.
+            steps: Of the whole training.
+
+        Returns:
+            A scalar, bool.
+        """
         return jnp.any(jnp.asarray(step, jnp.int32) == jnp.asarray(self.events(steps), jnp.int32))
 
     def update(
@@ -161,11 +277,20 @@ class AbstractMethod(ABC):
     ) -> tuple[PyTree, PyTree, Any]:
         """What the method does after a step of the optimizer.
 
-        Arguments: `params`, as the optimizer has left them. `masks`: so far. `gradient`: of the loss in the weights,
-          dense. `step`: the number of steps taken, from 1; `steps`: of the whole training. `state`: of the optimizer.
-        Returns: parameters, masks and the state of the optimizer. Masked parameters are 0. Where a mask becomes True,
-          the entries of the optimizer's state that belong to it (momentum) become 0.
-        Errors: `ValueError` where the steps are too few for the schedule.
+        Args:
+            params: As the optimizer has left them.
+            masks: Those so far.
+            gradient: Of the loss in the weights, dense.
+            step: The number of steps taken, from 1.
+            steps: Of the whole training.
+            state: Of the optimizer.
+
+        Returns:
+            Parameters, masks and the state of the optimizer. Masked parameters are 0. Where a mask becomes True, the
+                entries of the optimizer's state that belong to it (momentum) become 0.
+
+        Raises:
+            ValueError: Where the steps are too few for the schedule.
         """
         params = self.clean(params, masks)
         if len(self.events(steps)) == 0:

@@ -59,12 +59,23 @@ class Convolution(eqx.Module):
 class MLP(eqx.Module):
     """A multilayer perceptron: linear layers with ReLU between them.
 
-    Arguments: `shape`: of an image, (rows, columns). `classes`: of the logits. `widths`: of the hidden layers.
-      `key`: of the initial weights.
-    Returns: a module with linear `layers`; `model(x)` are the logits, (batch, classes), of x, (batch, rows, columns).
-      float32 throughout.
-    Errors: `ValueError` for numbers that are too small, `TypeError` for what is no integer.
-    Source: He et al. (initial weights) [he2015delving].
+    `model(x)` are the logits, (batch, classes), of x, (batch, rows, columns). float32 throughout.
+
+    Args:
+        shape: Of an image, (rows, columns).
+        classes: Of the logits.
+        widths: Of the hidden layers.
+        key: Of the initial weights.
+
+    Attributes:
+        layers: The linear layers.
+
+    Raises:
+        ValueError: For numbers that are too small.
+        TypeError: For what is no integer.
+
+    References:
+        He et al. (initial weights) [he2015delving].
 
     ```python
     >>> import jax, hamtheory.train as htt
@@ -90,13 +101,27 @@ class MLP(eqx.Module):
 
 
 class CNN(eqx.Module):
-    """A small convolutional network: two 3 × 3 convolutions of `channels`, each with ReLU and a 2 × 2 mean, and a
-    linear layer. On images as small as 8 × 8 the first mean is left out.
+    """A small convolutional network: two 3 × 3 convolutions and a linear layer.
 
-    Arguments: as `MLP`; `channels`: of the two convolutions. Images have 8 rows and columns at least.
-    Returns: a module as `MLP`, with `convolutions` and a `last` linear layer.
-    Errors: as `MLP`.
-    Source: own; [he2015delving] (initial weights).
+    Each convolution is followed by ReLU and a 2 × 2 mean. On images as small as 8 × 8 the first mean is left out. It is
+    called as `MLP`.
+
+    Args:
+        shape: Of an image, (rows, columns), 8 each at least.
+        classes: As of `MLP`.
+        channels: Of the two convolutions.
+        key: As of `MLP`.
+
+    Attributes:
+        convolutions: The two convolutions.
+        last: The linear layer.
+
+    Raises:
+        ValueError: As of `MLP`.
+        TypeError: As of `MLP`.
+
+    References:
+        [he2015delving] (initial weights).
 
     ```python
     >>> import jax, hamtheory.train as htt
@@ -123,15 +148,27 @@ class CNN(eqx.Module):
 
 
 class LeNet(eqx.Module):
-    """LeNet-5 in today's form: convolutions of 6 and 16 channels, each with ReLU and a 2 × 2 mean, and linear layers of
-    120, 84 and `classes`. The convolutions are 5 × 5; 3 × 3 on images with less than 16 rows or columns, and the first
-    mean is left out on images as small as 8 × 8.
+    """LeNet-5 in today's form.
 
-    Arguments: as `MLP`. Images have 8 rows and columns at least. On 28 × 28 images it has 44,190 weights and 236
-      biases.
-    Returns: a module as `MLP`, with `convolutions` and linear `layers`.
-    Errors: as `MLP`.
-    Source: [lecun1998gradient]; [he2015delving] (initial weights).
+    Convolutions of 6 and 16 channels, each with ReLU and a 2 × 2 mean, and linear layers of 120, 84 and `classes`. The
+    convolutions are 5 × 5; 3 × 3 on images with less than 16 rows or columns, and the first mean is left out on images
+    as small as 8 × 8. On 28 × 28 images it has 44,190 weights and 236 biases. It is called as `MLP`.
+
+    Args:
+        shape: Of an image, (rows, columns), 8 each at least.
+        classes: As of `MLP`.
+        key: As of `MLP`.
+
+    Attributes:
+        convolutions: The two convolutions.
+        layers: The linear layers.
+
+    Raises:
+        ValueError: As of `MLP`.
+        TypeError: As of `MLP`.
+
+    References:
+        [lecun1998gradient]; [he2015delving] (initial weights).
 
     ```python
     >>> import jax, hamtheory.train as htt
@@ -162,15 +199,29 @@ class LeNet(eqx.Module):
 
 
 class StridedCNN(eqx.Module):
-    """Two 5 × 5 convolutions of `channels` with stride 2, each with ReLU, and linear layers of `hidden` and `classes`,
-    in the manner of the first convolutional networks for digits: a quarter of the work of `LeNet`. On images with less
-    than 16 rows or columns the convolutions are 3 × 3, and the first has stride 1.
+    """Two 5 × 5 convolutions with stride 2, and two linear layers: a quarter of the work of `LeNet`.
 
-    Arguments: as `MLP`; `channels`: of the two convolutions; `hidden`: width of the linear layer between. Images have 8
-      rows and columns at least. On 28 × 28 images it has 20,424 weights and 98 biases.
-    Returns: a module as `MLP`, with `convolutions` and linear `layers`.
-    Errors: as `MLP`.
-    Source: own, after [lecun1989backpropagation]; [he2015delving].
+    In the manner of the first convolutional networks for digits: convolutions of `channels`, each with ReLU, and linear
+    layers of `hidden` and `classes`. On images with less than 16 rows or columns the convolutions are 3 × 3, and the
+    first has stride 1. On 28 × 28 images it has 20,424 weights and 98 biases. It is called as `MLP`.
+
+    Args:
+        shape: Of an image, (rows, columns), 8 each at least.
+        classes: As of `MLP`.
+        channels: Of the two convolutions.
+        hidden: Width of the linear layer between.
+        key: As of `MLP`.
+
+    Attributes:
+        convolutions: The two convolutions.
+        layers: The linear layers.
+
+    Raises:
+        ValueError: As of `MLP`.
+        TypeError: As of `MLP`.
+
+    References:
+        After [lecun1989backpropagation]; [he2015delving].
 
     ```python
     >>> import jax, hamtheory.train as htt
@@ -218,10 +269,18 @@ MODELS: dict[str, Callable] = {"mlp": MLP, "cnn": CNN, "lenet": LeNet, "strided"
 
 
 def positions(name: str, shape: tuple[int, int], classes: int) -> list[int]:
-    """How often each weight of a tensor with two axes or more is used for an image: 1 in a linear layer, once for each
-    pixel of the output in a convolution. Times the weights that are kept, these are the multiplications of a pass.
+    """How often each weight of a tensor with two axes or more is used for an image.
 
-    Arguments: `name`: of a model. `shape`, `classes`: as of the model. Returns: an integer a tensor, in their order.
+    1 in a linear layer, once for each pixel of the output in a convolution. Times the weights that are kept, these are
+    the multiplications of a pass.
+
+    Args:
+        name: Of a model.
+        shape: As of the model.
+        classes: As of the model.
+
+    Returns:
+        An integer a tensor, in their order.
     """
     found: list[int] = []
 

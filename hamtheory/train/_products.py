@@ -18,8 +18,9 @@ from ._static import RandomPruning
 class Product(NamedTuple):
     """Parameters of which the weights are `m ⊙ v`.
 
-    Fields: `m`: of the tensors that are sparsified; None for those that stay dense, which are `v`. `v`: of all.
-    Source: own.
+    Attributes:
+        m: Of the tensors that are sparsified; None for those that stay dense, which are `v`.
+        v: Of all.
     """
 
     m: PyTree
@@ -80,11 +81,18 @@ class Spred(_AbstractProduct, AbstractSettling):
     HAM, and every other optimizer, acts on m and v, each with its own gradient. So does its `where`: the parameters
     are a `Product`.
 
-    Fields: as all methods; `layers`: "global" if left out. `kappa`: κ ≥ 0, against the mean loss of a batch, 1e-4 (the
-      authors' code tries λ from 1e-5 to 1e-3 on CIFAR-10). `settle`: the fraction of the training after the pruning,
-      0.2 (own choice).
-    Errors: `ValueError` for values out of range.
-    Source: [ziyin2023spred], with the authors' code (zihao-wang/spred and zihao-wang/STR-sparse).
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "global" if left out.
+        dense_layers: As of `AbstractMethod`.
+        settle: The fraction of the training after the pruning, 0.2 (own choice).
+        kappa: κ ≥ 0, against the mean loss of a batch, 1e-4 (the authors' code tries λ from 1e-5 to 1e-3 on CIFAR-10).
+
+    Raises:
+        ValueError: For values out of range.
+
+    References:
+        [ziyin2023spred], with the authors' code (zihao-wang/spred and zihao-wang/STR-sparse).
 
     ```python
     >>> import jax, jax.numpy as jnp, hamtheory.train as htt
@@ -109,7 +117,15 @@ class Spred(_AbstractProduct, AbstractSettling):
         return 0.0
 
     def strength(self, step, steps: int):
-        """κ after `step` steps: constant, until the pruning."""
+        """κ: constant, until the pruning.
+
+        Args:
+            step: The number of steps taken.
+            steps: Of the whole training.
+
+        Returns:
+            A scalar, float32.
+        """
         return jnp.where(jnp.asarray(step) < self.settled(steps), jnp.asarray(self.kappa, jnp.float32), jnp.float32(0))
 
     def regularised(self, grads, params, step, steps):
@@ -131,10 +147,21 @@ class PILoT(Spred):
     training has not fallen, ‖w‖₁ is still K or more, and it is the first half of the training; and divides it by δ
     otherwise. A method isn't told that accuracy, so each epoch, of 100, is of the second kind here: ρ = 1/δ.
 
-    Fields: as `Spred`; `imbalance`: m² − v² at first, 1, as published. `ratio`: ρ, 0.95; `off`: 0.5; `kappa`: 1e-3 (own
-      choices; theirs were not read).
-    Errors: `ValueError` for values out of range.
-    Source: [jacobs2025mask], Algorithm 1 from a summary that has lost its comparison signs.
+    Attributes:
+        sparsity: As of `Spred`.
+        layers: As of `Spred`.
+        dense_layers: As of `Spred`.
+        settle: As of `Spred`.
+        kappa: As of `Spred`; 1e-3 (own choice; theirs was not read).
+        imbalance: m² − v² at first, 1, as published.
+        ratio: ρ, 0.95 (own choice; theirs was not read).
+        off: The fraction of the training after which the decay is 0; 0.5 (own choice; theirs was not read).
+
+    Raises:
+        ValueError: For values out of range.
+
+    References:
+        [jacobs2025mask], Algorithm 1 from a summary that has lost its comparison signs.
 
     ```python
     >>> import jax, jax.numpy as jnp, hamtheory.train as htt
@@ -180,10 +207,19 @@ class SignIn(_AbstractProduct, RandomPruning):
 
     HAM, and every other optimizer, acts on m and v, each with its own gradient.
 
-    Fields: as `RandomPruning`; `imbalance`: 1, as published. `every`: the fraction of the training between two resets,
-      0.05, thus every 5 of 100 epochs (own choice: the paper's is p epochs, but p was not read).
-    Errors: `ValueError` for values out of range, and as `RandomPruning`.
-    Source: [gadhikar2025signin] (the rule, from summaries of the paper).
+    Attributes:
+        sparsity: As of `RandomPruning`.
+        layers: As of `RandomPruning`.
+        dense_layers: As of `RandomPruning`.
+        imbalance: m² − v², 1, as published.
+        every: The fraction of the training between two resets, 0.05, thus every 5 of 100 epochs (own choice: the
+            paper's is p epochs, but p was not read).
+
+    Raises:
+        ValueError: For values out of range, and as of `RandomPruning`.
+
+    References:
+        [gadhikar2025signin] (the rule, from summaries of the paper).
 
     ```python
     >>> import jax, jax.numpy as jnp, hamtheory.train as htt

@@ -34,13 +34,22 @@ BASES = ("sgd", "adam")
 
 
 def method_of(name: str, **settings: Any) -> AbstractMethod:
-    """A sparsity method by its name: "dense", "random", "magnitude", "oneshot", "gradual", "cyclical" (`Gradual` in
-    three cycles), "alternating", "acdc", "rigl", "str", "spred", "pilot" or "signin": a key of `ht.train.METHODS`.
+    """A sparsity method by its name.
 
-    Arguments: `settings`: its fields.
-    Errors: `ValueError` for an unknown name, and of the method for its settings;
-      `TypeError` for one that it does not have.
-    Source: own; each method has its own.
+    Args:
+        name: "dense", "random", "magnitude", "oneshot", "gradual", "cyclical" (`Gradual` in three cycles),
+            "alternating", "acdc", "rigl", "str", "spred", "pilot" or "signin": a key of `ht.train.METHODS`.
+        **settings: Its fields.
+
+    Returns:
+        The method.
+
+    Raises:
+        ValueError: For an unknown name, and of the method for its settings.
+        TypeError: For a setting that the method does not have.
+
+    References:
+        Each method has its own.
 
     ```python
     >>> import hamtheory.train as htt
@@ -60,15 +69,22 @@ class Recipe:
     SGD with momentum ("sgd"), or Adam with decoupled weight decay ("adam"); a cosine from the learning rate to 0; and
     HAM around it, with that learning rate.
 
-    Fields: `steps`: of the training. `base`: "sgd" or "adam". `ham`: whether HAM is put around it. `momentum`: of SGD.
-      `clip`: the largest norm of the gradient of all parameters together; a longer one is shortened to it, for both
-      steps of HAM. None: any. With large learning rates, networks otherwise collapse early, now and then.
-      `decay`: whether the optimizer decays weights; not so for methods with a penalty of their own, `decays`.
-    Hyperparameters: `learning_rate`; `weight_decay`, if `decay`: `λ θ` is added to the gradient of SGD, and
-      `−η λ θ` to Adam's step; `alpha` and `beta`, if `ham`.
-    Errors: `ValueError` for fewer than one step, an unknown `base` and a `clip` that is not positive and finite, and in
-      a call where a hyperparameter is missing; `TypeError` if `steps` is no integer.
-    Source: own, on optax.
+    The hyperparameters: `learning_rate`; `weight_decay`, if `decay`: `λ θ` is added to the gradient of SGD, and
+    `−η λ θ` to Adam's step; `alpha` and `beta`, if `ham`.
+
+    Attributes:
+        steps: Of the training.
+        base: "sgd" or "adam".
+        ham: Whether HAM is put around it.
+        momentum: Of SGD.
+        clip: The largest norm of the gradient of all parameters together; a longer one is shortened to it, for both
+            steps of HAM. None: any. With large learning rates, networks otherwise collapse early, now and then.
+        decay: Whether the optimizer decays weights; not so for methods with a penalty of their own, `decays`.
+
+    Raises:
+        ValueError: For fewer than one step, an unknown `base` and a `clip` that is not positive and finite, and in a
+            call where a hyperparameter is missing.
+        TypeError: If `steps` is no integer.
 
     ```python
     >>> import hamtheory.train as htt
@@ -118,8 +134,11 @@ class Recipe:
 def decays(method: AbstractMethod) -> bool:
     """Whether the optimizer should decay weights: not if the method has a penalty of its own (STR, spred, PILoT).
 
-    Arguments: `method`: any.
-    Source: own.
+    Args:
+        method: Any.
+
+    Returns:
+        A bool.
 
     ```python
     >>> import hamtheory.train as htt

@@ -14,23 +14,36 @@ from .._result import NAMES
 class TrainResult:
     """The training of a batch of networks, one for each seed; see `train`.
 
-    Along the training, (epochs, seeds), after each epoch: `loss`, the mean over the steps of the epoch;
-    `validation_accuracy`, `validation_loss` (the mean cross-entropy) and `test_accuracy`, of the weights as they are
-    then, dense or sparse; `kept`, how many weights the masks keep, and `nonzero`, how many are not 0; `gross`, `net`,
-    `flipped_back`: sign flips since the beginning, as in `hamtheory.signs.totals`, of the `total` entries of the
-    tensors that are sparsified. `mean_kept`, (epochs, seeds, layers): how many weights of each of these tensors the
-    masks kept, in the mean over the steps of the epoch.
+    Arrays with an axis of epochs are along the training, after each epoch. What begins with `final_` is at the end, of
+    exactly the sparsity asked for. A failed network is data: its numbers are there, and mean nothing.
 
-    At the end, (seeds,), of exactly the sparsity asked for: `final_validation_accuracy`, `final_validation_loss`,
-    `final_test_accuracy`, `final_kept`, `final_nonzero`. `weights`: a pytree of (seeds, ...) arrays, 0 where `masks`
-    are False; in `masks`, None stands for tensors that stay dense. `flips`: a list of `Flips`, of the tensors that are
-    sparsified.
-
-    `result`: how each seed ended, in the order of `hamtheory.NAMES`: `reached_end`, or `nonfinite` after the step
-    `nonfinite_step`, the first that led to an infinity or NaN; −1 if none did. A failed network is data: its numbers
-    are there, and mean nothing.
-    `seeds`: as given, (seeds,). `hyper`: the hyperparameters, (seeds,) each. `steps`: of the training.
-    Source: own.
+    Attributes:
+        seeds: As given, (seeds,).
+        hyper: The hyperparameters, (seeds,) each.
+        steps: Of the training.
+        total: How many entries the tensors that are sparsified have.
+        loss: The mean over the steps of the epoch, (epochs, seeds).
+        validation_accuracy: Of the weights as they are then, dense or sparse, (epochs, seeds).
+        validation_loss: The mean cross-entropy, of the weights as they are then, (epochs, seeds).
+        test_accuracy: Of the weights as they are then, (epochs, seeds).
+        kept: How many weights the masks keep, (epochs, seeds).
+        mean_kept: How many weights of each of the tensors that are sparsified the masks kept, in the mean over the
+            steps of the epoch, (epochs, seeds, layers).
+        nonzero: How many weights are not 0, (epochs, seeds).
+        gross: Sign flips since the beginning, as in `hamtheory.signs.totals`, of the `total` entries, (epochs, seeds).
+        net: As `gross`.
+        flipped_back: As `gross`.
+        final_validation_accuracy: At the end, (seeds,).
+        final_validation_loss: At the end, (seeds,).
+        final_test_accuracy: At the end, (seeds,).
+        final_kept: At the end, (seeds,).
+        final_nonzero: At the end, (seeds,).
+        weights: A pytree of (seeds, ...) arrays, at the end, 0 where `masks` are False.
+        masks: At the end; None stands for tensors that stay dense.
+        flips: A list of `Flips`, of the tensors that are sparsified.
+        result: How each seed ended, in the order of `hamtheory.NAMES`: `reached_end`, or `nonfinite` after the step
+            `nonfinite_step`, (seeds,).
+        nonfinite_step: The first step that led to an infinity or NaN; −1 if none did, (seeds,).
     """
 
     seeds: Int[np.ndarray, " seeds"]
@@ -59,8 +72,14 @@ class TrainResult:
     nonfinite_step: Int[np.ndarray, " seeds"]
 
     def network(self, place: int) -> PyTree:
-        """The network of the seed at this place, with its weights at the end: of the models with names a module
-        that can be called with a batch of images; of another model its arrays."""
+        """The network of one seed, with its weights at the end.
+
+        Args:
+            place: The place of the seed in `seeds`.
+
+        Returns:
+            Of the models with names a module that can be called with a batch of images; of another model its arrays.
+        """
         return jax.tree.map(lambda leaf: leaf[place], self.weights)
 
     @property

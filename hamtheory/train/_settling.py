@@ -22,7 +22,14 @@ class AbstractSettling(AbstractMethod):
         fraction(self.settle, "settle", lambda x: 0 <= x < 1, "at least 0 and less than 1")
 
     def settled(self, steps: int) -> int:
-        """After how many steps the mask is fixed."""
+        """After how many steps the mask is fixed.
+
+        Args:
+            steps: Of the whole training.
+
+        Returns:
+            An integer.
+        """
         return at(1 - self.settle, steps)
 
     def events(self, steps):

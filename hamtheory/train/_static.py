@@ -14,10 +14,15 @@ from ._method import AbstractMethod, at, fraction
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(AbstractMethod):
-    """Dense training: nothing is pruned. `sparsity` is 0.
+    """Dense training: nothing is pruned.
 
-    Errors: `ValueError` for any other sparsity.
-    Source: own.
+    Attributes:
+        sparsity: 0.
+        layers: As of `AbstractMethod`.
+        dense_layers: As of `AbstractMethod`.
+
+    Raises:
+        ValueError: For any other sparsity.
 
     ```python
     >>> import hamtheory.train as htt
@@ -44,9 +49,16 @@ class RandomPruning(AbstractMethod):
     so that only their mean is. Repeated cyclic training of such a mask [gadhikar2024cyclic] is this method with an
     optimizer whose learning rate is periodic.
 
-    Fields: as all methods; `layers`: "erk" or "uniform".
-    Errors: `ValueError` for values out of range, and for the layers "global".
-    Source: [liu2022unreasonable], from the authors' code (VITA-Group/Random_Pruning): densities of the layers.
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: "erk" or "uniform".
+        dense_layers: As of `AbstractMethod`.
+
+    Raises:
+        ValueError: For values out of range, and for the layers "global".
+
+    References:
+        [liu2022unreasonable], from the authors' code (VITA-Group/Random_Pruning): densities of the layers.
 
     ```python
     >>> import jax, jax.numpy as jnp, hamtheory.train as htt
@@ -77,10 +89,17 @@ class RandomPruning(AbstractMethod):
 class MagnitudePruning(AbstractMethod):
     """Pruning at initialisation, by magnitude: the largest initial weights are kept, and the mask is fixed.
 
-    Fields: as all methods; `layers`: "erk" if left out (own choice). With "global", as in the code of
-      [liu2022unreasonable], and He's initial weights, wide layers are emptied first.
-    Errors: `ValueError` for values out of range.
-    Source: [frankle2021missing], where it is one of those compared (from the abstract).
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "erk" if left out (own choice). With "global", as in the code of
+            [liu2022unreasonable], and He's initial weights, wide layers are emptied first.
+        dense_layers: As of `AbstractMethod`.
+
+    Raises:
+        ValueError: For values out of range.
+
+    References:
+        [frankle2021missing], where it is one of those compared (from the abstract).
 
     ```python
     >>> import jax, jax.numpy as jnp, hamtheory.train as htt
@@ -104,10 +123,18 @@ class OneShot(AbstractMethod):
 
     Dense up to and without the step `at · steps`, and exactly as sparse as asked for from there on.
 
-    Fields: as all methods; `at`: the fraction of the training that is dense, 1/2 (own choice). `layers`: "global" if
-      left out (own choice; published is a threshold, and what goes is what is below it).
-    Errors: `ValueError` for values out of range.
-    Source: [han2015learning], with one round of pruning: train, prune, train on (the rule from summaries of the paper).
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "global" if left out (own choice; published is a threshold, and what goes is
+            what is below it).
+        dense_layers: As of `AbstractMethod`.
+        at: The fraction of the training that is dense, 1/2 (own choice).
+
+    Raises:
+        ValueError: For values out of range.
+
+    References:
+        [han2015learning], with one round of pruning: train, prune, train on (the rule from summaries of the paper).
 
     ```python
     >>> import hamtheory.train as htt
@@ -138,20 +165,32 @@ class OneShot(AbstractMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class Gradual(AbstractMethod):
-    """Gradual magnitude pruning: after t₀, t₀ + Δt, …, t₀ + nΔt steps the smallest weights go, up to the sparsity
-    `s_t = s_f + (s_i − s_f)(1 − (t − t₀)/(nΔt))³`.
+    """Gradual magnitude pruning: at events through the training the smallest weights go.
+
+    After t₀, t₀ + Δt, …, t₀ + nΔt steps, up to the sparsity `s_t = s_f + (s_i − s_f)(1 − (t − t₀)/(nΔt))³`.
 
     What has gone is 0, and doesn't come back. It is exact at every step: ⌊(1 − s_t) · total + 1/2⌋ weights, of the last
     event. With `cycles` > 1, cyclical pruning: the training is so many equal parts with such a schedule each; at the
     beginning of each, all weights come back, from 0, with their momentum forgotten.
 
-    Fields: as all methods. `start_at`, `stop_at`: t₀ and t₀ + nΔt as fractions of the training, or of each cycle; 0.1
-      and 0.7 (own choice; as a baseline on ImageNet, [kusupati2020str] has 0.2 and 0.79 in its code). `updates`: n, 20
-      (own choice). `initial`: s_i, 0. `layers`: "global" if left out (own choice).
-    Errors: `ValueError` for values out of range; `events` for steps that are too few for n updates; `TypeError` for
-      counts that are no integers.
-    Source: [zhu2017prune] (the schedule), [srinivas2022cyclical] (periodic schedules, and that weights come back, from
-      the abstract; the number of cycles, how they are cut, and from what weights come back, are own choices).
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "global" if left out (own choice).
+        dense_layers: As of `AbstractMethod`.
+        start_at: t₀ as a fraction of the training, or of each cycle; 0.1 (own choice; as a baseline on ImageNet,
+            [kusupati2020str] has 0.2 in its code).
+        stop_at: t₀ + nΔt as a fraction of the training, or of each cycle; 0.7 (own choice; there it is 0.79).
+        updates: n, 20 (own choice).
+        initial: s_i, 0.
+        cycles: How many equal parts with such a schedule the training has; 1 if left out.
+
+    Raises:
+        ValueError: For values out of range; of `events` for steps that are too few for n updates.
+        TypeError: For counts that are no integers.
+
+    References:
+        [zhu2017prune] (the schedule), [srinivas2022cyclical] (periodic schedules, and that weights come back, from the
+        abstract; the number of cycles, how they are cut, and from what weights come back, are own choices).
 
     ```python
     >>> import hamtheory.train as htt
@@ -179,7 +218,14 @@ class Gradual(AbstractMethod):
     def schedule(self, steps: int) -> list[tuple[int, float]]:
         """All events: after how many steps, and the sparsity from there on.
 
-        Errors: `ValueError` where the steps are too few for the updates.
+        Args:
+            steps: Of the whole training.
+
+        Returns:
+            A list of pairs, in the order of the steps.
+
+        Raises:
+            ValueError: Where the steps are too few for the updates.
         """
         found = []
         for cycle in range(self.cycles):

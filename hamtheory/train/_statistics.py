@@ -14,8 +14,10 @@ Counts = Int[np.ndarray, "*lanes"]
 class Interval(NamedTuple):
     """A mean, and the ends of its confidence interval; see `interval`.
 
-    Fields: `mean`, `low`, `high`: float64, (...).
-    Source: own.
+    Attributes:
+        mean: float64, (...).
+        low: The lower end, float64, (...).
+        high: The upper end, float64, (...).
     """
 
     mean: Lanes
@@ -26,9 +28,13 @@ class Interval(NamedTuple):
 class Paired(NamedTuple):
     """A mean difference, and the ends of its confidence interval; see `paired`.
 
-    Fields: `mean`, `low`, `high`: float64, (...). `pairs`: how many count. `higher`, `lower`: in how many of them the
-      first value is.
-    Source: own.
+    Attributes:
+        mean: float64, (...).
+        low: The lower end, float64, (...).
+        high: The upper end, float64, (...).
+        pairs: How many count.
+        higher: In how many of them the first value is higher.
+        lower: In how many of them the first value is lower.
     """
 
     mean: Lanes
@@ -46,11 +52,19 @@ def interval(values: ArrayLike, level: float = 0.95) -> Interval:
     of freedom. It is exact for independent normal values. Over seeds that share one split of the data it says how
     surely the mean over *seeds* is known; what another test set would give is in `sampling_error`.
 
-    Arguments: `values`: real numbers, (..., n), one for each seed; NaN is a seed that is left out. `level`: between 0
-      and 1.
-    Returns: `mean`, `low`, `high`, float64, (...). The ends are NaN for less than two values, the mean for none.
-    Errors: `ValueError` for values without an axis, infinite ones, and a level out of range.
-    Source: Student's t, of any textbook.
+    Args:
+        values: Real numbers, (..., n), one for each seed; NaN is a seed that is left out.
+        level: Between 0 and 1.
+
+    Returns:
+        An `Interval` of `mean`, `low`, `high`, float64, (...). The ends are NaN for less than two values, the mean for
+            none.
+
+    Raises:
+        ValueError: For values without an axis, infinite ones, and a level out of range.
+
+    References:
+        Student's t, of any textbook.
 
     ```python
     >>> import numpy as np, hamtheory.train as htt
@@ -77,12 +91,20 @@ def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Paired:
     A pair is the same seed with and without something: the same initial weights, batches and images. What both have in
     common cancels, so this interval is narrower than two separate ones suggest.
 
-    Arguments: `a`, `b`: real numbers of the same shape, (..., n), one for each seed; a pair with a NaN is left out.
-      `level`: as `interval`.
-    Returns: `mean`, `low`, `high`, float64, as `interval`; `pairs`, how many count; `higher`, `lower`: in how many of
-      them a > b, and a < b. All of shape (...).
-    Errors: `ValueError` as `interval`, and for different shapes.
-    Source: Student's t, of any textbook.
+    Args:
+        a: Real numbers, (..., n), one for each seed; a pair with a NaN is left out.
+        b: Real numbers of the same shape as `a`.
+        level: As of `interval`.
+
+    Returns:
+        A `Paired` of `mean`, `low`, `high`, float64, as of `interval`; `pairs`, how many count; `higher`, `lower`: in
+            how many of them a > b, and a < b. All of shape (...).
+
+    Raises:
+        ValueError: As of `interval`, and for different shapes.
+
+    References:
+        Student's t, of any textbook.
 
     ```python
     >>> import numpy as np, hamtheory.train as htt
@@ -104,10 +126,18 @@ def sampling_error(accuracy: ArrayLike, images: int) -> Lanes:
 
     For the mean of several networks on the same images it is an upper bound: reached if they err on the same images.
 
-    Arguments: `accuracy`: p, from 0 to 1, (...), or NaN. `images`: n.
-    Returns: float64, (...).
-    Errors: `ValueError` for numbers out of range.
-    Source: the binomial variance.
+    Args:
+        accuracy: p, from 0 to 1, (...), or NaN.
+        images: n.
+
+    Returns:
+        float64, (...).
+
+    Raises:
+        ValueError: For numbers out of range.
+
+    References:
+        The binomial variance.
 
     ```python
     >>> import hamtheory.train as htt

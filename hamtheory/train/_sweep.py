@@ -21,13 +21,23 @@ from ._recipe import Recipe, decays, method_of
 class Arm:
     """A way to train: a sparsity method, an optimizer, and its hyperparameters, one set of them a trial.
 
-    Fields: `method`: see `hamtheory.train.method_of`; `settings`: its fields. `base`, `ham`, `clip`: see
-      `hamtheory.train.Recipe`. `sam`: ρ of sharpness-aware minimization [foret2021sharpness]. `hyper`: for each
-      hyperparameter of the recipe, and for any that is a tunable field of the method, a number, or as many numbers as
-      there are trials.
-    Errors: `ValueError` for lists of different lengths, hyperparameters that are missing or unknown, a `sam` that is
-      not positive, and as `method_of` and `Recipe`; `TypeError` for what is no number or no bool.
-    Source: own; of the method and the recipe, theirs.
+    Attributes:
+        method: See `hamtheory.train.method_of`.
+        settings: The fields of the method.
+        base: See `hamtheory.train.Recipe`.
+        ham: See `hamtheory.train.Recipe`.
+        sam: ρ of sharpness-aware minimization [foret2021sharpness].
+        clip: See `hamtheory.train.Recipe`.
+        hyper: For each hyperparameter of the recipe, and for any that is a tunable field of the method, a number, or as
+            many numbers as there are trials.
+
+    Raises:
+        ValueError: For lists of different lengths, hyperparameters that are missing or unknown, a `sam` that is not
+            positive, and as of `method_of` and `Recipe`.
+        TypeError: For what is no number or no bool.
+
+    References:
+        Of the method and the recipe, theirs.
 
     ```python
     >>> import hamtheory as ht
@@ -77,11 +87,25 @@ class Arm:
         return method_of(self.method, **self.settings)
 
     def recipe(self, steps: int) -> Any:
-        """The optimizer, for a number of steps."""
+        """The optimizer, for a number of steps.
+
+        Args:
+            steps: Of the training.
+
+        Returns:
+            A `Recipe`.
+        """
         return Recipe(steps, base=self.base, ham=self.ham, clip=self.clip, decay=decays(self.built))
 
     def trials(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The hyperparameters of the trials at these places, of any shape; of the same shape each."""
+        """The hyperparameters of some trials.
+
+        Args:
+            index: The places of the trials, of any shape.
+
+        Returns:
+            An array of this shape for each.
+        """
         return {name: np.broadcast_to(np.asarray(v), len(self))[index] for name, v in self.hyper.items()}
 
     @property
@@ -102,17 +126,26 @@ class Arm:
 class TrainingSpec(Declaration):
     """What a sweep of trainings computes: `hamtheory.train.train` for every trial of every arm, and every seed.
 
-    Arguments:
-      `data`, `model`: names, see `hamtheory.train.images` and `train`. `arms`: a list of `ht.train.Arm`, or of tables,
-        `{"method": "acdc", "settings": {"sparsity": 0.9}, "hyper": {"learning_rate": 0.1, "weight_decay": 5e-4}}`.
-      `epochs`, `batch_size`: of each training. `seeds`: of the initial weights, masks and orders of the images.
-      `split`: the seed of the parts of the data; `validation`, `test`: their fractions.
-      `chunk`: lanes that are trained, and stored, together; those of the largest arm if it is left out. Those of one
-        arm are one compiled program.
-    A lane is one (arm, trial, seed), the seeds counting fastest. All is float32, so that a lane's numbers may depend on
-    its chunk, by rounding; a sweep that goes on computes whole chunks.
-    Errors: `ValueError`, `TypeError`, naming the argument.
-    Source: own.
+    An instance is one (arm, trial, seed), the seeds counting fastest. All is float32, so that an instance's numbers may
+    depend on its chunk, by rounding; a sweep that goes on computes whole chunks.
+
+    Attributes:
+        data: A name, see `hamtheory.train.images`.
+        model: A name, see `hamtheory.train.train`.
+        arms: A list of `ht.train.Arm`, or of tables,
+            `{"method": "acdc", "settings": {"sparsity": 0.9}, "hyper": {"learning_rate": 0.1, "weight_decay": 5e-4}}`.
+        epochs: Of each training.
+        batch_size: Of each training.
+        seeds: Of the initial weights, masks and orders of the images.
+        split: The seed of the parts of the data.
+        validation: The fraction of the validation part of the data.
+        test: The fraction of the test part of the data.
+        chunk: Instances that are trained, and stored, together; those of the largest arm if it is left out. Those of
+            one arm are one compiled program.
+
+    Raises:
+        ValueError: For bad arguments, naming the argument.
+        TypeError: For bad arguments, naming the argument.
 
     ```python
     >>> import hamtheory as ht
@@ -160,13 +193,20 @@ class TrainingSpec(Declaration):
     def from_table(cls, table: Mapping[str, Any]) -> "TrainingSpec":
         """The spec of a table, as TOML and JSON have it.
 
-        Errors: `ValueError` for names that are unknown or missing, and as `TrainingSpec`.
+        Args:
+            table: Names and values.
+
+        Returns:
+            The spec.
+
+        Raises:
+            ValueError: For names that are unknown or missing, and as of `TrainingSpec`.
         """
         return cls(**fields({name: value for name, value in table.items() if name != "kind"}, cls, "the spec"))
 
     @property
     def lanes(self) -> int:
-        """The number of lanes."""
+        """The number of instances."""
         return sum(map(len, self.arms)) * len(self.seeds)
 
     @property

@@ -15,8 +15,12 @@ from ._settling import AbstractSettling
 class Thresholded(NamedTuple):
     """Parameters of STR.
 
-    Fields: `theta`: before the thresholds. `s`: a scalar for each tensor that has one, None otherwise.
-    Source: [kusupati2020str].
+    Attributes:
+        theta: Before the thresholds.
+        s: A scalar for each tensor that has one, None otherwise.
+
+    References:
+        [kusupati2020str].
     """
 
     theta: PyTree
@@ -53,11 +57,21 @@ class STR(AbstractSettling):
 
     HAM acts on θ, with its gradient through the threshold; not on s, which has no axes.
 
-    Fields: as all methods; `layers`: "global" if left out. `weight_decay`: λ ≥ 0. `s_init`: s at first, −4 (sigmoid:
-      0.018). `settle`: 0.2. (Own choices. Published for ResNet-50 on ImageNet, 100 epochs and a sparsity of 0.9: λ =
-      2.25e-5 and −3200, where the threshold is 0, with derivative 0, until the decay alone has raised s.)
-    Errors: `ValueError` for values out of range.
-    Source: [kusupati2020str], from the authors' code (RAIVNLab/STR): rule, decay of s, settings.
+    Attributes:
+        sparsity: As of `AbstractMethod`.
+        layers: As of `AbstractMethod`; "global" if left out.
+        dense_layers: As of `AbstractMethod`.
+        settle: The fraction of the training after the sparsity is made exact, 0.2 (own choice).
+        weight_decay: λ ≥ 0, 5e-4 (own choice). Published for ResNet-50 on ImageNet, 100 epochs and a sparsity of 0.9: λ
+            = 2.25e-5, and −3200 for `s_init`, where the threshold is 0, with derivative 0, until the decay alone has
+            raised s.
+        s_init: s at first, −4 (sigmoid: 0.018; own choice).
+
+    Raises:
+        ValueError: For values out of range.
+
+    References:
+        [kusupati2020str], from the authors' code (RAIVNLab/STR): rule, decay of s, settings.
 
     ```python
     >>> import jax, jax.numpy as jnp, hamtheory.train as htt
