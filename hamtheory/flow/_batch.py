@@ -10,12 +10,7 @@ Every instance begins with a method of order 5. Where stability, not accuracy, h
 second queue, that of a stabilised explicit method (`RKC`): both errors are known at every step, and so is what each
 method would cost from there.
 
-What lost, on 2 cores (n = 40, d = 100; an evaluation of an instance takes 1.3 µs): implicit methods (a Cholesky
-factorisation and its solutions cost an instance 30 evaluations, and the kinks of HAM's metric at zero leave a high
-order without reward: Kvaerno5 takes 2,000 steps at α = 1000, Tsit5 2,600); the stabilised method alone (580 steps of 4
-stages on average at rtol 1e-6, ten times less accurate along the way); Tsit5 alone (held up by stability in the last
-decades of the residual); `vmap` of a whole solve, in which all wait for the slowest; batches that shrink at the end
-(reductions over another width round differently, and an instance would depend on how many there are).
+What was tried instead, and lost: docs/decisions/batches.md.
 """
 
 from collections.abc import Callable, Sequence

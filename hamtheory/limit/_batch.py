@@ -5,10 +5,7 @@ instance takes 5 steps at the L2 end, 25 where α ~ e³⁰, and leaves when it h
 12 µs on a core (n = 40, d = 100): 3 for its Gram matrix, if X is shared, 3 for the factorisation, 2 for three
 right-hand sides.
 
-What lost: `cond` and `switch` under `vmap` (they copy whatever their branches refer to, the basis among it: half of the
-time); a certificate after every round (it costs as much as two steps); a lower floor on the weights along the path (as
-many steps); batches of 64 instances (a quarter more time than of 256); two threads with a batch each (LAPACK's batches
-wait in the pool that XLA runs them in: on 2 cores they wait for ever).
+What was tried instead, and lost: docs/decisions/batches.md.
 """
 
 from collections.abc import Callable, Sequence

@@ -16,8 +16,7 @@ stay inside |a| < 1, and lower μ from where the problem is nearly quadratic. On
 matrix a step, about 8 steps at α|θ| ~ 100 and 15 for the lasso itself. λ = 0 is no special case (an interpolator).
 The units are those in which X and the nearest interpolator are of size 1.
 
-What lost: one step length for θ and a (6 of 2,400 random problems jammed at a wrong sign), slacks below rounding (the
-same, at the end of the path), and weights without a ceiling (the matrix is singular to rounding for sparse solutions).
+What was tried instead, and lost: docs/decisions/weight-decay.md.
 
 References:
     [jacobs2026ham], [jacobs2025mask]; the method, [wright1997primal], [chan1999nonlinear].

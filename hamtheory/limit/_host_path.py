@@ -20,9 +20,7 @@ below ε, what H does not see is wrong by many orders of magnitude (2 of 240 sta
 
 All of this is done in units of θ in which the nearest interpolator is of size 1, which moves ℓ: `θ = e^(−ℓ) Θ(s)`.
 
-What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower); a step control by the
-residual (blind to relative errors of small entries: three times as many steps); a floor at ε on the way (the path then
-follows rounding errors: some paths took hundreds of steps).
+What was tried instead, and lost: docs/decisions/paths.md.
 
 References:
     The path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].

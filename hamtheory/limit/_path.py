@@ -1,29 +1,6 @@
-"""Following the limit from the L2 to the L1 end of a family of geometries.
+"""Following the limit from the L2 to the L1 end of a family of geometries, in JAX.
 
-For an exponential geometry the limit is `θ = θ(s)`, `s = s(θ₀) + Qᵀη`, with η the root of `Qθ − b`: r numbers. In the
-exponent s everything is of moderate size. Newton's method on η converges from where no entry of θ is wrong by more
-than a factor of about e; farther away it needs a path. Along ℓ (`log_sparsity`, moved by `shift` from where the
-problem is nearly Euclidean up to 0) the tangent is known, `Q W (s₀′ + Qᵀη′) = Qθ` with `W = diag(dθ/ds)`, and one
-Cholesky factorisation of `H = Q W Qᵀ` serves the Newton step and the tangent: each step of the loop moves η by
-`p + Δ η′` and ℓ by Δ. Once the support is found the path is straight, and Δ grows geometrically.
-
-W spans `e^(−ℓ)` to 1, far beyond what a factorisation bears. But an entry whose weight is below `√ε` of the largest
-does not bend the path, and one below ε is invisible in `Qθ`. So in H such weights are raised to a floor, and what H
-then does not determine is set by `η/ℓ`, which keeps the ratio s/ℓ of every entry: those entries shrink on. The exact
-θ, and the exact weights on the right-hand side, are always used; only the direction of a step is approximate.
-
-A start θ₀ ≠ 0 comes in by its exponent s₀. On the *straight* path s₀ grows in proportion to ℓ, from 0 to its value at
-the target: that is linear programming with fixed costs `1 ∓ s₀/ℓ` and an entropy of weight 1/ℓ, so that the support is
-decided early, while all entries are visible. With θ₀ kept fixed instead, every point of the path is a limit of its own,
-which is what `limit_path` asks for; but where α|θ₀| ~ 1 the costs change, and if by then the small entries are far
-below ε, what H does not see is wrong by many orders of magnitude (2 of 240 starts of size α^(−1/2) never came back).
-
-What lost: QR of `√W Qᵀ` with sorted rows and column pivoting (as accurate, four times slower, no batches on a GPU); a
-step control by the residual (blind to relative errors of small entries: three times as many steps); a floor at ε on
-the way (the path then follows rounding errors: some paths took hundreds of steps).
-
-References:
-    The path of an exponential penalty is asymptotically straight, [cominetti1994asymptotic].
+The method is that of `_host_path`, which has its text. What was tried instead, and lost: docs/decisions/paths.md.
 """
 
 from collections.abc import Callable

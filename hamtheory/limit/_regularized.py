@@ -1,25 +1,7 @@
-"""Limits under weight decay: ridge, lasso, and HAM's penalty between them, by one primal-dual interior-point method.
+"""Limits under weight decay by one primal-dual interior-point method, in JAX.
 
-With weight decay β the flows end where `f + P` is smallest, whatever their start: for gradient descent P is the ridge
-penalty `½β‖θ‖²`, for m⊙w `2β‖θ‖₁`, for HAM `βΨ_α`, `Ψ_α = Σ(α|θ| − ln(1 + α|θ|))/α²`. The last one in the units
-`λ = β/α`, `μ = 1/α` is
-
-    P(θ) = λ Σ |θ| − μ ln(1 + |θ|/μ),    P′ = λa,    a = θ/(μ + |θ|),
-
-which is the lasso's penalty λ‖θ‖₁ with a logarithmic barrier on the dual constraint |a| ≤ 1, as it is usual in linear
-programming, with 1/α in the role of the barrier's parameter. So HAM's limits, as α grows, *are* the central path of an
-interior-point method for the lasso, and its techniques apply: keep θ and `a = Qᵀρ` as separate unknowns, linearise
-
-    b − Qθ = λ S⁻¹ρ,    |θ| (1 − |a|) = μ|a|,    S = s²/n,
-
-stay inside |a| < 1, and lower μ from where the problem is nearly quadratic. One Cholesky factorisation of an r × r
-matrix a step, about 8 steps at α|θ| ~ 100 and 15 for the lasso itself. λ = 0 is no special case (an interpolator).
-
-What lost: one step length for θ and a (6 of 2,400 random problems jammed at a wrong sign), slacks below rounding (the
-same, at the end of the path), and weights without a ceiling (the matrix is singular to rounding for sparse solutions).
-
-References:
-    [jacobs2026ham], [jacobs2025mask]; the method, [wright1997primal], [chan1999nonlinear].
+The method is that of `_host_interior`, which has its text. λ = 0 is no special case (an interpolator). What was tried
+instead, and lost: docs/decisions/weight-decay.md.
 """
 
 import equinox as eqx
