@@ -66,6 +66,7 @@ figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out
 figures-full: $(STAMP) ## the same with all instances and seeds -> figures/out/full/index.html
 	@$(PY) -m experiments all --full --jobs=$(JOBS)
 	@$(PY) -m figures all --full
+	@$(PY) -m pytest -q -m full_size tests/experiments
 	@echo "The figures are in figures/out/full/index.html"
 
 # The code blocks of docstrings are doctests, which pytest runs; python -m docs executes those of the pages.

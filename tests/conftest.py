@@ -38,3 +38,33 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """What a caption says is tested in every run: on small data, or, where these cannot show it, on those of the figure,
+    and then the test is marked `full_size`.
+    """
+    report = yield
+    marked = item.get_closest_marker("claim") and not item.get_closest_marker("full_size")
+    if report.skipped and marked and not _on_small_data_too(item):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} holds what a caption says, and is skipped: test it on small data, or mark it full_size"
+        )
+    return report
+
+
+def _on_small_data_too(item):
+    """Whether the test has a fixture that is not only data of a figure."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    return any("small" in (definition.params or ()) for definitions in fixtures for definition in definitions)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The list of what captions say and only the data of the figures themselves can show."""
+    skipped = [report.nodeid for report in terminalreporter.stats.get("skipped", ()) if "full_size" in report.keywords]
+    if skipped:
+        terminalreporter.section("held by the data of figures alone: make figures-full tests them")
+        for test in sorted({nodeid.partition("[")[0] for nodeid in skipped}):
+            terminalreporter.line(test)

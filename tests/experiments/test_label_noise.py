@@ -78,6 +78,7 @@ def test_it_is_a_gradient_flow(data):
     np.testing.assert_allclose(rate, 2 * velocity**2 @ metric, rtol=1e-3)
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("label_noise.chatter")
 def test_the_end_of_the_natural_gradient(stored):
     """It comes to rest about 2 % above the least weighted L1 norm, where the signs of the small entries are random; so

@@ -58,6 +58,7 @@ def test_what_noise_does(data):
     assert (abs(product.mean("draw") - expected) < spread + 0.15 * abs(expected)).all()
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("noise.overrated")
 def test_theory_overrates_the_shift_of_ham(stored):
     """Of both discretisations, at all learning rates, in the median over the problems; of m⊙w it does not."""

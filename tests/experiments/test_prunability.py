@@ -80,6 +80,7 @@ def test_no_weights_are_sparse(data):
     assert data["carriers"].min() > 0.8
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("prunability.alpha-alone", "prunability.same-rate")
 def test_ham_prunes_better_at_the_same_decay(stored):
     assert difference(stored, STRONG, {"beta": 0.05}, 0.8).low > 0
@@ -90,6 +91,7 @@ def test_ham_prunes_better_at_the_same_decay(stored):
     assert abs(ratio - 1) < 0.05
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("prunability.best-base", "prunability.controls")
 def test_the_best_base_is_as_good_at_every_sparsity(stored):
     other = {"learning_rate": 0.15, "weight_decay": 0.005}
@@ -103,6 +105,7 @@ def test_the_best_base_is_as_good_at_every_sparsity(stored):
         assert difference(stored, control, {}).low > 0
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("prunability.effective-rate")
 def test_ham_at_a_small_rate_is_between_two_bases(stored):
     low, high = (at(stored, learning_rate=rate) for rate in (0.04, 0.06))
@@ -118,6 +121,7 @@ def _initial():
     return [np.asarray(layer.weight) for layer in model.layers]
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("prunability.product")
 def test_products(stored):
     """They don't start higher, and are ahead of every base in the end."""
@@ -128,6 +132,7 @@ def test_products(stored):
     assert found > bases.max() + 0.03
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("prunability.carriers")
 def test_sparsity_and_prunability(stored):
     """The fewer weights carry the L1 norm, the better it prunes, by and large."""

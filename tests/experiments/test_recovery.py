@@ -55,6 +55,7 @@ def test_bias_towards_sparsity_helps_from_zero_alone(data):
     assert (random > zero).all()
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("recovery.spectra")
 def test_spectra_are_predicted_no_better_at_the_sparse_end(stored):
     error = stored["limit_rmse"].median("instance")

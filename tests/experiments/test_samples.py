@@ -102,6 +102,7 @@ def test_fewer_samples_are_a_part_of_more():
     assert np.linalg.norm(more.theta_star) == pytest.approx(1, rel=1e-15)
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("samples.cost-in-scale")
 def test_what_fewer_samples_cost(stored):
     """From 120 to 60, in the logarithm of the scale: three orders of magnitude, or about one."""

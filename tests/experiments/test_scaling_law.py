@@ -306,6 +306,7 @@ def line(stored, factor):
     return places[np.argsort(stored[factor].values[places], kind="stable")]
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("scaling_law.bend")
 def test_medians_bend_away_from_the_power_law(stored):
     """In n and k that at the centre is above the chord of the ends; at the smallest noises it is infinite."""
@@ -322,6 +323,7 @@ def test_medians_bend_away_from_the_power_law(stored):
         assert float(np.mean(~(best <= stored.attrs["last"]))) >= 0.5
 
 
+@pytest.mark.full_size
 @pytest.mark.claim("scaling_law.overlap")
 def test_quartiles_of_the_same_proportions_overlap(stored):
     for noisy in (True, False):
