@@ -42,9 +42,7 @@ def unchecked():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
-    """What a caption says is tested in every run: on small data, or, where these cannot show it, on those of the figure,
-    and then the test is marked `full_size`.
-    """
+    """What a caption says is tested in every run, on small data; what these cannot show is marked `full_size`."""
     report = yield
     marked = item.get_closest_marker("claim") and not item.get_closest_marker("full_size")
     if report.skipped and marked and not _on_small_data_too(item):
