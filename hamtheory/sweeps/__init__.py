@@ -1,6 +1,6 @@
 """Sweeps: grids of problems, geometries and starts, in chunks, by an executor, into a store that loses nothing.
 
-spec ──► lanes ──► chunks ──► executor ──► store ──► data set
+spec ──► instances ──► chunks ──► executor ──► store ──► data set
 """
 
 from .._grid import Grid

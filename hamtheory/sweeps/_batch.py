@@ -33,7 +33,17 @@ _MANY = 64  # instances with the same problem, from which on they share its prod
 class Ends(NamedTuple):
     """Limits or ends of flows: arrays with a leading axis of instances (and then one of points, of paths).
 
-    Of flows there are the times reached, and, if asked for, the loss at times and the flips.
+    Attributes:
+        theta: The limits or ends.
+        residual: As in a `LimitResult` or a `FlowResult`.
+        duality_gap: As in a `LimitResult` or a `FlowResult`.
+        relative_gap: As in their `stats`.
+        steps: As in their `stats`.
+        result: The numbers of members of `hamtheory.Result`.
+        time: The times reached, of flows; otherwise None.
+        rejected: Rejected steps of the solver, of flows; otherwise None.
+        loss: The loss at times, of flows, if asked for; otherwise None.
+        flips: The flips, of flows, if asked for; otherwise None.
     """
 
     theta: np.ndarray
@@ -55,14 +65,19 @@ _OF_LIMITS = Ends._fields[:6]
 class Batch:
     """Instances that can be computed side by side: problems of one shape, geometries of one family.
 
-    `problems`: of one (n, d), finite, without their ground truth. `which`: the problem of each instance, (instances,).
-    `geometry`: a pytree whose arrays have a leading axis of instances (then one of points, in a curve).
-    `theta0s`: the starts, (instances, d); None is zeros. `truths`: θ* of each problem, (problems, d), NaN if unknown.
-    `alike`: how many instances have the same problem and family of geometries, all over the sweep. Whether they share
-    the products with X, and how many of them are in step, is a matter of speed and of rounding: one of the spec,
-    therefore, and not of the chunk. `on_host`: so is the engine. With the host's all arrays are NumPy's, otherwise
-    those of the geometry are JAX's.
-    Source: own.
+    Whether instances share the products with X, and how many of them are in step, is a matter of speed and of rounding:
+    one of the spec, therefore, and not of the chunk. So is the engine.
+
+    Attributes:
+        problems: Of one (n, d), finite, without their ground truth.
+        which: The problem of each instance, (instances,).
+        geometry: A pytree whose arrays have a leading axis of instances (then one of points, in a curve).
+        theta0s: The starts, (instances, d); None is zeros.
+        truths: θ* of each problem, (problems, d), NaN if unknown.
+        alike: How many instances have the same problem and family of geometries, all over the sweep. On it depends
+            whether they share the products with X, and how many of them are in step.
+        on_host: Whether the engine is the host's. With it all arrays are NumPy's, otherwise those of the geometry are
+            JAX's.
     """
 
     problems: list[LinearRegression]
@@ -77,19 +92,44 @@ class Batch:
         return len(self.which)
 
     def take(self, places: np.ndarray, geometry: Any) -> "Batch":
-        """The instances at these places, each as often as it is asked for, with these geometries."""
+        """The instances at these places, each as often as it is asked for.
+
+        Args:
+            places: The numbers of the instances.
+            geometry: Their geometries.
+
+        Returns:
+            A `Batch`.
+        """
         theta0s = None if self.theta0s is None else self.theta0s[places]
         return replace(self, which=self.which[places], theta0s=theta0s, geometry=geometry)
 
     def limits(self, *, tol: float, max_steps: int, weight_decay: float = 0.0) -> Ends:
-        """The limit of every instance; the arguments as in `ht.solve_limit`."""
+        """The limit of every instance.
+
+        Args:
+            tol: As in `ht.solve_limit`.
+            max_steps: As in `ht.solve_limit`.
+            weight_decay: As in `ht.solve_limit`.
+
+        Returns:
+            An `Ends`.
+        """
         if not weight_decay and not self.on_host:
             return self._batched(solve_limits, _OF_LIMITS, {"tol": tol, "max_steps": max_steps})
         how: dict[str, Any] = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps, "throw": False}
         return self._one_by_one(_OF_LIMITS, lambda *instance: (solve_limit(*instance, **how), {}))
 
     def paths(self, *, tol: float, max_steps: int) -> Ends:
-        """The limits of every instance along its curve: arrays of (instances, points, ...)."""
+        """The limits of every instance along its curve.
+
+        Args:
+            tol: As in `ht.limit_path`.
+            max_steps: As in `ht.limit_path`.
+
+        Returns:
+            An `Ends` with arrays of (instances, points, ...).
+        """
         if not self.on_host:
             return self._paths_in_blocks(tol, max_steps)
 
@@ -110,9 +150,21 @@ class Batch:
         flips: bool = False,
         solver: str | None = None,
     ) -> Ends:
-        """The end of the flow of every instance, and the loss at the times `ts`; the arguments as in `ht.solve_flows`.
+        """The end of the flow of every instance, and the loss at the times `ts`.
 
         With weight decay they are integrated one by one, and then those with `ts` end at the last of these.
+
+        Args:
+            rtol: As in `ht.solve_flows`.
+            tol: As in `ht.solve_flows`.
+            max_steps: As in `ht.solve_flows`.
+            ts: As in `ht.solve_flows`.
+            weight_decay: As in `ht.solve_flow`.
+            flips: As in `ht.solve_flows`.
+            solver: As in `ht.solve_flows`.
+
+        Returns:
+            An `Ends`.
         """
         how: dict[str, Any] = {"rtol": rtol, "max_steps": max_steps, "solver": solver}
         if not weight_decay and not self.on_host:
@@ -131,10 +183,17 @@ class Batch:
         return self._one_by_one(Ends._fields, end_of)
 
     def runs(self, rule: AbstractAlgorithm, *, rates: np.ndarray, keys: Any, like: np.ndarray, **how) -> dict[str, Any]:
-        """The ends of runs, by `ht.run_many`: `theta`, `residual`, `result`, `loss`, `steps`, and `flips` if counted.
+        """The ends of runs, by `ht.run_many`.
 
-        `rule`, `rates` (instances,) and `keys` of each. `like`: numbers that are near for those that take about as many
-        steps, (instances,): these go side by side. `how`: other arguments of `ht.run_many`.
+        Args:
+            rule: Of each, its parameters being numbers or arrays, (instances, ...).
+            rates: The learning rate of each, (instances,).
+            keys: The key of each.
+            like: Numbers that are near for those that take about as many steps, (instances,): these go side by side.
+            **how: Other arguments of `ht.run_many`.
+
+        Returns:
+            A table with `theta`, `residual`, `result`, `loss`, `steps`, and `flips` if counted.
         """
         (n, d), size = self.problems[0].X.shape, how.get("batch_size")
         share = self.alike >= _MANY and size is None  # of mini-batches there is nothing to share
@@ -165,7 +224,15 @@ class Batch:
         return _in_order(parts, found)
 
     def measured(self, function: Callable[[LinearRegression, AbstractGeometry, Any], Any], thetas: np.ndarray) -> Any:
-        """What a function, of a module, says of each problem and geometry, and of a θ, (instances, d)."""
+        """What a function says of each problem and geometry, and of a θ.
+
+        Args:
+            function: Of a problem, a geometry and a θ; one of a module.
+            thetas: The θ of each, (instances, d).
+
+        Returns:
+            What the function returns, with a leading axis of instances.
+        """
         if self.on_host:
             return _stacked([function(*own, theta) for own, theta in zip(self._each(), thetas, strict=True)])
         parts = []

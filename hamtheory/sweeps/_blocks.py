@@ -21,7 +21,12 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 class Block(abc.ABC):
-    """Problems or starts of one kind, one of them, or one a seed. `kind` is what tables call it."""
+    """Problems or starts of one kind, one of them, or one a seed.
+
+    Attributes:
+        kind: What tables call it.
+        seeds: The seeds; a block of one has none.
+    """
 
     kind: ClassVar[str]
     seeds: Any
@@ -30,7 +35,14 @@ class Block(abc.ABC):
         return len(self.seeds) if hasattr(self, "seeds") else 1
 
     def seed_of(self, index: np.ndarray) -> np.ndarray:
-        """The seeds at these places, of any shape; -1 where nothing is random; of the same shape."""
+        """The seeds at these places.
+
+        Args:
+            index: The places, of any shape.
+
+        Returns:
+            Of the same shape; -1 where nothing is random.
+        """
         return np.asarray(self.seeds if hasattr(self, "seeds") else [-1], np.int64)[index]
 
 
@@ -49,17 +61,33 @@ class Problems(Block):
 
     @abc.abstractmethod
     def arrays(self, place: int) -> Arrays:
-        """X, y and θ* (or None) of the problem at a place."""
+        """The problem at a place.
+
+        Args:
+            place: Its number in the block.
+
+        Returns:
+            X, y and θ* (or None).
+        """
 
 
 @dataclass(frozen=True)
 class Sparse(Problems):
     """The problems `ht.sparse_regression(n, d, k, seed, noise)` for every seed.
 
-    Fields: `n`, `d`, `k`, `noise`: as there. `seeds`: a seed, a list or a range of them, or a table with `start` and
-      `count`.
-    Errors: `ValueError` for numbers out of range; `TypeError` for what is no number.
-    Source: as of `ht.sparse_regression`.
+    Attributes:
+        n: As in `ht.sparse_regression`.
+        d: As in `ht.sparse_regression`.
+        k: As in `ht.sparse_regression`.
+        noise: As in `ht.sparse_regression`.
+        seeds: A seed, a list or a range of them, or a table with `start` and `count`.
+
+    Raises:
+        ValueError: For numbers out of range.
+        TypeError: For what is no number.
+
+    References:
+        As of `ht.sparse_regression`.
 
     ```python
     >>> import hamtheory as ht
@@ -101,9 +129,14 @@ class Sparse(Problems):
 class DataSet(Problems):
     """A real data set, `ht.datasets.load(name)`.
 
-    Fields: `name`: one of `ht.datasets.names()`.
-    Errors: `ValueError` for another name.
-    Source: as of `ht.datasets.load`.
+    Attributes:
+        name: One of `ht.datasets.names()`.
+
+    Raises:
+        ValueError: For another name.
+
+    References:
+        As of `ht.datasets.load`.
 
     ```python
     >>> import hamtheory as ht
@@ -135,10 +168,14 @@ class DataSet(Problems):
 class File(Problems):
     """The user's `.npz` with X and y (and theta_star, if it is known), or `.csv` with y in its last column.
 
-    Fields: `path`: of the file. `sha256`: of its content, taken now if it is left out: a file that changes later is
-      refused. `target`: of a `.csv`, the column that is y.
-    Errors: `ValueError` for another suffix; `FileNotFoundError` if it is not there.
-    Source: own.
+    Attributes:
+        path: Of the file.
+        sha256: Of its content, taken now if it is left out: a file that changes later is refused.
+        target: Of a `.csv`, the column that is y.
+
+    Raises:
+        ValueError: For another suffix.
+        FileNotFoundError: If it is not there.
 
     ```python
     >>> import os, tempfile
@@ -187,11 +224,13 @@ class File(Problems):
 class Geometries:
     """A family of geometries over a grid of its parameter, or over all combinations of several.
 
-    Arguments: `family`: what `ht.geometry.named` takes: gd, ham, mw, network, formula, or a class of your own;
-      `parameters`: what makes a geometry of that class, by name: each number is a number, a list, or a grid.
-    Errors: `ValueError` for an unknown family, parameters that it does not have, or at which there is no geometry;
-      `TypeError` for what is no number.
-    Source: own.
+    Attributes:
+        family: What `ht.geometry.named` takes: gd, ham, mw, network, formula, or a class of your own.
+        parameters: What makes a geometry of that class, by name: each number is a number, a list, or a grid.
+
+    Raises:
+        ValueError: For an unknown family, parameters that it does not have, or at which there is no geometry.
+        TypeError: For what is no number.
 
     ```python
     >>> import hamtheory as ht, numpy as np
@@ -230,7 +269,14 @@ class Geometries:
     def of(cls, geo: AbstractGeometry) -> "Geometries":
         """The block of a geometry, whose arrays are grids.
 
-        Errors: `ValueError` for an array with more than one axis.
+        Args:
+            geo: The geometry.
+
+        Returns:
+            The block.
+
+        Raises:
+            ValueError: For an array with more than one axis.
         """
         found = {}
         for name, value in geo.arguments().items():
@@ -269,14 +315,28 @@ class Geometries:
         return "-".join([named(self.family).name, *fixed])
 
     def variable(self, name: str) -> str:
-        """What data sets call a parameter: `parameter`, or `log_parameter`, of those that a geometry takes either way,
-        like α or ln α; `parameter_NAME` otherwise."""
+        """What data sets call a parameter.
+
+        Args:
+            name: Of the parameter.
+
+        Returns:
+            `parameter`, or `log_parameter`, of those that a geometry takes either way, like α or ln α; `parameter_NAME`
+                otherwise.
+        """
         own, plain = arguments_of(named(self.family)) or {}, name.removeprefix("log_")
         either = plain in own and f"log_{plain}" in own
         return ("log_" * name.startswith("log_") + "parameter") if either else f"parameter_{name}"
 
     def at(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The parameters of the geometries at these places, of any shape; in float64, of the same shape."""
+        """The parameters of the geometries at these places.
+
+        Args:
+            index: The places, of any shape.
+
+        Returns:
+            Of each parameter, by name, an array of the same shape, in float64.
+        """
         places = np.unravel_index(index, self.shape) if self.shape else ()
         found = zip(self.numbers.items(), places, strict=True)
         return {name: np.asarray(np.asarray(value)[place]) for (name, value), place in found}
@@ -284,7 +344,15 @@ class Geometries:
     def build(self, values: Mapping[str, Any]) -> AbstractGeometry:
         """The geometries at these values of the parameters, as one.
 
-        Errors: those of the class.
+        Args:
+            values: Of each parameter of a grid, by name.
+
+        Returns:
+            A geometry.
+
+        Raises:
+            ValueError: As the class raises it.
+            TypeError: As the class raises it.
         """
         return named(self.family)(**self.fixed, **values)
 
@@ -293,15 +361,21 @@ class Starts(Block):
     """A block of starts."""
 
     def direction(self, rng: np.random.Generator, truth: np.ndarray) -> np.ndarray | None:
-        """A start over its `scale`, for a problem with this θ*, (d,), NaN where it is not known; None: zeros."""
+        """A start over its `scale`.
+
+        Args:
+            rng: Draws it.
+            truth: θ* of the problem, (d,), NaN where it is not known.
+
+        Returns:
+            Of shape (d,); None: zeros.
+        """
         return None
 
 
 @dataclass(frozen=True)
 class Zeros(Starts):
     """The start θ₀ = 0.
-
-    Source: own.
 
     ```python
     >>> import hamtheory as ht
@@ -318,9 +392,13 @@ class Zeros(Starts):
 class Normal(Starts):
     """Normal starts of standard deviation `scale`, one a seed: the same ones for every problem with that d.
 
-    Fields: `scale` > 0. `seeds`: a seed, a list or a range of them, or a table with `start` and `count`.
-    Errors: `ValueError` for a scale that is not positive, and negative seeds; `TypeError` for what is no number.
-    Source: own.
+    Attributes:
+        scale: Greater than 0.
+        seeds: A seed, a list or a range of them, or a table with `start` and `count`.
+
+    Raises:
+        ValueError: For a scale that is not positive, and negative seeds.
+        TypeError: For what is no number.
 
     ```python
     >>> import hamtheory as ht, numpy as np
@@ -349,9 +427,13 @@ class WrongSigns(Normal):
 
     For problems with a ground truth.
 
-    Fields: `scale` > 0. `seeds`: a seed, a list or a range of them, or a table with `start` and `count`.
-    Errors: `ValueError` for a scale that is not positive, and negative seeds; `TypeError` for what is no number.
-    Source: own.
+    Attributes:
+        scale: Greater than 0.
+        seeds: A seed, a list or a range of them, or a table with `start` and `count`.
+
+    Raises:
+        ValueError: For a scale that is not positive, and negative seeds.
+        TypeError: For what is no number.
 
     ```python
     >>> import hamtheory as ht, numpy as np

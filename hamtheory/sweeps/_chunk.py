@@ -13,7 +13,7 @@ from ._declaration import Declaration, fill
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """The arrays of a chunk, each with a leading axis of lanes, and how they were made."""
+    """The arrays of a chunk, each with a leading axis of instances, and how they were made."""
 
     chunk: int
     arrays: dict[str, np.ndarray]

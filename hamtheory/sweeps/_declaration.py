@@ -14,9 +14,12 @@ import numpy as np
 class Variable:
     """A variable of the stored data set; its first dimension is always `lane`, that of the instances.
 
-    Fields: `long_name`: what it is. `dims`: the other dimensions, by name; "column" is that of θ. `dtype`: "float" is
-      that of the sweep. `units`: "1" of pure numbers. `attributes`: others that are stored with it.
-    Source: own.
+    Attributes:
+        long_name: What it is.
+        dims: The other dimensions, by name; "column" is that of θ.
+        dtype: "float" is that of the sweep.
+        units: "1" of pure numbers.
+        attributes: Others that are stored with it.
 
     ```python
     >>> import hamtheory as ht
@@ -35,11 +38,13 @@ class Variable:
 
 
 class Declaration(abc.ABC):
-    """What a sweep computes. A subclass is a frozen dataclass whose fields say all of it, with these two among them:
+    """What a sweep computes. A subclass is a frozen dataclass whose fields say all of it, with these two among them.
 
-    `dtype`: "float64" or "float32", the precision of the whole computation. `chunk`: instances that are computed, held
-    in memory and stored together. `kind` is what tables call it.
-    Source: own.
+    `kind` is what tables call it.
+
+    Attributes:
+        dtype: "float64" or "float32", the precision of the whole computation.
+        chunk: Instances that are computed, held in memory and stored together.
     """
 
     dtype: Any
@@ -62,33 +67,66 @@ class Declaration(abc.ABC):
 
     @abc.abstractmethod
     def as_table(self) -> dict[str, Any]:
-        """The spec as JSON and TOML have it, from which the same one can be made again."""
+        """The spec as JSON and TOML have it, from which the same one can be made again.
+
+        Returns:
+            A table.
+        """
 
     @abc.abstractmethod
     def layout(self) -> dict[str, Variable]:
-        """Every variable of the stored data set: the labels of instances first, then `status`, and what comes out."""
+        """Every variable of the stored data set.
+
+        Returns:
+            By name: the labels of instances first, then `status`, and what comes out.
+        """
 
     @abc.abstractmethod
     def lengths(self) -> dict[str, int]:
-        """The lengths of the dimensions that variables have besides `lane`, without `column`."""
+        """The lengths of the dimensions that variables have besides `lane`, without `column`.
+
+        Returns:
+            The lengths, by name.
+        """
 
     @abc.abstractmethod
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
-        """Labels of these dimensions, by their name: a variable, and its values, (length,)."""
+        """Labels of these dimensions.
+
+        Returns:
+            By their name: a variable, and its values, (length,).
+        """
 
     @abc.abstractmethod
     def prepare(self) -> int | None:
-        """Refuse, before any work, what can't be computed; the length of `column`, if a variable has it.
+        """Refuse, before any work, what can't be computed.
 
-        Errors: `ValueError` or `TypeError`, naming the argument.
+        Returns:
+            The length of `column`, if a variable has it.
+
+        Raises:
+            ValueError: Naming the argument.
+            TypeError: Naming the argument.
         """
 
     @abc.abstractmethod
     def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The arrays of these instances, (instances, ...): those of `empty`, full of missing values, filled in."""
+        """The arrays of these instances.
+
+        Args:
+            lanes: The numbers of the instances.
+            empty: The arrays, (instances, ...), full of missing values.
+
+        Returns:
+            Those of `empty`, filled in.
+        """
 
     def identity(self) -> dict[str, Any]:
-        """The table without what does not change the data."""
+        """The table without what does not change the data.
+
+        Returns:
+            A table.
+        """
         return self.as_table()
 
     @property
@@ -102,16 +140,34 @@ class Declaration(abc.ABC):
         return -(-self.lanes // self.chunk)
 
     def bounds(self, chunk: int) -> tuple[int, int]:
-        """The first instance of a chunk, and the one after its last."""
+        """Which instances a chunk has.
+
+        Args:
+            chunk: Its number.
+
+        Returns:
+            The first instance of the chunk, and the one after its last.
+        """
         return chunk * self.chunk, min((chunk + 1) * self.chunk, self.lanes)
 
     def labels(self) -> list[str]:
-        """Which variables say what an instance is, rather than what came out."""
+        """Which variables say what an instance is, rather than what came out.
+
+        Returns:
+            Their names.
+        """
         names = list(self.layout())
         return names[: names.index("status")]
 
     def dtype_of(self, variable: Variable) -> np.dtype:
-        """The stored dtype of a variable."""
+        """The stored dtype of a variable.
+
+        Args:
+            variable: One of the layout.
+
+        Returns:
+            A dtype of NumPy's.
+        """
         return np.dtype(self.dtype if variable.dtype == "float" else variable.dtype)
 
 

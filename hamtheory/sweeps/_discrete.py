@@ -34,20 +34,32 @@ _STEPS = 2000  # of a limit
 @register
 @dataclass(frozen=True)
 class Run(Quantity):
-    """The algorithm of each geometry, `ht.run_many`: a lane is a table over learning rates, batch sizes and draws.
+    """The algorithm of each geometry, `ht.run_many`: an instance is a table over learning rates, batch sizes and draws.
 
-    `steps`. `learning_rate`: a number, a list or a grid; with `relative`, in units of the largest one that is stable at
-    the limit of the flow, `ht.metrics.stable_learning_rate`, which must then exist.
-    `batch_size`: a list of sizes; 0: all samples. `replace`, `label_noise`: as in `ht.run`. `draws`: seeds of the
-    mini-batches and of the noise, the same for all lanes.
-    `rule`: "published" (`GD`; `HAMStep`; `ProductGD` with the imbalance γ), "hyp" (HAM's with the signs before the
-    step), "mirror" or "natural" (mirror descent and natural gradient of any geometry).
-    `weight_decay`: β ≥ 0 of the rule. `tol`: stop at the first of `checks` steps with a relative residual of at most
-    this; 0: take all steps. They are evenly spaced, or with the `spacing` "log" evenly in the logarithm, each step at
-    first. `losses`: also store the loss at the checks. `flips`: also count sign flips at every step; the recovery time
-    is a number of steps.
-    Errors: a spec that is made of wrong settings raises `ValueError` or `TypeError`.
-    Source: as of `ht.run_many`.
+    Attributes:
+        steps: As in `ht.run`.
+        learning_rate: A number, a list or a grid.
+        relative: Whether learning rates are in units of the largest one that is stable at the limit of the flow,
+            `ht.metrics.stable_learning_rate`, which must then exist.
+        batch_size: A list of sizes; 0: all samples.
+        replace: As in `ht.run`.
+        label_noise: As in `ht.run`.
+        draws: Seeds of the mini-batches and of the noise, the same for all instances.
+        rule: "published" (`GD`; `HAMStep`; `ProductGD` with the imbalance γ), "hyp" (HAM's with the signs before the
+            step), "mirror" or "natural" (mirror descent and natural gradient of any geometry).
+        weight_decay: β ≥ 0 of the rule.
+        tol: Stop at the first of `checks` steps with a relative residual of at most this; 0: take all steps.
+        checks: How many steps are checked.
+        spacing: Checks are evenly spaced ("linear"), or evenly in the logarithm ("log"), each step at first.
+        losses: Also store the loss at the checks.
+        flips: Also count sign flips at every step; the recovery time is a number of steps.
+
+    Raises:
+        ValueError: Where a spec is made of wrong settings.
+        TypeError: Where a spec is made of wrong settings.
+
+    References:
+        As of `ht.run_many`.
 
     ```python
     >>> import hamtheory as ht
@@ -149,7 +161,7 @@ class Run(Quantity):
         return {name: np.stack([part[name] for part in found], axis=2) for name in found[0]}
 
     def _sized(self, lanes: Batch, rates: np.ndarray, size: int) -> dict[str, np.ndarray]:
-        """What comes out with mini-batches of a size: arrays of (lanes, learning rates, draws, ...)."""
+        """What comes out with mini-batches of a size: arrays of (instances, learning rates, draws, ...)."""
         seeds = np.asarray(self.draws)
         drawn = seeds if size or self.label_noise else seeds[:1]
         outer = (*rates.shape, len(drawn))
@@ -194,7 +206,7 @@ class Run(Quantity):
 
 
 def stable_rates(lanes: Batch) -> np.ndarray:
-    """The largest learning rate that is stable at the limit of each lane's flow; NaN where there is no limit."""
+    """The largest learning rate that is stable at the limit of each instance's flow; NaN where there is no limit."""
     tol = 1e-10 if lanes.problems[0].dtype == np.float64 else 1e-5
     ends = lanes.limits(tol=tol, max_steps=_STEPS)
     return np.where(ends.result == 0, lanes.measured(metrics.stable_learning_rate, ends.theta), np.nan)

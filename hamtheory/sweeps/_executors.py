@@ -15,10 +15,7 @@ _XLA = "--xla_cpu_multi_thread_eigen=false"
 
 
 class Executor(abc.ABC):
-    """Computes chunks, in any order. It returns their arrays; what is stored is the business of the one writer.
-
-    Source: own.
-    """
+    """Computes chunks, in any order. It returns their arrays; what is stored is the business of the one writer."""
 
     @abc.abstractmethod
     def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
@@ -26,15 +23,22 @@ class Executor(abc.ABC):
 
         When the iterator is closed, what is still at work is stopped.
 
-        Errors: `RuntimeError` where a chunk is given up; `ImportError` where Dask is asked for and missing.
+        Args:
+            spec: What is computed.
+            columns: The length of `column`, as `Declaration.prepare` returns it.
+            chunks: Their numbers.
+
+        Returns:
+            An iterator over results.
+
+        Raises:
+            RuntimeError: Where a chunk is given up.
+            ImportError: Where Dask is asked for and missing.
         """
 
 
 class SerialExecutor(Executor):
-    """In this process, one chunk after the other.
-
-    Source: own.
-    """
+    """In this process, one chunk after the other."""
 
     def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
         for chunk in chunks:
@@ -44,20 +48,22 @@ class SerialExecutor(Executor):
 class DaskExecutor(Executor):
     """On the workers of a Dask cluster; needs the extra `cluster`.
 
-    Arguments: `cluster`: the number of processes of a cluster of its own on this machine's CPU, with one thread each;
-      the address of a scheduler, "tcp://host:8786"; or a `distributed.Client`. `retries`: how often a chunk is tried
-      again after an exception; a chunk whose worker dies goes to another one, as the cluster is set up to
-      (`distributed.scheduler.allowed-failures`, three times).
-
     Processes of its own are started afresh (spawned), so a script that asks for them needs the guard
-    `if __name__ == "__main__":`; they end when this process does. For one GPU take `SerialExecutor`.
-    Workers elsewhere need the same versions of hamtheory and JAX, and the files that the spec names, at the same paths.
-    On GPUs, start one worker for each, with one thread: `CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1`. On
-    CPUs, several with one thread each:
+    `if __name__ == "__main__":`; they end when this process does. For one GPU take `SerialExecutor`. Workers elsewhere
+    need the same versions of hamtheory and JAX, and the files that the spec names, at the same paths. On GPUs, start
+    one worker for each, with one thread: `CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1`.
+    On CPUs, start several, with one thread each:
     `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false OMP_NUM_THREADS=1 dask worker ADDRESS --nworkers 8 --nthreads 1`.
 
-    Errors: `TypeError` if `retries` or the number is no integer, `ValueError` if it is negative, or no process.
-    Source: own, on Dask.
+    Args:
+        cluster: The number of processes of a cluster of its own on this machine's CPU, with one thread each; the
+            address of a scheduler, "tcp://host:8786"; or a `distributed.Client`.
+        retries: How often a chunk is tried again after an exception; a chunk whose worker dies goes to another one, as
+            the cluster is set up to (`distributed.scheduler.allowed-failures`, three times).
+
+    Raises:
+        TypeError: If `retries` or the number is no integer.
+        ValueError: If it is negative, or no process.
     """
 
     def __init__(self, cluster: Any, *, retries: int = 2):

@@ -27,11 +27,19 @@ _USABLE = ("converged", "reached_end")
 def export(store: str | Path, out: str | Path) -> int:
     """Write the finished chunks of a store as a table, one row an instance.
 
-    Arguments: `store`, the folder of a sweep. `out`: a `.csv`, or a `.parquet` (needs the extra `parquet`); replaced if
-      it is there. Codes become words; an array of an instance becomes numbered columns, `theta_0`, `theta_1`, ...
-    Returns: the number of rows.
-    Errors: `ValueError` for another suffix, `FileNotFoundError`, `ImportError` if pyarrow is missing.
-    Source: own, on pandas.
+    Codes become words; an array of an instance becomes numbered columns, `theta_0`, `theta_1`, ...
+
+    Args:
+        store: The folder of a sweep.
+        out: A `.csv`, or a `.parquet` (needs the extra `parquet`); replaced if it is there.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ValueError: For another suffix.
+        FileNotFoundError: If there is no such store, or no folder for `out`.
+        ImportError: If pyarrow is missing.
 
     ```python
     >>> import tempfile
@@ -119,12 +127,20 @@ def summary(
 ) -> "xarray.Dataset":
     """Quantiles of every variable over the instances of a sweep, for each geometry.
 
-    Arguments: `dataset`, what `ht.sweep` returns. `by`: the axes that are kept, of "problem", "geometry" and "start";
-      the others are what the quantiles are taken over. `quantiles`: between 0 and 1.
-    Returns: a data set with the dimensions `by` and `quantile`, the labels of what is kept, and `lanes`, how many ended
-      in which `outcome`. What failed or is not done yet is left out of the quantiles, and counted.
-    Errors: `ValueError`, naming the argument.
-    Source: own, on xarray.
+    What failed or is not done yet is left out of the quantiles, and counted.
+
+    Args:
+        dataset: What `ht.sweep` returns.
+        by: The axes that are kept, of "problem", "geometry" and "start"; the others are what the quantiles are taken
+            over.
+        quantiles: Between 0 and 1.
+
+    Returns:
+        A data set with the dimensions `by` and `quantile`, the labels of what is kept, and `lanes`, how many ended in
+            which `outcome`.
+
+    Raises:
+        ValueError: For bad arguments, naming the argument.
 
     ```python
     >>> import tempfile

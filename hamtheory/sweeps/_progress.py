@@ -93,11 +93,17 @@ def writer_of(beat: dict[str, Any] | None) -> str:
 def report(store: str | Path) -> dict[str, Any]:
     """How far a sweep has come, from its records and the heartbeat of its writer; no lock is taken.
 
-    Returns: a table with `lanes`, `done`, `statuses` (instances by outcome), `chunks`, `chunks_done`, `seconds` (of
-      computation), `devices`, `writer` (see `writer_of`), `rate` (instances per second) and `seconds_left` while it
-      runs, `sessions`, `warnings`, and more.
-    Errors: `FileNotFoundError` if there is no store, `ValueError` if its manifest is damaged.
-    Source: own.
+    Args:
+        store: The folder of a sweep.
+
+    Returns:
+        A table with `lanes`, `done`, `statuses` (instances by outcome), `chunks`, `chunks_done`, `seconds` (of
+            computation), `devices`, `writer` (see `writer_of`), `rate` (instances per second) and `seconds_left` while
+            it runs, `sessions`, `warnings`, and more.
+
+    Raises:
+        FileNotFoundError: If there is no store.
+        ValueError: If its manifest is damaged.
 
     ```python
     >>> import tempfile

@@ -45,8 +45,13 @@ FLIPS = {
 class Limit(Quantity):
     """The limit of each flow, `ht.solve_limit`.
 
-    Fields: `tol`, `max_steps`, `weight_decay`: as there; `tol` left out: 1e-10, in float32 1e-5.
-    Source: as of `ht.solve_limit`.
+    Attributes:
+        tol: As in `ht.solve_limit`; left out: 1e-10, in float32 1e-5.
+        max_steps: As in `ht.solve_limit`.
+        weight_decay: As in `ht.solve_limit`.
+
+    References:
+        As of `ht.solve_limit`.
 
     ```python
     >>> import hamtheory as ht
@@ -87,10 +92,14 @@ class Limit(Quantity):
 @register
 @dataclass(frozen=True)
 class Path(Quantity):
-    """The limits along the whole grid of a geometry, each from its neighbour: `ht.limit_path`. A curve is one lane.
+    """The limits along the whole grid of a geometry, each from its neighbour: `ht.limit_path`. A curve is one instance.
 
-    Fields: `tol`, `max_steps`: as there; `tol` left out: 1e-10, in float32 1e-5.
-    Source: as of `ht.limit_path`.
+    Attributes:
+        tol: As in `ht.limit_path`; left out: 1e-10, in float32 1e-5.
+        max_steps: As in `ht.limit_path`.
+
+    References:
+        As of `ht.limit_path`.
 
     ```python
     >>> import hamtheory as ht
@@ -140,10 +149,18 @@ class Path(Quantity):
 class Flow(Quantity):
     """The flow until it has converged, with the loss at the times `ts`: `ht.solve_flows`.
 
-    Fields: `rtol`, `tol`, `max_steps`, `weight_decay`: as there; left out, `rtol` is 1e-6 and `tol` 1e-8, in float32
-      both 1e-4. `ts`: a list or a grid. `flips`: also count its sign flips, at their true times. With weight decay,
-      `ht.solve_flow`, which ends at the last of the times if there are any.
-    Source: as of `ht.solve_flows`.
+    With weight decay, `ht.solve_flow`, which ends at the last of the times if there are any.
+
+    Attributes:
+        rtol: As in `ht.solve_flows`; left out: 1e-6, in float32 1e-4.
+        tol: As in `ht.solve_flows`; left out: 1e-8, in float32 1e-4.
+        max_steps: As in `ht.solve_flows`.
+        weight_decay: As in `ht.solve_flow`.
+        ts: A list or a grid.
+        flips: Also count its sign flips, at their true times.
+
+    References:
+        As of `ht.solve_flows`.
 
     ```python
     >>> import hamtheory as ht
@@ -224,7 +241,15 @@ def _stored(ends: Any, lanes: Batch) -> dict[str, np.ndarray]:
 
 
 def measured_of(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
-    """What is measured of each row of `theta`."""
+    """What is measured of each row of `theta`.
+
+    Args:
+        theta: (rows, d).
+        truths: θ* of each row, (rows, d), NaN if unknown.
+
+    Returns:
+        The first four variables of `MEASURED`, (rows,) each.
+    """
     return {
         "l1_norm": np.abs(theta).sum(axis=1),
         "l2_norm": norm(theta, axis=1),
@@ -234,7 +259,15 @@ def measured_of(theta: np.ndarray, truths: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def flips_of(flips: Flips, truths: np.ndarray) -> dict[str, np.ndarray]:
-    """What is stored of the sign flips of lanes, (lanes, d)."""
+    """What is stored of the sign flips of instances.
+
+    Args:
+        flips: Of every entry, (instances, d).
+        truths: θ* of each instance, (instances, d), NaN if unknown.
+
+    Returns:
+        The variables of `FLIPS`, (instances,) each.
+    """
     truths = np.nan_to_num(truths)
     count = lambda of_entries: np.asarray(of_entries).sum(axis=-1, dtype=np.int32)  # noqa: E731
     return {

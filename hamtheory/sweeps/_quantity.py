@@ -13,50 +13,91 @@ from ._declaration import Variable
 
 
 class Quantity(abc.ABC):
-    """Something that can be computed of every lane.
+    """Something that can be computed of every instance.
 
     A subclass is a frozen dataclass whose fields are its settings, with a `name`, decorated with `register`. A setting
     that is None in a spec is filled in by `settled`.
-    Source: own.
     """
 
     name: ClassVar[str]
-    curves: ClassVar[bool] = False  #: whether the grid of a geometry is a dimension `point` of one lane
+    curves: ClassVar[bool] = False  #: whether the grid of a geometry is a dimension `point` of one instance
     few: ClassVar[int] = 0  #: of that many answers for a kind of problem, the host is done before JAX has compiled
 
     @abc.abstractmethod
     def variables(self) -> dict[str, Variable]:
-        """What `compute` returns, by name; without `status`, which every quantity has."""
+        """What `compute` returns, by name; without `status`, which every quantity has.
+
+        Returns:
+            A variable for each name.
+        """
 
     @abc.abstractmethod
     def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
-        """The variables and the `status` of the lanes, (lanes, ...); `theta` too, which is stored if asked for.
+        """The variables and the `status` of the instances.
 
-        A failure is data: a status, never an exception, and never a change to another lane.
+        A failure is data: a status, never an exception, and never a change to another instance.
 
-        Errors: `ValueError` for a quantity whose settings `settled` has not filled in.
+        Args:
+            lanes: The instances.
+
+        Returns:
+            Arrays of (instances, ...), by name; `theta` too, which is stored if asked for.
+
+        Raises:
+            ValueError: For a quantity whose settings `settled` has not filled in.
         """
 
     def settled(self, dtype: str) -> "Quantity":
         """This quantity with every setting filled in for a precision.
 
-        Errors: `ValueError` or `TypeError` for a setting that is wrong, or out of reach of the precision.
+        Args:
+            dtype: "float64" or "float32".
+
+        Returns:
+            A quantity of the same class.
+
+        Raises:
+            ValueError: For a setting that is wrong, or out of reach of the precision.
+            TypeError: For a setting that is wrong.
         """
         return self
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:  # noqa: B027
-        """Refuse, with a `ValueError`, geometries and starts of which this quantity does not exist."""
+        """Refuse geometries and starts of which this quantity does not exist.
+
+        Args:
+            geometries: The blocks of geometries of a spec.
+            starts: The blocks of starts of a spec.
+
+        Raises:
+            ValueError: Where it does not exist.
+        """
 
     def dims(self) -> tuple[str, ...]:
-        """The dimensions of the status and of θ, besides those of a lane and of its columns."""
+        """The dimensions of the status and of θ, besides those of an instance and of its columns.
+
+        Returns:
+            Their names.
+        """
         return ("point",) if self.curves else ()
 
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
-        """Labels of the dimensions that this quantity adds, by their name: a variable, and its values, (length,)."""
+        """Labels of the dimensions that this quantity adds.
+
+        Returns:
+            By their name: a variable, and its values, (length,).
+        """
         return {}
 
     def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
-        """The lengths of the dimensions that this quantity adds."""
+        """The lengths of the dimensions that this quantity adds.
+
+        Args:
+            geometries: The blocks of geometries of a spec.
+
+        Returns:
+            The lengths, by name.
+        """
         return {name: len(values) for name, (_, values) in self.coordinates().items()}
 
 
@@ -67,9 +108,11 @@ _Kind = TypeVar("_Kind", bound=type[Quantity])
 def register(kind: _Kind) -> _Kind:
     """Let specs name this quantity.
 
-    Arguments: `kind`: a subclass of `Quantity` with a `name`.
-    Returns: the same class: it is a decorator.
-    Source: own.
+    Args:
+        kind: A subclass of `Quantity` with a `name`.
+
+    Returns:
+        The same class: it is a decorator.
     """
     QUANTITIES[kind.name] = kind
     return kind

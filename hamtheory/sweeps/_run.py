@@ -21,18 +21,22 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
     Call it again to go on with a sweep that was interrupted, however that happened: chunks that are done are checked
     against their checksums and kept, the others computed. What comes out is the same to the bit.
 
-    Arguments:
-      `spec`: a `SweepSpec`, a table, the path of a `.toml` file, or "smoke", "paper", "hundred-thousand" or
-        "million".
-      `store`: a folder, made if it is not there. It has one writer at a time.
-      `executor`: `ht.sweeps.SerialExecutor()` (this process) if left out, `DaskExecutor(2)` (two others on
-        this machine), or `DaskExecutor("tcp://...")`. `progress`: show a bar.
-    Returns: the data set `STORE/data.zarr`, opened lazily. Each instance has its labels (problem, seed, family,
-      parameter, start, ...), what was measured, and an integer `status` with its meanings: a failed one
-      is data with a reason.
-    Errors: `ValueError` for a bad spec, and for a store that holds another sweep, naming what has changed;
-      `RuntimeError` if another process writes to the store; `OSError` if the disk is full.
-    Source: own, on Zarr and xarray.
+    Args:
+        spec: A `SweepSpec`, a table, the path of a `.toml` file, or "smoke", "paper", "hundred-thousand" or "million".
+        store: A folder, made if it is not there. It has one writer at a time.
+        executor: `ht.sweeps.SerialExecutor()` (this process) if left out, `DaskExecutor(2)` (two others on this
+            machine), or `DaskExecutor("tcp://...")`.
+        progress: Show a bar.
+
+    Returns:
+        The data set `STORE/data.zarr`, opened lazily. Each instance has its labels (problem, seed, family, parameter,
+            start, ...), what was measured, and an integer `status` with its meanings: a failed one is data with a
+            reason.
+
+    Raises:
+        ValueError: For a bad spec, and for a store that holds another sweep, naming what has changed.
+        RuntimeError: If another process writes to the store.
+        OSError: If the disk is full.
 
     ```python
     >>> import tempfile
@@ -68,10 +72,14 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
 def open_store(store: str | Path) -> "xarray.Dataset":
     """The data set of a sweep, opened lazily; what is not done has the status -1.
 
-    Arguments: `store`, the folder of a sweep that may still be running.
-    Returns: as `sweep`.
-    Errors: `FileNotFoundError` if it is none.
-    Source: own, on Zarr and xarray.
+    Args:
+        store: The folder of a sweep that may still be running.
+
+    Returns:
+        As `sweep`.
+
+    Raises:
+        FileNotFoundError: If it is none.
 
     ```python
     >>> import tempfile

@@ -27,20 +27,26 @@ _KINDS = {"training": ("hamtheory.train", "TrainingSpec")}  # declarations of ot
 class SweepSpec(Declaration):
     """What a sweep computes: a quantity for every problem, every geometry and every start.
 
-    Arguments:
-      `problems`, `geometries`, `starts`: lists of blocks (`ht.sweeps.Sparse`, `DataSet`, `File`; `Geometries`; `Zeros`,
-        `Normal`, `WrongSigns`) or tables with the same names, `{"kind": "sparse", "n": 40, "d": 100, "k": 5,
-        "seeds": range(8)}` or `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
-      `quantity`: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
-        of a geometry is a dimension of one instance, not an instance each.
-      `dtype`: "float64" or "float32", the precision of the whole computation.
-      `chunk`: instances that are computed, held in memory and stored together.
-      `engine`: "device" is JAX, many at once; "host" NumPy and SciPy, one after the other, without compiling
-        anything: limits, paths and flows, and those that runs need. "auto": the host if the sweep is small enough.
-      `keep_theta`: store θ itself, besides what is measured of it; all problems must then have the same d.
     An instance is one (problem, geometry, start), the starts counting fastest and the problems slowest.
-    Errors: `ValueError`, `TypeError` or `FileNotFoundError`, naming the argument.
-    Source: own.
+
+    Attributes:
+        problems: A list of blocks (`ht.sweeps.Sparse`, `DataSet`, `File`), or of tables with the same names,
+            `{"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": range(8)}`.
+        geometries: A list of blocks (`ht.sweeps.Geometries`), or of tables with the same names,
+            `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
+        starts: A list of blocks (`ht.sweeps.Zeros`, `Normal`, `WrongSigns`), or of tables with the same names.
+        quantity: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
+            of a geometry is a dimension of one instance, not an instance each.
+        dtype: "float64" or "float32", the precision of the whole computation.
+        chunk: Instances that are computed, held in memory and stored together.
+        keep_theta: Store θ itself, besides what is measured of it; all problems must then have the same d.
+        engine: "device" is JAX, many at once; "host" NumPy and SciPy, one after the other, without compiling anything:
+            limits, paths and flows, and those that runs need. "auto": the host if the sweep is small enough.
+
+    Raises:
+        ValueError: For bad arguments, naming the argument.
+        TypeError: For bad arguments, naming the argument.
+        FileNotFoundError: For a file that is not there, naming the argument.
 
     ```python
     >>> import hamtheory as ht
@@ -91,7 +97,16 @@ class SweepSpec(Declaration):
     def from_table(cls, table: Mapping[str, Any]) -> "SweepSpec":
         """The spec of a table, as TOML and JSON have it.
 
-        Errors: `ValueError` for names that are unknown or missing, and as `SweepSpec`.
+        Args:
+            table: Names and values.
+
+        Returns:
+            The spec.
+
+        Raises:
+            ValueError: For names that are unknown or missing, and as of `SweepSpec`.
+            TypeError: As of `SweepSpec`.
+            FileNotFoundError: As of `SweepSpec`.
         """
         return cls(**fields(table, cls, "the spec"))
 
@@ -99,16 +114,31 @@ class SweepSpec(Declaration):
     def from_toml(cls, path: str | Path) -> "SweepSpec":
         """The spec of a TOML file; paths of data in it are relative to that file.
 
-        Errors: `FileNotFoundError`; `ValueError` if it is not TOML; and as `SweepSpec`.
+        Args:
+            path: Of the file.
+
+        Returns:
+            The spec.
+
+        Raises:
+            FileNotFoundError: If there is no such file, and as of `SweepSpec`.
+            ValueError: If it is not TOML, and as of `SweepSpec`.
+            TypeError: As of `SweepSpec`.
         """
         return cls.from_table(_toml(Path(path)))
 
     @classmethod
     def ready(cls, name: str) -> "SweepSpec":
-        """A spec that comes with the package: "smoke" (seconds), "paper" and "hundred-thousand" (half a minute),
-        "million" (10⁶ limits).
+        """A spec that comes with the package.
 
-        Errors: `ValueError` for another name.
+        Args:
+            name: "smoke" (seconds), "paper" and "hundred-thousand" (half a minute), "million" (10⁶ limits).
+
+        Returns:
+            The spec.
+
+        Raises:
+            ValueError: For another name.
 
         ```python
         >>> import hamtheory as ht
@@ -140,7 +170,14 @@ class SweepSpec(Declaration):
         return problems * geometries * starts
 
     def geometries_in(self, block: Geometries) -> int:
-        """How many instances a problem and a start have in a block of geometries."""
+        """How many instances a problem and a start have in a block of geometries.
+
+        Args:
+            block: The block.
+
+        Returns:
+            Their number.
+        """
         return 1 if self.quantity.curves else len(block)
 
     @property
@@ -155,7 +192,11 @@ class SweepSpec(Declaration):
         return answers <= self.quantity.few * len(shapes) * len(kinds)
 
     def as_table(self) -> dict[str, Any]:
-        """The spec as JSON and TOML have it: `SweepSpec.from_table` makes the same one again."""
+        """The spec as JSON and TOML have it: `SweepSpec.from_table` makes the same one again.
+
+        Returns:
+            A table.
+        """
         return {
             "problems": [as_table(block) for block in self.problems],
             "geometries": [as_table(block) for block in self.geometries],
@@ -167,7 +208,11 @@ class SweepSpec(Declaration):
         } | ({} if self.engine == "auto" else {"engine": self.engine})
 
     def identity(self) -> dict[str, Any]:
-        """The table without what does not change the data: where a file with a known hash lies."""
+        """The table without what does not change the data: where a file with a known hash lies.
+
+        Returns:
+            A table.
+        """
         table = self.as_table()
         for block in table["problems"]:
             block.pop("path", None)
@@ -206,11 +251,18 @@ def _instances() -> Any:
 
 
 def spec_of(spec: Any) -> Declaration:
-    """A spec from itself, a table (of trainings, if its `kind` is "training"), the path of a TOML file, or the name of
-    a ready one.
+    """A spec from itself, a table, the path of a TOML file, or the name of a ready one.
 
-    Errors: `ValueError` for anything else; `FileNotFoundError`; and as `SweepSpec`.
-    Source: own.
+    Args:
+        spec: One of these; a table is one of trainings if its `kind` is "training".
+
+    Returns:
+        The spec.
+
+    Raises:
+        ValueError: For anything else, and as of `SweepSpec`.
+        FileNotFoundError: If there is no such file, and as of `SweepSpec`.
+        TypeError: As of `SweepSpec`.
 
     ```python
     >>> import hamtheory as ht

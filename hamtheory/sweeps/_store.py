@@ -32,9 +32,10 @@ FORMAT = 2
 class Damage:
     """What `Store.verify` found.
 
-    Fields: `missing`: the chunks without a record. `damaged`: those that are not what was written, and the file that
-      shows it. `files`: other damaged files.
-    Source: own.
+    Attributes:
+        missing: The chunks without a record.
+        damaged: Those that are not what was written, and the file that shows it.
+        files: Other damaged files.
     """
 
     missing: list[int] = field(default_factory=list)
@@ -50,8 +51,8 @@ class Damage:
 class Store:
     """A store, for reading: the folder of a sweep.
 
-    Arguments: `path`: the folder, `~` being the home; nothing is read yet.
-    Source: own.
+    Args:
+        path: The folder, `~` being the home; nothing is read yet.
 
     ```python
     >>> import tempfile
@@ -77,8 +78,12 @@ class Store:
     def manifest(self) -> dict[str, Any]:
         """The manifest: the spec, its hash, and the sessions.
 
-        Errors: `FileNotFoundError` if there is none; `ValueError` if it is damaged, or of another format, saying what
-          to do.
+        Returns:
+            A table.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If it is damaged, or of another format, saying what to do.
         """
         try:
             return self._manifest()
@@ -109,16 +114,35 @@ class Store:
     def spec(self) -> Declaration:
         """The spec that the store was made with.
 
-        Errors: as `manifest`.
+        Returns:
+            The spec.
+
+        Raises:
+            FileNotFoundError: As of `manifest`.
+            ValueError: As of `manifest`.
         """
         return spec_of(self.manifest()["spec"])
 
     def record_file(self, chunk: int) -> Path:
-        """The file of a chunk's record, there or not."""
+        """The file of a chunk's record, there or not.
+
+        Args:
+            chunk: The number of the chunk.
+
+        Returns:
+            Its path.
+        """
         return self.path / "chunks" / f"{chunk}.json"
 
     def records(self, spec: Declaration) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The intact records of this spec, by chunk."""
+        """The intact records of a spec.
+
+        Args:
+            spec: That of the store; records of another one are left out.
+
+        Yields:
+            The number of a chunk, and its record.
+        """
         for file in sorted((self.path / "chunks").glob("*.json"), key=lambda file: (len(file.name), file.name)):
             try:
                 record = _sealed.read(file)
@@ -132,7 +156,15 @@ class Store:
 
         Takes no lock: a sweep may be running.
 
-        Errors: as `manifest`.
+        Args:
+            spec: That of the store; read from it if left out.
+
+        Returns:
+            What is missing or damaged.
+
+        Raises:
+            FileNotFoundError: As of `manifest`.
+            ValueError: As of `manifest`.
         """
         manifest = self.manifest()
         spec = spec or self.spec()

@@ -55,7 +55,14 @@ class Writer(Store):
             self._arrays: dict[str, Any] = {name: group[name] for name in spec.layout()}
 
     def write(self, result: ChunkResult) -> dict[str, Any]:
-        """Store a chunk; when this returns, it is done, whatever happens next. Returns its record."""
+        """Store a chunk; when this returns, it is done, whatever happens next.
+
+        Args:
+            result: The chunk.
+
+        Returns:
+            Its record.
+        """
         with _room(self.path, f"chunk {result.chunk}"):
             first, stop = self.spec_.bounds(result.chunk)
             for name, array in self._arrays.items():
