@@ -27,7 +27,14 @@ _BAD_INPUT, _FAILED = 2, 1
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line `args` (by default, that of the process) and return the exit code."""
+    """Run the command line.
+
+    Args:
+        args: Its words; by default, those of the process.
+
+    Returns:
+        The exit code.
+    """
     args = sys.argv[1:] if args is None else list(args)
     try:
         command = parse(args)
