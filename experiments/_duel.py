@@ -15,7 +15,7 @@ from ._matching import CONVERGED, LATE, Match, matched
 SIDES = ("ham", "mw")
 _FEWEST = 3  # points of a cluster of the search
 _GAMMAS, _TIMES = np.linspace(3.0, -12.0, 26).tolist(), np.geomspace(1e-2, 1e4, 96).tolist()
-_NARROW = 63  # lanes in step, of an X each
+_NARROW = 63  # instances in step, of an X each
 _STEPS = 100_000  # of a flow, and of a limit
 _FLAGS = {"flag_values": list(range(len(ht.NAMES))), "flag_meanings": " ".join(ht.NAMES)}
 
@@ -49,8 +49,10 @@ class Duel(Quantity):
     start at zero, at a `reach` of 1. (From others the loss starts at ρ² times that of zero, and a run ends after its
     target if ρ ≥ reach.) What has not got there within the times or the `steps` has an infinite time, and a status.
 
-    A lane is a problem and a start; a point an α; `side` is ham or mw. `status`: of the limit and the match.
-    Source: own, the question of reviewers of [jacobs2026ham]; the limits of m⊙w, [woodworth2020kernel].
+    An instance is a problem and a start; a point an α; `side` is ham or mw. `status`: of the limit and the match.
+
+    References:
+        The question, that of reviewers of [jacobs2026ham]; the limits of m⊙w, [woodworth2020kernel].
     """
 
     name: ClassVar[str] = "duel"
@@ -156,7 +158,7 @@ class Duel(Quantity):
         return shaped | {"least_l1": least[lanes.which]}
 
     def _side(self, flat: "_Flat", geos: Any, thetas: np.ndarray, codes: np.ndarray, least: np.ndarray):
-        """What there is to say of a geometry on all lanes and points; nothing where it has no limit."""
+        """What there is to say of a geometry on all instances and points; nothing where it has no limit."""
         where, found = np.flatnonzero(codes == CONVERGED), {}
         if where.size:
             some, at = jax.tree.map(lambda x: x[where], geos), thetas[where]
@@ -186,10 +188,10 @@ class Duel(Quantity):
         return found | {name: np.stack([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def first_at_target(self, at: np.ndarray, loss: np.ndarray, start: np.ndarray) -> np.ndarray:
-        """When a loss, (lanes, times), is first at `target · start`; infinite if never.
+        """When a loss, (instances, times), is first at `target · start`; infinite if never.
 
         By interpolation of its logarithm, in which a loss that decays exponentially is a straight line. `at`: the
-        times, (times,); the loss at time 0 is `start`, (lanes,).
+        times, (times,); the loss at time 0 is `start`, (instances,).
         """
         at, loss = np.concatenate([[0], at]), np.concatenate([start[:, None], loss], axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -204,7 +206,7 @@ class Duel(Quantity):
 
 
 class _Flat:
-    """The lanes of a duel times its points, one after the other."""
+    """The instances of a duel times its points, one after the other."""
 
     def __init__(self, lanes: Batch, points: int, tol: float, longest: int):
         self.tol, self.longest = tol, longest
@@ -221,7 +223,7 @@ class _Flat:
         return self.lanes.take(self.lane[where], geos)
 
     def path(self, log_gamma: np.ndarray, some: np.ndarray | None = None) -> Ends:
-        """The limits of m⊙w along a curve of every lane, or of `some`, (lanes, points)."""
+        """The limits of m⊙w along a curve of every instance, or of `some`, (instances, points)."""
         some, points = np.arange(len(self.lanes)) if some is None else some, log_gamma.shape[1]
         if not self.lanes.on_host:  # paths of one length are one compiled program
             log_gamma = np.pad(log_gamma, ((0, 0), (0, max(0, self.longest - points))), mode="edge")
@@ -234,7 +236,7 @@ class _Flat:
 
     def flows(self, duel: Duel, geos: Any, where: np.ndarray) -> dict[str, np.ndarray]:
         ts = np.array(duel.ts, float)
-        # By one method: with a mild bias a second one, for stiff lanes, does not pay for its compilation.
+        # By one method: with a mild bias a second one, for stiff instances, does not pay for its compilation.
         some = replace(self.some(where, geos), alike=_NARROW, on_host=False)
         ends = some.flows(ts=ts, rtol=duel.rtol, tol=duel.tol, max_steps=_STEPS, flips=True, solver="tsit5")
         assert ends.flips is not None and ends.loss is not None

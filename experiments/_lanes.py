@@ -28,7 +28,7 @@ def flow_coordinates(labels: list[str]) -> dict[str, xr.Variable | list[str]]:
 
 
 def stacked(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """The numbers of several lanes, by their names: one axis more, the first."""
+    """The numbers of several instances, by their names: one axis more, the first."""
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -40,7 +40,7 @@ def ended(result, residual, tol: float) -> np.ndarray:
 
 
 def flow_and_limit(problem, geo, theta0, tol: float, coordinates: str = "dual"):
-    """The flow until converged to `tol`, saved evenly in log t; its limit by Newton's method; the status of the lane.
+    """The flow until converged to `tol`, saved evenly in log t; its limit by Newton's method; its status.
 
     The status is that of the flow or, if that converged, that of the limit.
     """

@@ -12,12 +12,12 @@ CONVERGED, LATE, STALLED = (NAMES.index(name) for name in ("converged", "reached
 _UNFINISHED = -1  # besides these: the match is being looked for
 _ROUNDS, _CLUSTER = 6, 0.1  # of the search; the half-width of a cluster in brackets
 
-PathOf = Callable[..., Ends]  # of ln γ, (lanes, points), and the lanes, if it is not all of them
+PathOf = Callable[..., Ends]  # of ln γ, (instances, points), and the instances, if it is not all of them
 
 
 class Match(NamedTuple):
-    """The matches of lanes and points, one after the other: ln γ, the limits (NaN where there are none), statuses, and
-    how many there are on the grid."""
+    """The matches of instances and points, one after the other: ln γ, the limits (NaN where there are none), statuses,
+    and how many there are on the grid."""
 
     log_gamma: np.ndarray
     thetas: np.ndarray
@@ -36,9 +36,17 @@ def matched(
 ) -> Match:
     """The match of each limit of HAM.
 
-    Arguments: `path_of`: the limits of m⊙w along grids of ln γ of lanes. `lane`: of each limit, (lanes · points,),
-      increasing. `thetas`, `codes`: the limits and how they ended. `logs`: the grid, decreasing. `cluster`: see
-      `_refine`. `tol`: of ln ‖θ‖₁.
+    Args:
+        path_of: The limits of m⊙w along grids of ln γ of instances.
+        lane: The instance of each limit, (instances · points,), increasing.
+        thetas: The limits.
+        codes: How they ended.
+        logs: The grid, decreasing.
+        cluster: See `_refine`.
+        tol: Of ln ‖θ‖₁.
+
+    Returns:
+        A `Match`.
     """
     lanes, target = int(lane[-1]) + 1, np.log(np.abs(thetas).sum(axis=1))
     path = path_of(np.tile(logs, (lanes, 1)))
@@ -75,7 +83,7 @@ def _refine(
 ) -> None:
     """Close in on the roots of f between the two x, with a cluster of about that many points around each secant's root.
 
-    All points of a lane are on one path.
+    All points of an instance are on one path.
     """
     points = len(target) // (int(lane[-1]) + 1)
     spread = np.linspace(-1, 1, cluster - 1 + cluster % 2, dtype=x.dtype)  # an odd number
@@ -112,7 +120,7 @@ def _refine(
 
 
 def _log_norms(path: Ends) -> np.ndarray:
-    """ln of the L1 norms along paths, (lanes, points), NaN where they failed."""
+    """ln of the L1 norms along paths, (instances, points), NaN where they failed."""
     return np.where(path.result == CONVERGED, np.log(np.abs(path.theta).sum(axis=-1)), np.nan)
 
 

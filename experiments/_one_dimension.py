@@ -34,7 +34,7 @@ def product_path(problem, m: float, w: float, end: float) -> ht.ProductFlowResul
 
 
 def crossing(flow: ht.FlowResult, crosses: bool = True) -> tuple[float, int]:
-    """When it first crosses zero, and the status of the lane: sound if it crosses, or comes to rest, as it should."""
+    """When it first crosses zero, and the status of the flow: sound if it crosses, or comes to rest, as it should."""
     time, code = float(ht.signs.flip_times(flow)[0]), int(flow.result)
     if ht.NAMES[code] not in ("converged", "reached_end", "converged" if crosses else "stuck"):
         return time, code

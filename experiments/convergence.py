@@ -54,7 +54,7 @@ def _decay(ts: np.ndarray, values: np.ndarray) -> float:
 
 
 def _lane(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """Times, losses relative to their start, and the numbers of the lane."""
+    """Times, losses relative to their start, and the numbers of the flow."""
     flow, limit, code = flow_and_limit(problem, geo, np.zeros(problem.d), config.tol)
     ts, residuals = np.asarray(flow.ts), np.asarray(flow.thetas) @ np.asarray(problem.X).T - np.asarray(problem.y)
     start = np.sum(residuals[0] ** 2)

@@ -20,7 +20,7 @@ COORDINATES = ("dual", "primal")
 class Config:
     """`instances` random problems of n rows, d columns and k spikes of ±1, from zero.
 
-    `scales`: step sizes over the largest stable one, `2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n)`. Every lane runs for the same
+    `scales`: step sizes over the largest stable one, `2/λ_max(X diag(g⁻¹(θ_∞)) Xᵀ/n)`. Every run takes the same
     multiple `efolds` of the slowest time constant of the residual; `tol` is the residual that counts as interpolation.
     """
 
@@ -49,9 +49,9 @@ def _numbers(problem, geo, flow, limit):
 
 
 def _lanes(problem, geo, config: Config):
-    """For each step size and each coordinates: the step size and the numbers of the lane."""
+    """For each step size and each coordinates: the step size and the numbers of the run."""
     limit = ht.solve_limit(problem, geo, throw=False)
-    compiled = jax.tree.map(jnp.asarray, problem)  # up to 10⁵ steps a lane, of a fixed size
+    compiled = jax.tree.map(jnp.asarray, problem)  # up to 10⁵ steps a run, of a fixed size
     root = problem.X * np.sqrt(geo.inverse_metric(limit.theta))[None, :]
     stable = 2 * problem.n / float(np.linalg.norm(root, 2)) ** 2
     end = config.efolds / float(ht.metrics.asymptotic_rate(problem, geo, limit.theta))

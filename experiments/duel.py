@@ -125,7 +125,7 @@ def specification(config: Config, folder: Path) -> ht.SweepSpec:
 
 
 def costs(swept: xr.Dataset) -> dict[str, xr.DataArray]:
-    """The numbers that are compared, of each lane of the sweep, side and point; ∞ is censored, NaN is none."""
+    """The numbers that are compared, of each instance of the sweep, side and point; ∞ is censored, NaN is none."""
     censored = lambda kind, of: of.where(swept[f"{kind}_status"] == 0, np.inf)  # noqa: E731
     rate = swept["stable_rate"]
     found = {
@@ -181,9 +181,13 @@ def wilson_interval(wins: int, count: int, level: float = LEVEL) -> tuple[float,
 def verdict(ratios: xr.Dataset, tie: float = 1e-3) -> xr.Dataset:
     """Medians and shares of wins with their intervals, over the instances, for every ratio HAM / m⊙w.
 
-    Arguments: `ratios`: variables with a dimension `instance`; `tie`: ratios within `1 ± tie` are ties.
-    Returns: for each variable `median`, `wins` (with a dimension `bound`), and how many were `tied`, `undecided` (both
-      censored), `ham_censored` and `mw_censored`, with a new dimension `number`.
+    Args:
+        ratios: Variables with a dimension `instance`.
+        tie: Ratios within `1 ± tie` are ties.
+
+    Returns:
+        For each variable `median`, `wins` (with a dimension `bound`), and how many were `tied`, `undecided` (both
+            censored), `ham_censored` and `mw_censored`, with a new dimension `number`.
     """
     return xr.concat([_judged(ratios[name], tie) for name in ratios], "number").assign_coords(number=list(ratios))
 

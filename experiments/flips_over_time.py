@@ -137,9 +137,9 @@ def looks_of(config: Config) -> np.ndarray:
 
 @eqx.filter_jit
 def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | None):
-    """What is looked at of all lanes, (problems, lanes, looks), and their ends. `lanes`: θ₀, α, γ, resets, η, δ, key.
+    """What is looked at of all runs, (problems, runs, looks), and their ends. `lanes`: θ₀, α, γ, resets, η, δ, key.
 
-    The lanes of a problem share the products with its X. With mini-batches there is no label noise.
+    The runs of a problem share the products with its X. With mini-batches there is no label noise.
     """
 
     def one(problem, truth, theta0, alpha, gamma, every, rate, noise, key):
@@ -175,7 +175,7 @@ def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | 
 
 
 def _limits(setting: Setting, problems, thetas, gammas) -> tuple[np.ndarray, ...]:
-    """The limits of the flows from here, (problems, lanes, d), the largest stable rates at them, and the codes.
+    """The limits of the flows from here, (problems, runs, d), the largest stable rates at them, and the codes.
 
     `gammas`: of m⊙w, one of each entry.
     """
@@ -208,7 +208,7 @@ def starts(config: Config, truth: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _inner(config: Config, values: np.ndarray) -> np.ndarray:
-    """(problems, lanes, ...) as (starts, problems, draws, ...)."""
+    """(problems, runs, ...) as (starts, problems, draws, ...)."""
     return np.moveaxis(values.reshape(config.problems, len(STARTS), config.draws, *values.shape[2:]), 1, 0)
 
 

@@ -29,7 +29,7 @@ class Config:
     """`setups`: n, d, k, α, the mean of the data, and how many steps; `instances` random problems of each.
 
     Step sizes are those of `fractions` (for GD, then for SGD with single samples) of the largest that is stable near
-    the limit of the flow. A lane has converged if its relative residual is at most `tol`. The gains of mini-batches of
+    the limit of the flow. A run has converged if its relative residual is at most `tol`. The gains of mini-batches of
     `batches` are those of the first set-up, at `small` fractions of SGD's largest step.
     """
 

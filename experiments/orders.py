@@ -65,7 +65,7 @@ def _problem(start: str, config: Config, seed: int) -> tuple[ht.LinearRegression
 
 @eqx.filter_jit
 def _flows(problems, theta0s, kind: str, gamma, ts, config: Config):
-    """A flow at the times, (lanes, times, d), and how it ended."""
+    """A flow at the times, (problems, times, d), and how it ended."""
     how = {"ts": ts, "rtol": config.rtol, "atol": config.atol, "solver": "tsit5", "throw": False}
 
     def one(problem, theta0):
@@ -82,7 +82,7 @@ def _flows(problems, theta0s, kind: str, gamma, ts, config: Config):
 
 @eqx.filter_jit
 def _runs(problems, theta0s, kind: str, gamma, rates, saves: tuple[int, ...], config: Config):
-    """Iterates of a rule at the numbers of steps to save, (lanes, rates, saves, d), and how the runs ended."""
+    """Iterates of a rule at the numbers of steps to save, (problems, rates, saves, d), and how the runs ended."""
     rule = {
         "GD": ht.GD(),
         "HYP": ht.HYP(config.alpha, config.beta),

@@ -47,7 +47,7 @@ UNIT = float(np.finfo(float).eps)
 
 
 def _passages(families, pairs, coordinates, bar) -> dict[str, np.ndarray]:
-    """Times of theory and of flows in these coordinates, (pairs, lanes, coordinates)."""
+    """Times of theory and of flows in these coordinates, (pairs, geometries, coordinates)."""
     rows: dict[str, list] = {"theory": [], "simulated": [], "status": []}
     for a, y in pairs:
         problem = spring(y)
@@ -63,7 +63,7 @@ def _passages(families, pairs, coordinates, bar) -> dict[str, np.ndarray]:
 
 
 def _products(gammas, pairs, bar) -> dict[str, np.ndarray]:
-    """The same for flows of the factors, (pairs, lanes, 1). Theory: at the γ and the a of the factors as rounded.
+    """The same for flows of the factors, (pairs, geometries, 1). Theory: at the γ and the a of the factors as rounded.
 
     `rounding`: by how much one rounding unit of a factor moves T, relative: `dT/d ln γ = −1/2ρ` at most, ρ ≥ y.
     """
@@ -108,7 +108,7 @@ def _steps(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(config: Config) -> xr.Dataset:
-    """Passage times of theory and simulation, a lane a geometry and coordinates, for every pair; and of rules."""
+    """Passage times of theory and simulation, an instance a geometry and coordinates, for every pair; and of rules."""
     gammas, alphas, customs = (10.0 ** np.linspace(*grid) for grid in (config.gammas, config.alphas, config.customs))
     scales, pairs = customs[customs <= 1], config.pairs
     families = {

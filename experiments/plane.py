@@ -95,7 +95,7 @@ def run(config: Config) -> xr.Dataset:
     longest = max(len(lane["time"]) for lanes_of_one in table for lane in lanes_of_one)
 
     def collect(key):
-        """All lanes of a variable; paths are continued by their last point to the length of the longest one."""
+        """All instances of a variable; paths are continued by their last point to the length of the longest one."""
         values = [[lane[key] for lane in lanes_of_one] for lanes_of_one in table]
         if key in ("path", "time"):
             values = [[np.concatenate([v, np.repeat(v[-1:], longest - len(v), 0)]) for v in row] for row in values]

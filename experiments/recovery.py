@@ -44,7 +44,7 @@ class Config:
 
 
 def _lane(problem, theta0, error, geo, tol: float, times: np.ndarray):
-    """The error along the flow, at its limit, and the certificate of the lane."""
+    """The error along the flow, at its limit, and the certificate of the flow."""
     flow, limit, code = flow_and_limit(problem, geo, theta0, tol)
     path = ht.solve_flow(problem, geo, theta0, ts=times, rtol=tol, throw=False).thetas
     deviation = ht.metrics.distance(flow.theta, limit.theta)

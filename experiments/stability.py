@@ -117,7 +117,7 @@ def _far(problem, parameters, rates, rule: str, config: Config):
 
 
 def _bracket(rates: np.ndarray, converged: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The last rate before the first failure, that of the failure, and whether there are both; a row a lane."""
+    """The last rate before the first failure, that of the failure, and whether there are both; a row a parameter."""
     count = np.where(converged.all(axis=1), rates.shape[1], np.argmin(converged, axis=1))
     each, last = np.arange(len(rates)), rates.shape[1] - 1
     low, high = rates[each, np.maximum(count - 1, 0)], rates[each, np.minimum(count, last)]
@@ -125,7 +125,7 @@ def _bracket(rates: np.ndarray, converged: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _lanes(problem, rule: str, parameters, direction, config: Config) -> dict[str, np.ndarray]:
-    """All numbers of one problem and rule, a lane a parameter."""
+    """All numbers of one problem and rule, an entry a parameter."""
     limits, metrics, theory, codes = _theory(problem, parameters, RULES[rule][1], config.tol)
     parameters, limits, metrics = map(jnp.asarray, (parameters, limits, metrics))
     near = np.asarray(_near(problem, parameters, limits, metrics, direction, rule, config))

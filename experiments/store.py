@@ -145,7 +145,7 @@ def read_json(text: str) -> xr.Dataset:
 
 
 def status(dims: tuple[str, ...], results: Any) -> xr.Variable:
-    """The status of every lane, from a `Result` or its integer codes: 0 is converged."""
+    """The status of every instance, from a `Result` or its integer codes: 0 is converged."""
     values = np.asarray(results, np.int8)
     flags = {"flag_values": list(range(len(NAMES))), "flag_meanings": " ".join(NAMES)}
     return xr.Variable(dims, values, {"long_name": "how the lane ended", **flags})

@@ -3,7 +3,7 @@
     python -m experiments.stress_sweep --kills 10 --seed 0
 
 The sweep runs in a process of its own, is killed (SIGKILL), begun again, and at the end compared, byte for byte, with
-one that nobody touched. Takes minutes; too long for a test, which has the same with fewer and cheaper lanes.
+one that nobody touched. Takes minutes; too long for a test, which has the same with fewer and cheaper instances.
 """
 
 import hashlib
