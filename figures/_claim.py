@@ -22,7 +22,11 @@ _PIECE = re.compile(r"\{([^{}]+)\}\(([^()]+)\)")
 class Claim(NamedTuple):
     """A piece of a caption that could be false.
 
-    Fields: `says`: the piece, verbatim. `ids`: what it rests on. `before`, `after`: the rest of its sentence.
+    Attributes:
+        says: The piece, verbatim.
+        ids: What it rests on.
+        before: The rest of its sentence, before it.
+        after: The rest of its sentence, after it.
     """
 
     says: str

@@ -5,16 +5,24 @@ import xarray as xr
 
 
 def failures(dataset: xr.Dataset) -> dict[str, int]:
-    """How many lanes failed, by reason."""
+    """How many instances failed, by reason."""
     meanings = dataset["status"].attrs["flag_meanings"].split()
     values, counts = np.unique(dataset["status"].values.astype(int), return_counts=True)
     return {meanings[value]: int(count) for value, count in zip(values, counts, strict=True) if value != 0}
 
 
 def certified(dataset: xr.Dataset, *, mask_failures: bool = False) -> xr.Dataset:
-    """The dataset, if every lane converged; with `mask_failures`, failed lanes turn into NaN, and are counted.
+    """The dataset, if every instance converged.
 
-    Errors: `ValueError` with the number of failures by reason, unless they are to be masked.
+    Args:
+        dataset: With the variable `status`.
+        mask_failures: Failed instances turn into NaN, and are counted.
+
+    Returns:
+        The dataset, with the number of those that were masked as the attribute `masked`.
+
+    Raises:
+        ValueError: With the number of failures by reason, unless they are to be masked.
     """
     counts = failures(dataset)
     if not counts:

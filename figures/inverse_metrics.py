@@ -23,7 +23,7 @@ SYMBOLS = {"HAM": "α", "m*w": "γ"}
 
 
 def colours(dataset: xr.Dataset) -> list:
-    """One colour a lane: that of its family, the darker the farther its parameter is from gradient descent."""
+    """One colour a geometry: that of its family, the darker the farther its parameter is from gradient descent."""
     families = dataset["family"].values.tolist()
     ramps = {name: iter(shades(name, families.count(name))) for name in dict.fromkeys(families)}
     return [next(ramps[name]) for name in families]

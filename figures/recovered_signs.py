@@ -57,7 +57,7 @@ def name(label: str) -> str:
 
 
 def lanes(dataset: xr.Dataset, **chosen) -> xr.Dataset:
-    """The lanes with these coordinates."""
+    """The instances with these coordinates."""
     of = np.ones(dataset.sizes["lane"], bool)
     for key, value in chosen.items():
         of &= dataset[key].values == value
@@ -65,7 +65,7 @@ def lanes(dataset: xr.Dataset, **chosen) -> xr.Dataset:
 
 
 def means(dataset: xr.Dataset, along: str, **chosen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The values of a coordinate of lanes, and the mean and standard error of the share of signs recovered there."""
+    """The values of a coordinate of instances, and mean and standard error of the share of signs recovered there."""
     some = lanes(dataset, **chosen)
     values = np.unique(some[along])
     parts = [some["recovered"].values[some[along].values == value] for value in values]

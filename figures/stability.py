@@ -34,7 +34,7 @@ _MARKS = {"GD": "s", "HYP": "o", "HYP*": "x", "m*w": "o"}
 
 
 def scale(dataset: xr.Dataset) -> np.ndarray:
-    """Where each lane's geometry turns from L2 to L1: 1/α or γ/2, NaN for gradient descent."""
+    """Where each geometry turns from L2 to L1: 1/α or γ/2, NaN for gradient descent."""
     logs, product = dataset["log_parameter"].values, dataset["rule"].values == "m*w"
     return np.where(product, np.exp(logs) / 2, np.exp(-logs))
 
