@@ -122,24 +122,24 @@ class Duel(Quantity):
     def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
         return {"point": len(geometries[0])} | super().sizes(geometries)
 
-    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
-        logs = np.asarray(_parameter(lanes.geometry))
-        shape, d = logs.shape, lanes.problems[0].d
+    def compute(self, instances: Batch) -> dict[str, np.ndarray]:
+        logs = np.asarray(_parameter(instances.geometry))
+        shape, d = logs.shape, instances.problems[0].d
         grid_of = np.array(self.log_gamma, float).astype(logs.dtype)
-        flat = _Flat(lanes, shape[1], self.limit_tol, len(grid_of))
-        ham = replace(lanes, geometry=ht.HAM(log_alpha=logs)).paths(tol=self.limit_tol, max_steps=_STEPS)
+        flat = _Flat(instances, shape[1], self.limit_tol, len(grid_of))
+        ham = replace(instances, geometry=ht.HAM(log_alpha=logs)).paths(tol=self.limit_tol, max_steps=_STEPS)
         thetas, codes = ham.theta.reshape(-1, d), ham.result.ravel()
         if self.product is None:
             # What is compiled is as long as the first grid.
-            cluster = _FEWEST if lanes.on_host else len(grid_of) // shape[1]
-            match = matched(flat.path, flat.lane, thetas, codes, grid_of, cluster, self.match_tol)
+            cluster = _FEWEST if instances.on_host else len(grid_of) // shape[1]
+            match = matched(flat.path, flat.instance, thetas, codes, grid_of, cluster, self.match_tol)
         else:
             log_gamma = (np.log(self.product) - logs).astype(logs.dtype)
             path = flat.path(log_gamma)
             match = Match(
                 log_gamma.ravel(), path.theta.reshape(-1, d), path.result.ravel(), np.ones(logs.size, np.int32)
             )
-        least = np.array([np.abs(ht.basis_pursuit(problem)).sum() for problem in lanes.problems])
+        least = np.array([np.abs(ht.basis_pursuit(problem)).sum() for problem in instances.problems])
         log_gamma = np.where(match.codes == CONVERGED, match.log_gamma, 0)  # something to compute with
         found = [
             self._side(flat, ht.HAM(log_alpha=logs.ravel()), thetas, codes, least),
@@ -155,7 +155,7 @@ class Duel(Quantity):
             "apart": np.linalg.norm(match.thetas - thetas, axis=1) / np.linalg.norm(thetas, axis=1),
         }
         shaped = {name: x.reshape(*shape, *x.shape[1:]) for name, x in (both | curve).items()}
-        return shaped | {"least_l1": least[lanes.which]}
+        return shaped | {"least_l1": least[instances.which]}
 
     def _side(self, flat: "_Flat", geos: Any, thetas: np.ndarray, codes: np.ndarray, least: np.ndarray):
         """What there is to say of a geometry on all instances and points; nothing where it has no limit."""
@@ -208,26 +208,30 @@ class Duel(Quantity):
 class _Flat:
     """The instances of a duel times its points, one after the other."""
 
-    def __init__(self, lanes: Batch, points: int, tol: float, longest: int):
+    def __init__(self, instances: Batch, points: int, tol: float, longest: int):
         self.tol, self.longest = tol, longest
-        self.lanes, self.lane = lanes, np.repeat(np.arange(len(lanes)), points)
-        self.which = lanes.which[self.lane]
-        self.truths = lanes.truths[self.which]
-        start = np.zeros((len(self.lane), lanes.problems[0].d)) if lanes.theta0s is None else lanes.theta0s[self.lane]
-        X, y = (np.stack([getattr(problem, name) for problem in lanes.problems]) for name in "Xy")
+        self.instances, self.instance = instances, np.repeat(np.arange(len(instances)), points)
+        self.which = instances.which[self.instance]
+        self.truths = instances.truths[self.which]
+        start = (
+            np.zeros((len(self.instance), instances.problems[0].d))
+            if instances.theta0s is None
+            else instances.theta0s[self.instance]
+        )
+        X, y = (np.stack([getattr(problem, name) for problem in instances.problems]) for name in "Xy")
         residuals = np.einsum("lnd,ld->ln", X[self.which], start) - y[self.which]
         self.first_loss = np.square(residuals).sum(axis=1) / (2 * y.shape[1])
 
     def some(self, where: np.ndarray, geos: Any) -> Batch:
         """The places `where`, with a geometry each."""
-        return self.lanes.take(self.lane[where], geos)
+        return self.instances.take(self.instance[where], geos)
 
     def path(self, log_gamma: np.ndarray, some: np.ndarray | None = None) -> Ends:
         """The limits of m⊙w along a curve of every instance, or of `some`, (instances, points)."""
-        some, points = np.arange(len(self.lanes)) if some is None else some, log_gamma.shape[1]
-        if not self.lanes.on_host:  # paths of one length are one compiled program
+        some, points = np.arange(len(self.instances)) if some is None else some, log_gamma.shape[1]
+        if not self.instances.on_host:  # paths of one length are one compiled program
             log_gamma = np.pad(log_gamma, ((0, 0), (0, max(0, self.longest - points))), mode="edge")
-        path = self.lanes.take(some, ht.Hypentropy(log_gamma=log_gamma)).paths(tol=self.tol, max_steps=_STEPS)
+        path = self.instances.take(some, ht.Hypentropy(log_gamma=log_gamma)).paths(tol=self.tol, max_steps=_STEPS)
         return jax.tree.map(lambda values: values[:, :points], path)
 
     def measured(self, geos: Any, thetas: np.ndarray, where: np.ndarray) -> dict[str, np.ndarray]:

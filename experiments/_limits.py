@@ -14,10 +14,10 @@ def largest_rate(problem: ht.LinearRegression, geometry: ht.geometry.AbstractGeo
     return float(ht.metrics.stable_learning_rate(problem, geometry, ht.solve_limit(problem, geometry).theta))
 
 
-def limits_of(lanes: Iterable[tuple[ht.LinearRegression, Any, Any]], tol: float = 1e-10) -> tuple[np.ndarray, ...]:
+def limits_of(cases: Iterable[tuple[ht.LinearRegression, Any, Any]], tol: float = 1e-10) -> tuple[np.ndarray, ...]:
     """The limits of flows, each a problem, a geometry and a start (or None), one a row; and the codes."""
     ends = []
-    for problem, geometry, start in lanes:
+    for problem, geometry, start in cases:
         geometry, start = jax.tree.map(np.asarray, (geometry, start))  # one by one, nothing is worth compiling
         ends.append(ht.solve_limit(problem, geometry, start, tol=tol, throw=False))
     return np.stack([end.theta for end in ends]), np.array([int(end.result) for end in ends])

@@ -27,7 +27,7 @@ class Match(NamedTuple):
 
 def matched(
     path_of: PathOf,
-    lane: np.ndarray,
+    instance: np.ndarray,
     thetas: np.ndarray,
     codes: np.ndarray,
     logs: np.ndarray,
@@ -38,7 +38,7 @@ def matched(
 
     Args:
         path_of: The limits of m⊙w along grids of ln γ of instances.
-        lane: The instance of each limit, (instances · points,), increasing.
+        instance: The instance of each limit, (instances · points,), increasing.
         thetas: The limits.
         codes: How they ended.
         logs: The grid, decreasing.
@@ -48,9 +48,9 @@ def matched(
     Returns:
         A `Match`.
     """
-    lanes, target = int(lane[-1]) + 1, np.log(np.abs(thetas).sum(axis=1))
-    path = path_of(np.tile(logs, (lanes, 1)))
-    off = _log_norms(path)[lane] - target[:, None]
+    instances, target = int(instance[-1]) + 1, np.log(np.abs(thetas).sum(axis=1))
+    path = path_of(np.tile(logs, (instances, 1)))
+    off = _log_norms(path)[instance] - target[:, None]
     # Where the norm changes by no more than the tolerance, no γ is told from another: a zero of rounding.
     passes = _passes(off) & (np.abs(np.diff(off, axis=1)) > tol) & (codes == CONVERGED)[:, None]
     match = Match(
@@ -63,17 +63,17 @@ def matched(
     for i in np.flatnonzero(passes.any(axis=1)):
         there = np.flatnonzero(passes[i])
         left, right = off[i, there], off[i, there + 1]
-        share, ends = left / (left - right), path.theta[lane[i]]
+        share, ends = left / (left - right), path.theta[instance[i]]
         chord = ends[there] + share[:, None] * (ends[there + 1] - ends[there])
         j = there[np.argmin(np.linalg.norm(chord - thetas[i], axis=1))]
         x[:, i], f[:, i], match.codes[i] = logs[j : j + 2], off[i, j : j + 2], _UNFINISHED
-    _refine(path_of, lane, match, x, f, target, cluster, tol)
+    _refine(path_of, instance, match, x, f, target, cluster, tol)
     return match
 
 
 def _refine(
     path_of: PathOf,
-    lane: np.ndarray,
+    instance: np.ndarray,
     match: Match,
     x: np.ndarray,
     f: np.ndarray,
@@ -85,20 +85,20 @@ def _refine(
 
     All points of an instance are on one path.
     """
-    points = len(target) // (int(lane[-1]) + 1)
+    points = len(target) // (int(instance[-1]) + 1)
     spread = np.linspace(-1, 1, cluster - 1 + cluster % 2, dtype=x.dtype)  # an odd number
     for _ in range(_ROUNDS):
-        open_lanes = np.unique(lane[match.codes == _UNFINISHED])
-        if not open_lanes.size:
+        open_instances = np.unique(instance[match.codes == _UNFINISHED])
+        if not open_instances.size:
             return
         root = x[0] - f[0] * (x[1] - x[0]) / (f[1] - f[0])
         place = root[:, None] + _CLUSTER * (x[1] - x[0])[:, None] * spread
         place = np.clip(place, x.min(axis=0)[:, None], x.max(axis=0)[:, None])
         place = np.where((match.codes == _UNFINISHED)[:, None], place, 0)
-        grids = place.reshape(-1, points * spread.size)[open_lanes]
-        path = path_of(grids, open_lanes)
+        grids = place.reshape(-1, points * spread.size)[open_instances]
+        path = path_of(grids, open_instances)
         norms = _log_norms(path)
-        for row, here in enumerate(open_lanes):
+        for row, here in enumerate(open_instances):
             for point, i in enumerate(range(here * points, (here + 1) * points)):
                 if match.codes[i] != _UNFINISHED:
                     continue

@@ -25,7 +25,7 @@ import hamtheory as ht
 from hamtheory.geometry import namespace
 
 from . import store
-from ._lanes import ended, stacked
+from ._cases import ended, stacked
 from ._limits import limits_of
 
 
@@ -160,11 +160,11 @@ def _alone(problems, config: Config) -> dict[str, np.ndarray]:
         rng, bare = np.random.default_rng([config.seed, i]), problem.without_truth()
         truth = np.asarray(problem.theta_star)
         starts = np.array([_starts(problem, wrong, config.size, rng) for wrong in range(config.k + 1)])
-        lanes = []
+        cases = []
         for rule in rules:
             end = _ends(bare, rule, starts, config.alone_rate, config.alone_steps)
             theta = np.asarray(end.theta)
-            lanes.append(
+            cases.append(
                 {
                     "error": np.linalg.norm(theta - truth, axis=1),
                     "wrong_end": ((theta * truth <= 0) & (truth != 0)).sum(axis=1),
@@ -173,7 +173,7 @@ def _alone(problems, config: Config) -> dict[str, np.ndarray]:
                     "status": ended(end.result, end.residual, config.tol),
                 }
             )
-        rows.append(stacked(lanes))
+        rows.append(stacked(cases))
     return stacked(rows)
 
 
@@ -201,7 +201,7 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
         bare = problem.without_truth()
         thetas, flow = limits_of((bare, Gated(config.alpha, tau), None) for tau in np.asarray(taus))
         least = np.abs(ht.basis_pursuit(problem)).sum()
-        lanes = []
+        cases = []
         for rate in config.rates:
             grid = looks * round(largest / rate)  # the same times for every rate
             how: dict[str, Any] = {"learning_rate": rate, "steps": int(grid[-1]), "save_every": grid, "throw": False}
@@ -213,7 +213,7 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
                 ht.metrics.relative_excess(np.abs(ends).sum(axis=1), least) for ends in (end.theta, thetas)
             )
             codes = ended(end.result, end.residual, config.tol)
-            lanes.append(
+            cases.append(
                 {
                     "excess": excess,
                     "time": rate * np.where(within.any(axis=1), taken, np.nan),
@@ -222,7 +222,7 @@ def _gated(problems, config: Config) -> dict[str, np.ndarray]:
                     "status": np.where(codes > 0, codes, flow),
                 }
             )
-        rows.append(stacked(lanes))
+        rows.append(stacked(cases))
     return stacked(rows)
 
 
@@ -234,11 +234,11 @@ def _variants(problems, config: Config) -> dict[str, np.ndarray]:
         rng, bare = np.random.default_rng([config.seed, i, 1]), problem.without_truth()
         starts = np.array([np.zeros(config.d), config.spread * rng.standard_normal(config.d)])
         flow = np.array([ht.solve_limit(bare, ht.HAM(alpha=config.alpha), start).theta for start in starts])
-        scale, lanes = np.linalg.norm(flow, axis=1), []
+        scale, cases = np.linalg.norm(flow, axis=1), []
         for rate in rates:
             ends = [_ends(bare, Counted(rule), starts, rate, round(config.time / rate)) for rule in rules]
             theta = np.stack([end.theta for end in ends], axis=1)
-            lanes.append(
+            cases.append(
                 {
                     "flips": np.stack([np.sum(end.states.flips[:, -1], axis=1) for end in ends], axis=1),
                     "residual": np.stack([end.residual for end in ends], axis=1),
@@ -247,7 +247,7 @@ def _variants(problems, config: Config) -> dict[str, np.ndarray]:
                     "off": np.linalg.norm(theta - flow[:, None], axis=2) / scale[:, None],
                 }
             )
-        rows.append({name: np.moveaxis(values, 0, 1) for name, values in stacked(lanes).items()})
+        rows.append({name: np.moveaxis(values, 0, 1) for name, values in stacked(cases).items()})
     return {"rates": rates, **stacked(rows)}
 
 

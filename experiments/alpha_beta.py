@@ -80,7 +80,7 @@ def specification(config: Config, method: str) -> ht.train.TrainingSpec:
 
 def run(config: Config) -> xr.Dataset:
     """Accuracies of all networks of all maps, and what the base reaches at other learning rates on validation."""
-    lanes, cells = (-1, config.seeds), len(config.alphas) * len(config.betas)
+    cases, cells = (-1, config.seeds), len(config.alphas) * len(config.betas)
     data = {method: swept(specification(config, method), "alpha_beta") for method, _ in config.good}
 
     def on_maps(name: str) -> np.ndarray:
@@ -88,12 +88,12 @@ def run(config: Config) -> xr.Dataset:
         found = []
         for place, (method, *_) in enumerate(config.maps):
             before = sum(other == method for other, *_ in config.maps[:place])
-            found.append(data[method][name].values.reshape(lanes)[cells * before : cells * (before + 1)])
+            found.append(data[method][name].values.reshape(cases)[cells * before : cells * (before + 1)])
         return np.reshape(found, (len(config.maps), len(config.alphas), len(config.betas), config.seeds))
 
     tried = []  # at half the rate, at the rate, and at twice the rate
     for method, _ in config.good:
-        validation = data[method]["validation_accuracy"].values.reshape(lanes)
+        validation = data[method]["validation_accuracy"].values.reshape(cases)
         tried.append(validation[[-2, 0, -1]])
     codes = on_maps("status").astype(int)
     dims = ("map", "alpha", "beta", "seed")

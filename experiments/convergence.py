@@ -9,7 +9,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import flow_and_limit, flow_coordinates, geometries
+from ._cases import flow_and_limit, flow_coordinates, geometries
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _decay(ts: np.ndarray, values: np.ndarray) -> float:
     return -np.polyfit(ts, np.log(values), 1)[0] if ts.size > 2 else np.nan
 
 
-def _lane(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+def _case(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Times, losses relative to their start, and the numbers of the flow."""
     flow, limit, code = flow_and_limit(problem, geo, np.zeros(problem.d), config.tol)
     ts, residuals = np.asarray(flow.ts), np.asarray(flow.thetas) @ np.asarray(problem.X).T - np.asarray(problem.y)
@@ -83,16 +83,16 @@ def _lane(problem, geo, config: Config) -> tuple[np.ndarray, np.ndarray, dict[st
 
 def run(config: Config) -> xr.Dataset:
     """Losses relative to their start, with their bounds, and the rates of their tails."""
-    flows, lanes = geometries(config.alphas, config.gammas), []
+    flows, cases = geometries(config.alphas, config.gammas), []
     for i in tqdm.trange(config.instances, desc="convergence", leave=False, delay=2):
         problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i)
-        lanes.append([_lane(problem, geo, config) for geo in flows.values()])
-    points = max(lane[0].size for row in lanes for lane in row)
+        cases.append([_case(problem, geo, config) for geo in flows.values()])
+    points = max(case[0].size for row in cases for case in row)
     ts, loss = (
-        np.array([[np.pad(lane[i], (0, points - lane[i].size), mode="edge") for lane in row] for row in lanes])
+        np.array([[np.pad(case[i], (0, points - case[i].size), mode="edge") for case in row] for row in cases])
         for i in range(2)
     )
-    of = {name: np.array([[lane[2][name] for lane in row] for row in lanes]) for name in lanes[0][0][2]}
+    of = {name: np.array([[case[2][name] for case in row] for row in cases]) for name in cases[0][0][2]}
     dims, path = ("instance", "flow"), ("instance", "flow", "point")
     axis = np.geomspace(1e-3, 1e5, 321)
     bound = np.exp(-of["bound_rate"][..., None] * axis)

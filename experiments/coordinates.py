@@ -11,7 +11,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import flow_coordinates, geometries
+from ._cases import flow_coordinates, geometries
 
 COORDINATES = ("dual", "primal")
 
@@ -48,7 +48,7 @@ def _numbers(problem, geo, flow, limit):
     return error, drift, flow.residual, flow.stats["relative_gap"], flow.result, limit.result
 
 
-def _lanes(problem, geo, config: Config):
+def _cases(problem, geo, config: Config):
     """For each step size and each coordinates: the step size and the numbers of the run."""
     limit = ht.solve_limit(problem, geo, throw=False)
     compiled = jax.tree.map(jnp.asarray, problem)  # up to 10⁵ steps a run, of a fixed size
@@ -84,13 +84,13 @@ def run(config: Config) -> xr.Dataset:
     rows = []
     for i in tqdm.trange(config.instances, desc="coordinates", leave=False, delay=2):
         problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i).without_truth()
-        rows.append([list(_lanes(problem, geo, config)) for geo in flows.values()])
+        rows.append([list(_cases(problem, geo, config)) for geo in flows.values()])
     shape = (config.instances, len(flows), len(config.scales), len(COORDINATES), 6)
     dt, error, drift, residual, gap, certificate = np.moveaxis(np.reshape(rows, shape), -1, 0)
     certificate = certificate.astype(np.int8)
     dims = ("instance", "flow", "scale", "coordinates")
     status = store.status(dims, _status(certificate, residual, config.tol))
-    status.attrs["long_name"] = "how the lane ended; converged: on an interpolator, whether or not it is the limit"
+    status.attrs["long_name"] = "how the case ended; converged: on an interpolator, whether or not it is the limit"
     return xr.Dataset(
         {
             "dt": store.variable(dims[:3], dt[..., 0], "step size", "time"),

@@ -52,32 +52,32 @@ RAW = ("Tsit5", "Kvaerno5")
 
 def geometries(config: Config) -> dict[tuple[str, float], ht.geometry.AbstractGeometry]:
     """The geometries by family and parameter; the balanced flow of m*w, γ = 0, is none."""
-    lanes: dict[tuple[str, float], ht.geometry.AbstractGeometry] = {("GD", np.nan): ht.Euclidean()}
-    lanes |= {("HAM", alpha): ht.HAM(alpha=alpha) for alpha in config.alphas}
-    return lanes | {("m*w", gamma): ht.Hypentropy(gamma=gamma) for gamma in config.gammas}
+    cases: dict[tuple[str, float], ht.geometry.AbstractGeometry] = {("GD", np.nan): ht.Euclidean()}
+    cases |= {("HAM", alpha): ht.HAM(alpha=alpha) for alpha in config.alphas}
+    return cases | {("m*w", gamma): ht.Hypentropy(gamma=gamma) for gamma in config.gammas}
 
 
 def _flows(config: Config) -> dict[str, np.ndarray]:
     """Paths, times of crossing and inverse metrics; a row a flow, the last one the balanced one."""
-    a, lanes, theta = config.start, geometries(config), grid(config.reach, config.points)
+    a, cases, theta = config.start, geometries(config), grid(config.reach, config.points)
     problems = {"spring": spring(a), "constant": constant_drive()}
     m = math.sqrt(a)
     rows: dict[str, list] = {"theta": [], "time": [], "theory": [], "simulated": [], "status": []}
     for force, end in zip(FORCES, config.ends, strict=True):
-        flows = [path(problems[force], geo, a, end) for geo in lanes.values()]
+        flows = [path(problems[force], geo, a, end) for geo in cases.values()]
         flows.append(product_path(problems[force], m, -m, end))
         times = [crossing(flow, flow is not flows[-1]) for flow in flows]
         if force == "spring":
-            theory = [float(ht.signs.first_passage_time(geo, a, a)) for geo in lanes.values()]
+            theory = [float(ht.signs.first_passage_time(geo, a, a)) for geo in cases.values()]
         else:  # the mirror map grows at rate one
-            theory = [float(geo.mirror_map(jnp.asarray(a))) for geo in lanes.values()]
+            theory = [float(geo.mirror_map(jnp.asarray(a))) for geo in cases.values()]
         rows["theta"].append([np.asarray(flow.thetas)[:, 0] for flow in flows])
         rows["time"].append(flows[0].ts)
         rows["theory"].append([*theory, np.inf])
         rows["simulated"].append([time for time, _ in times])
         rows["status"].append([code for _, code in times])
-    metric = [np.asarray(geo.inverse_metric(theta)) for geo in lanes.values()]
-    through = [2 * float(geo.mirror_map(jnp.asarray(a))) for geo in lanes.values()]
+    metric = [np.asarray(geo.inverse_metric(theta)) for geo in cases.values()]
+    through = [2 * float(geo.mirror_map(jnp.asarray(a))) for geo in cases.values()]
     return {name: np.array(values) for name, values in rows.items()} | {
         "metric": np.stack([*metric, 2 * np.abs(theta)]),
         "through": np.array([*through, np.inf]),
@@ -179,8 +179,8 @@ def run(config: Config) -> xr.Dataset:
     flows, rules, small = _flows(config), _rules(config), _imbalances(config)
     raw = np.array([_unaware(getattr(diffrax, name)()) for name in RAW])
     exponents, ratios = _ratios(config)
-    lanes = [*geometries(config), ("m*w", 0.0)]
-    statuses = {f"{force} {i}": flows["status"][k, i] for k, force in enumerate(FORCES) for i in range(len(lanes))}
+    cases = [*geometries(config), ("m*w", 0.0)]
+    statuses = {f"{force} {i}": flows["status"][k, i] for k, force in enumerate(FORCES) for i in range(len(cases))}
     statuses |= dict(zip(RULES, rules["status"], strict=True))
     statuses |= {f"epsilon {k}": code for k, code in enumerate(small["status"])}
     statuses |= dict.fromkeys(RAW, 0)  # NaN where it stays
@@ -202,17 +202,17 @@ def run(config: Config) -> xr.Dataset:
             "ratio": store.variable("exponent", ratios, "step of HYP* across zero over that of HYP"),
             "start": store.variable((), config.start, "distance of the start and of the target from zero"),
             "learning_rate": store.variable((), config.learning_rate, "learning rate of the rules", "time"),
-            "status": store.status(("lane",), np.array(list(statuses.values()), np.int8)),
+            "status": store.status(("case",), np.array(list(statuses.values()), np.int8)),
         },
         coords={
             "force": list(FORCES),
-            "family": ("flow", [family for family, _ in lanes]),
-            "parameter": store.variable("flow", [value for _, value in lanes], "alpha (HAM), gamma (m*w)"),
+            "family": ("flow", [family for family, _ in cases]),
+            "parameter": store.variable("flow", [value for _, value in cases], "alpha (HAM), gamma (m*w)"),
             "theta": store.variable("theta", flows["axis"], "parameter θ"),
             "rule": list(RULES),
             "epsilon": store.variable("epsilon", small["epsilon"], "|m|/|w| - 1 at the start"),
             "integrator": list(RAW),
             "exponent": store.variable("exponent", exponents, "learning rate times alpha times the force"),
-            "lane": list(statuses),
+            "case": list(statuses),
         },
     )

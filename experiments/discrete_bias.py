@@ -76,9 +76,9 @@ class Config:
 def _flows(config: Config, problems: list, family: str, strengths: np.ndarray) -> dict[str, np.ndarray]:
     """Limits of the flows from zero, (strengths, problems, ...), η* and λ_min⁺/n there, and how the solutions ended."""
     _, _, parameter, geometry = FAMILIES[family]
-    lanes = [(problem, geometry(value)) for value in parameter(strengths) for problem in problems]
-    thetas, codes = limits_of([(*lane, None) for lane in lanes], config.limit_tol)
-    ends = [(*lane, theta) for lane, theta in zip(lanes, thetas, strict=True)]
+    cases = [(problem, geometry(value)) for value in parameter(strengths) for problem in problems]
+    thetas, codes = limits_of([(*case, None) for case in cases], config.limit_tol)
+    ends = [(*case, theta) for case, theta in zip(cases, thetas, strict=True)]
     rates = {"stable": ht.metrics.stable_learning_rate, "slowest": ht.metrics.asymptotic_rate}
     found = {"theta": thetas, "codes": codes} | {
         name: np.array([rate(*end) for end in ends]) for name, rate in rates.items()
@@ -165,11 +165,11 @@ def _predicted(config: Config, problems: list, rule: str, stable: np.ndarray, in
     if rule == "hyp":
         gradient = np.array([problem.gradient(np.zeros(config.d)) for problem in problems])
         moved += first_step(np.array(config.alphas)[:, None, None, None], eta * gradient[:, None])
-    lanes = []
+    cases = []
     for i, problem, rate in np.ndindex(shape):
         geometry = ht.HAM(alpha=config.alphas[i])
-        lanes.append((problems[problem], geometry, geometry.inverse_mirror_map(moved[i, problem, rate])))
-    thetas, codes = limits_of(lanes, config.limit_tol)
+        cases.append((problems[problem], geometry, geometry.inverse_mirror_map(moved[i, problem, rate])))
+    thetas, codes = limits_of(cases, config.limit_tol)
     return thetas.reshape(*shape, config.d), codes.reshape(shape)
 
 

@@ -220,7 +220,7 @@ def run(config: Config) -> xr.Dataset:
         data = swept(specification(config, Path(folder)), "duel")
     chosen = settings(config)
     shape = (len(chosen) * config.instances, 2)
-    dims = {"lane": ("instance", "start"), "point": ("alpha",)}
+    dims = {"instance": ("instance", "start"), "point": ("alpha",)}
 
     def unfolded(values: xr.DataArray) -> xr.DataArray:
         """By instance and start."""
@@ -242,8 +242,8 @@ def run(config: Config) -> xr.Dataset:
     judged = verdict(xr.Dataset(ratios))
     every = xr.Dataset(ratios).to_array("number").transpose("number", "instance", "start", "alpha")
 
-    of_lane = lambda name: unfolded(data[name]).transpose("instance", "start", "alpha", ...)  # noqa: E731
-    status = {name: of_lane(name) for name in ("status", "flow_status", "run_status")}
+    of_case = lambda name: unfolded(data[name]).transpose("instance", "start", "alpha", ...)  # noqa: E731
+    status = {name: of_case(name) for name in ("status", "flow_status", "run_status")}
     of = ("number", "start", "alpha")
     words = {"median": "median ratio HAM / m*w", "wins": "share of pairs that HAM wins, of those without a tie"}
     what = {
@@ -258,7 +258,7 @@ def run(config: Config) -> xr.Dataset:
             **{name: store.variable((*of, "bound"), judged[name].values, text) for name, text in words.items()},
             **{name: store.variable(of, judged[name].values, text) for name, text in what.items()},
             **{
-                name: store.variable(_dims(of_lane(name)), of_lane(name).values, data[name].attrs["long_name"])
+                name: store.variable(_dims(of_case(name)), of_case(name).values, data[name].attrs["long_name"])
                 for name in ("log_gamma", "crossings", "apart", "excess", "condition", "mean_metric", "stable_rate")
             },
             **{name: store.status(_dims(x), x.values) for name, x in status.items()},

@@ -136,8 +136,8 @@ def looks_of(config: Config) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | None):
-    """What is looked at of all runs, (problems, runs, looks), and their ends. `lanes`: θ₀, α, γ, resets, η, δ, key.
+def _runs(config: Config, kind: str, problems, truths, cases, batch_size: int | None):
+    """What is looked at of all runs, (problems, runs, looks), and their ends. `cases`: θ₀, α, γ, resets, η, δ, key.
 
     The runs of a problem share the products with its X. With mini-batches there is no label noise.
     """
@@ -171,7 +171,7 @@ def _runs(config: Config, kind: str, problems, truths, lanes, batch_size: int | 
         }
         return found, {"theta": end.theta, "gamma": gammas[-1], "codes": end.result}
 
-    return jax.vmap(jax.vmap(one, (None, None, *[0] * 7)))(problems, truths, *lanes)
+    return jax.vmap(jax.vmap(one, (None, None, *[0] * 7)))(problems, truths, *cases)
 
 
 def _limits(setting: Setting, problems, thetas, gammas) -> tuple[np.ndarray, ...]:
@@ -183,8 +183,8 @@ def _limits(setting: Setting, problems, thetas, gammas) -> tuple[np.ndarray, ...
     for X, y, starts, own in zip(np.asarray(problems.X), np.asarray(problems.y), thetas, gammas, strict=True):
         problem = ht.LinearRegression(X, y)
         geometries = [ht.Hypentropy(gamma) if has_gamma else ht.HAM(setting.alpha) for gamma in own]
-        limits, codes = limits_of([(problem, *lane) for lane in zip(geometries, starts, strict=True)])
-        rates = [ht.metrics.stable_learning_rate(problem, *lane) for lane in zip(geometries, limits, strict=True)]
+        limits, codes = limits_of([(problem, *case) for case in zip(geometries, starts, strict=True)])
+        rates = [ht.metrics.stable_learning_rate(problem, *case) for case in zip(geometries, limits, strict=True)]
         found.append((limits, rates, codes))
     return tuple(map(np.array, zip(*found, strict=True)))
 
@@ -227,8 +227,8 @@ def _of_kind(config: Config, kind: str, problems, truths, theta0s, rates) -> dic
             for noise in noises:
                 values = setting.alpha, setting.gamma, setting.reset_every, rates[name], noise
                 parts.append((theta0s, *(np.broadcast_to(value, shape) for value in values), keys))
-        lanes = tuple(jnp.concatenate(list(map(jnp.asarray, part)), axis=1) for part in zip(*parts, strict=True))
-        ends = jax.tree.map(np.asarray, _runs(config, kind, problems, truths, lanes, batch))
+        cases = tuple(jnp.concatenate(list(map(jnp.asarray, part)), axis=1) for part in zip(*parts, strict=True))
+        ends = jax.tree.map(np.asarray, _runs(config, kind, problems, truths, cases, batch))
         outer = (config.problems, len(own), len(noises), len(STARTS), config.draws)
         return jax.tree.map(lambda x: np.moveaxis(x.reshape(*outer, *x.shape[2:]), 0, 3), ends)
 
@@ -253,8 +253,8 @@ def _expected(config: Config, setting: Setting, problems, ends, rates) -> tuple[
     limits, _, codes = _limits(setting, problems, thetas, gammas)
     sizes = np.abs(limits)
     metric = 2 * np.hypot(sizes, gammas) if setting.kind == "product" else 1 + setting.alpha * sizes
-    lanes = np.ndindex(flat[:2])
-    expected = [flips_per_step(Xs[at[0]], metric[at], limits[at], rates[at], config.noise).sum() for at in lanes]
+    cases = np.ndindex(flat[:2])
+    expected = [flips_per_step(Xs[at[0]], metric[at], limits[at], rates[at], config.noise).sum() for at in cases]
     return _inner(config, np.reshape(expected, flat[:2])), _inner(config, codes)
 
 
@@ -283,9 +283,9 @@ def run(config: Config) -> xr.Dataset:
         if setting.flips:
             expected[i], found = _expected(config, setting, problems, ran[name][1], rates[name])
             status[i, label] = np.maximum(status[i, label], found)
-    lane, alone = ("rule", "noise", "start", "problem", "draw"), ("rule", "start", "problem", "draw")
+    case, alone = ("rule", "noise", "start", "problem", "draw"), ("rule", "start", "problem", "draw")
     data = {
-        name: store.variable((*lane, "step"), np.stack([ran[of][0][name] for of in chosen]), meaning)
+        name: store.variable((*case, "step"), np.stack([ran[of][0][name] for of in chosen]), meaning)
         for name, meaning in MEANINGS.items()
     }
     steps = looks_of(config)
@@ -299,7 +299,7 @@ def run(config: Config) -> xr.Dataset:
         "learning_rate": store.variable(
             alone, np.stack([_inner(config, rates[name]) for name in chosen]), "learning rate"
         ),
-        "status": store.status(lane, status.astype(int)),
+        "status": store.status(case, status.astype(int)),
     }
     coords = {
         "rule": list(chosen),

@@ -60,18 +60,18 @@ def run(config: Config) -> xr.Dataset:
     problems |= {name: ht.datasets.load(name) for name in config.data}
     spikes += [-1] * len(config.data)
     sparsity = whole_range(config.lowest, config.knee, config.highest, *config.points)
-    lanes, ends, certificates = [], [], []
+    cases, ends, certificates = [], [], []
     for problem in tqdm.tqdm(problems.values(), desc="full_range", leave=False, delay=2):
         certificate = ht.certify_basis_pursuit(problem)
         least = certificate.norm, float(jnp.linalg.norm(ht.min_norm(problem)))
         paths = [path_summary(problem, family, sparsity) for family in FAMILIES]
         rates = [_rate(sparsity, path[0] / least[0] - 1, config.window) for path in paths]
-        lanes.append(paths)
+        cases.append(paths)
         ends.append((*least, float(jnp.sum(jnp.abs(ht.min_norm(problem))))))
         certificates.append((certificate.margin, certificate.is_unique, certificate.gap, *rates))
     least_l1, least_l2, dense_l1 = np.asarray(ends).T
     margin, unique, proof, *rates = np.asarray(certificates, float).T
-    stacked = np.array([[[path[i] for path in paths] for paths in lanes] for i in range(6)])
+    stacked = np.array([[[path[i] for path in paths] for paths in cases] for i in range(6)])
     dims = ("problem", "family", "sparsity")
     return xr.Dataset(
         {

@@ -58,12 +58,12 @@ def run(config: Config) -> xr.Dataset:
     problems = labelled_problems(config.n, config.d, config.k, config.instances, config.seed)
     problems |= {name: ht.datasets.load(name) for name in config.data}
     logs = np.linspace(np.log(config.lowest), np.log(config.highest), config.points)
-    ends, lanes = [], []
+    ends, cases = [], []
     for problem in tqdm.tqdm(problems.values(), desc="interpolation", leave=False, delay=2):
         ends.append((np.abs(ht.basis_pursuit(problem)).sum(), np.linalg.norm(ht.min_norm(problem))))
-        lanes.append([list(_limits(problem, family, logs)) for family in FAMILIES])
+        cases.append([list(_limits(problem, family, logs)) for family in FAMILIES])
     least_l1, least_l2 = np.asarray(ends).T
-    l1, l2, residual, gap, codes = (np.array([[f[i] for f in p] for p in lanes]) for i in range(5))
+    l1, l2, residual, gap, codes = (np.array([[f[i] for f in p] for p in cases]) for i in range(5))
     dims = ("problem", "family", "log_parameter")
     return xr.Dataset(
         {

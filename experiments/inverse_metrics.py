@@ -32,21 +32,21 @@ class Config:
 
 def geometries(config: Config) -> dict[tuple[str, float], ht.geometry.AbstractGeometry]:
     """The geometries by family and parameter; gradient descent has none, which is a NaN."""
-    lanes: dict[tuple[str, float], ht.geometry.AbstractGeometry] = {("GD", np.nan): ht.Euclidean()}
-    lanes |= {("m*w", gamma): ht.Hypentropy(gamma=gamma) for gamma in config.gammas}
-    return lanes | {("HAM", alpha): ht.HAM(alpha=alpha) for alpha in config.alphas}
+    cases: dict[tuple[str, float], ht.geometry.AbstractGeometry] = {("GD", np.nan): ht.Euclidean()}
+    cases |= {("m*w", gamma): ht.Hypentropy(gamma=gamma) for gamma in config.gammas}
+    return cases | {("HAM", alpha): ht.HAM(alpha=alpha) for alpha in config.alphas}
 
 
 def run(config: Config) -> xr.Dataset:
     """g⁻¹(θ) on [−reach, reach] and over decades of |θ|, and the time to cross zero under a unit force."""
-    lanes = geometries(config)
+    cases = geometries(config)
     theta = grid(config.reach, config.points)
     magnitude = jnp.geomspace(config.smallest, config.largest, config.points)
     ends = jnp.array([-config.start, config.start])
-    metric = np.stack([geo.inverse_metric(theta) for geo in lanes.values()])
-    decades = np.stack([geo.inverse_metric(magnitude) for geo in lanes.values()])
+    metric = np.stack([geo.inverse_metric(theta) for geo in cases.values()])
+    decades = np.stack([geo.inverse_metric(magnitude) for geo in cases.values()])
     # dθ/dt = g⁻¹(θ): the mirror map grows at rate one.
-    crossing = np.array([np.diff(geo.mirror_map(ends))[0] for geo in lanes.values()])
+    crossing = np.array([np.diff(geo.mirror_map(ends))[0] for geo in cases.values()])
     checked = np.concatenate([metric, decades, crossing[:, None]], axis=1)
     sound = np.all(np.isfinite(checked) & (checked > 0), axis=1)
     return xr.Dataset(
@@ -60,8 +60,8 @@ def run(config: Config) -> xr.Dataset:
             "status": store.status(("geometry",), np.where(sound, 0, ht.NAMES.index("nonfinite"))),
         },
         coords={
-            "family": ("geometry", [family for family, _ in lanes]),
-            "parameter": store.variable("geometry", [value for _, value in lanes], "alpha (HAM), gamma (m*w)"),
+            "family": ("geometry", [family for family, _ in cases]),
+            "parameter": store.variable("geometry", [value for _, value in cases], "alpha (HAM), gamma (m*w)"),
             "theta": store.variable("theta", theta, "parameter θ"),
             "magnitude": store.variable("magnitude", magnitude, "size |θ| of the parameter"),
         },

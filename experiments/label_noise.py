@@ -19,7 +19,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import stacked
+from ._cases import stacked
 from ._limits import largest_rate, limits_from_mirror, limits_of, limits_of_gammas
 
 RULES = ("GD", "m*w", "HYP*", "natural gradient")
@@ -165,16 +165,16 @@ def run(config: Config) -> xr.Dataset:
             rows.append(row)
     shape = (config.problems, len(RULES))
     of = {name: values.reshape(*shape, *values.shape[1:]) for name, values in stacked(rows).items()} | stacked(least)
-    lane, look = ("problem", "rule"), ("problem", "rule", "step")
+    case, look = ("problem", "rule"), ("problem", "rule", "step")
     data = {"status": store.status((*look, "draw"), of["status"].astype(int))}
     for name, meaning in MEANINGS.items():
         data[name] = store.variable((*look, "draw"), of[name], meaning)
         data[f"{name}_theory"] = store.variable(look, of[f"{name}_theory"], f"{meaning}, by theory")
     data |= {
-        "flow_l1": store.variable(lane, of["flow_l1"], "L1 norm of the flow's limit"),
+        "flow_l1": store.variable(case, of["flow_l1"], "L1 norm of the flow's limit"),
         "least_l1": store.variable("problem", of["least_l1"], "least L1 norm of an interpolator"),
         "least_weighted": store.variable("problem", of["least_weighted"], "least weighted L1 norm of an interpolator"),
-        "profile": store.variable((*lane, "draw", "entry"), of["profile"], "sizes of the entries at the end"),
+        "profile": store.variable((*case, "draw", "entry"), of["profile"], "sizes of the entries at the end"),
     }
     coords = {
         "problem": config.seed + np.arange(config.problems),

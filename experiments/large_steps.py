@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 import hamtheory as ht
 
 from . import store
-from ._lanes import ended, stacked
+from ._cases import ended, stacked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,17 +109,17 @@ def stable_steps(problem: ht.LinearRegression, geo: ht.geometry.AbstractGeometry
 def _violations(problem, gamma, thetas, gains, skews):
     """How far each end is from the identity."""
 
-    def lane(theta, gain, skew):
+    def case(theta, gain, skew):
         log_gamma = jnp.log(gamma) - gain
         # Past the point where it diverged nothing is asked of the sums.
         log_gamma = jnp.where(jnp.isfinite(log_gamma), log_gamma, 0)
         geo = ht.Hypentropy(log_gamma=log_gamma)
         return ht.metrics.invariant_drift(problem, geo, theta, -jnp.exp(log_gamma) * jnp.sinh(skew))
 
-    return jax.vmap(lane)(thetas, gains, skews)
+    return jax.vmap(case)(thetas, gains, skews)
 
 
-def _lanes(problem, gamma, rates, key, steps: int, batch_size: int | None, tol: float) -> dict[str, np.ndarray]:
+def _cases(problem, gamma, rates, key, steps: int, batch_size: int | None, tol: float) -> dict[str, np.ndarray]:
     """The numbers of all rates of one problem."""
     bare, rule = problem.without_truth(), Summed(ht.ProductGD(gamma=gamma))
     how: dict[str, Any] = {"steps": steps, "save_every": steps, "batch_size": batch_size, "key": key, "throw": False}
@@ -144,7 +144,7 @@ def _lanes(problem, gamma, rates, key, steps: int, batch_size: int | None, tol: 
 
 def run(config: Config) -> xr.Dataset:
     """Ends of gradient descent and of SGD over step sizes, and the gains of mini-batches."""
-    flows, lanes, batched = [], [], []
+    flows, cases, batched = [], [], []
     every = [(s, i) for s in range(len(config.setups)) for i in range(config.instances)]
     for s, i in tqdm.tqdm(every, desc="large_steps", leave=False, delay=2):
         n, d, k, alpha, mean, steps = config.setups[s]
@@ -157,14 +157,14 @@ def run(config: Config) -> xr.Dataset:
         flows.append({"error": error, "least": np.abs(ht.basis_pursuit(problem)).sum(), "slope": trace * distance})
         for step, fractions, batch in zip(largest, config.fractions, (None, 1), strict=True):
             rates = step * np.asarray(fractions)
-            lanes.append(_lanes(problem, gamma, rates, key, steps, batch, config.tol))
+            cases.append(_cases(problem, gamma, rates, key, steps, batch, config.tol))
         for batch in (*config.batches, None) if s == 0 else ():
             rates = largest[1] * np.asarray(config.small)
-            batched.append(_lanes(problem, gamma, rates, key, steps, batch, config.tol))
+            batched.append(_cases(problem, gamma, rates, key, steps, batch, config.tol))
     setups = [f"{n}, {d}, {k}, {alpha:g}, {mean:g}" for n, d, k, alpha, mean, _ in config.setups]
     dims, few = ("setup", "instance", "rule", "step"), ("instance", "batch", "small")
     flow = {name: values.reshape(len(setups), -1) for name, values in stacked(flows).items()}
-    of = {name: values.reshape(*flow["error"].shape, 2, -1) for name, values in stacked(lanes).items()}
+    of = {name: values.reshape(*flow["error"].shape, 2, -1) for name, values in stacked(cases).items()}
     by_batch = {
         name: values.reshape(config.instances, -1, len(config.small)) for name, values in stacked(batched).items()
     }

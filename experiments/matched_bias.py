@@ -73,12 +73,12 @@ def run(config: Config) -> xr.Dataset:
     problems |= {name: ht.datasets.load(name) for name in config.data}
     logs = np.linspace(*config.alphas)
     candidates = np.linspace(logs[0] - config.wider, logs[-1] + config.wider, config.candidates)
-    lanes, ends = [], []
+    cases, ends = [], []
     for problem in tqdm.tqdm(problems.values(), desc="matched_bias", leave=False, delay=2):
-        lanes.append(_matches(problem, logs, candidates, config.refinements, config.difference))
+        cases.append(_matches(problem, logs, candidates, config.refinements, config.difference))
         sparse, dense = ht.basis_pursuit(problem), ht.min_norm(problem)
         ends.append((np.linalg.norm(sparse - dense), np.abs(sparse).sum()))
-    sparsity, distance, l2, l1, mw_l1, codes = np.array([[lane[i] for lane in lanes] for i in range(6)])
+    sparsity, distance, l2, l1, mw_l1, codes = np.array([[case[i] for case in cases] for i in range(6)])
     span, least_l1 = np.asarray(ends).T
     # A match at the edge of the search is none.
     edge = np.minimum(abs(sparsity - float(candidates[0])), abs(sparsity - float(candidates[-1])))

@@ -103,14 +103,14 @@ def run(config: Config) -> xr.Dataset:
     """Norms and optimal values along the path, for all problems; the counterexample, exactly and by the solver."""
     rng = np.random.default_rng(config.seed)
     sparsity = whole_range(config.lowest, config.knee, config.highest, *config.points)
-    labels, lanes = [], []
+    labels, cases = [], []
     cells = [(shape, kind) for shape in config.shapes for kind in KINDS]
     for (n, d), kind in tqdm.tqdm(cells, desc="monotonicity", leave=False, delay=2):
         for i in range(config.instances):
             problem = random_problem(kind, n, d, bool(i % 2), rng)
             labels.append((n, d, kind, bool(i % 2)))
-            lanes.append(path_summary(problem, "HAM", sparsity))
-    stacked = np.array([[lane[i] for lane in lanes] for i in range(6)])
+            cases.append(path_summary(problem, "HAM", sparsity))
+    stacked = np.array([[case[i] for case in cases] for i in range(6)])
     l1, l2, value = stacked[:3]
     # The largest relative rise of L1 above an earlier value, fall of L2 below one, and violation of the theorems.
     rises = np.max(l1 / np.minimum.accumulate(l1, axis=1) - 1, axis=1)

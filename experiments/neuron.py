@@ -226,7 +226,7 @@ def run(config: Config) -> xr.Dataset:
             shares[f"{name}_{end}"] = store.variable(width, values, f"share of {meaning}, {end} end of its interval")
         shares[f"{name}_share"] = store.variable(width, counts / config.students, f"share of {meaning}")
     data = {
-        "status": store.status(("flow", "lane"), codes),
+        "status": store.status(("flow", "case"), codes),
         "learned": store.variable(("flow", "a_start", "w_start"), of["learned"], "the flow learned the teacher"),
         "separatrix": store.variable(("flow", "curve"), of["separatrix"], "a0 at the separatrix"),
         "a_drawn": store.variable("draw", a0, "a0 of a draw"),

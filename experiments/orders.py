@@ -12,7 +12,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import stacked
+from ._cases import stacked
 
 
 @dataclasses.dataclass(frozen=True)

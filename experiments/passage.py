@@ -85,15 +85,15 @@ def _steps(config: Config) -> tuple[np.ndarray, np.ndarray]:
     a, y = config.pairs[0]
     problem, (m, w) = spring(y), factors(a, config.rule_gamma)
     ham = ht.HAM(config.rule_alpha)
-    lanes = {
+    cases = {
         "GD": (ht.GD(), ht.Euclidean()),
         "HYP": (ht.HYP(config.rule_alpha), ham),
         "HYP*": (ht.HAMStep(config.rule_alpha), ham),
         "m*w": (ht.ProductGD(m0=[m], w0=[w]), ht.Hypentropy(imbalance(m, w))),
     }
-    theory = np.array([float(ht.signs.first_passage_time(geo, a, y)) for _, geo in lanes.values()])
+    theory = np.array([float(ht.signs.first_passage_time(geo, a, y)) for _, geo in cases.values()])
     rates, measured = config.largest * 0.5 ** np.arange(config.halvings), []
-    for (rule, _), time in zip(lanes.values(), theory, strict=True):
+    for (rule, _), time in zip(cases.values(), theory, strict=True):
         for rate in rates:
             start = None if isinstance(rule, ht.ProductGD) else [-a]
             steps = math.ceil(1.5 * time / rate) + 20
@@ -104,7 +104,7 @@ def _steps(config: Config) -> tuple[np.ndarray, np.ndarray]:
                 continue
             before, after = thetas[number - 1 : number + 1]
             measured.append(rate * (number - after / (after - before)))
-    return theory, np.array(measured).reshape(len(lanes), len(rates))
+    return theory, np.array(measured).reshape(len(cases), len(rates))
 
 
 def run(config: Config) -> xr.Dataset:
@@ -122,27 +122,27 @@ def run(config: Config) -> xr.Dataset:
         of_text = [hamtheory.symbolic.geometry(config.custom, c=c) for c in customs]
         families |= {"custom": (customs, of_text, ("primal",))}
     count = len(pairs) * (len(gammas) + sum(len(values) for values, _, _ in families.values()))
-    lanes = []
+    cases = []
     with tqdm.tqdm(total=count, desc="passage", leave=False, delay=2) as bar:
         for family, (values, geos, coordinates) in families.items():
-            lanes.append((family, values, coordinates, _passages(geos, pairs, coordinates, bar)))
-        lanes.append(("m*w", gammas, ("product",), _products(gammas, pairs, bar)))
+            cases.append((family, values, coordinates, _passages(geos, pairs, coordinates, bar)))
+        cases.append(("m*w", gammas, ("product",), _products(gammas, pairs, bar)))
     theory, measured = _steps(config)
 
     flat = lambda of: of.reshape(len(pairs), -1)  # noqa: E731
     of = {
-        name: np.concatenate([flat(part.get(name, np.zeros_like(part["theory"]))) for *_, part in lanes], axis=1)
+        name: np.concatenate([flat(part.get(name, np.zeros_like(part["theory"]))) for *_, part in cases], axis=1)
         for name in ("theory", "simulated", "status", "rounding")
     }
-    lane = [
+    case = [
         (family, value, name)
-        for family, values, coordinates, _ in lanes
+        for family, values, coordinates, _ in cases
         for value in values.tolist()
         for name in coordinates
     ]
     y, a = (np.array([pair[i] for pair in pairs])[:, None] for i in (1, 0))
-    parameter = np.array([value for _, value, _ in lane])
-    family = np.array([name for name, _, _ in lane])
+    parameter = np.array([value for _, value, _ in case])
+    family = np.array([name for name, _, _ in case])
     asymptote = np.where(
         family == "m*w",
         np.log(2 * a * y / (parameter * (a + y))) / (2 * y),
@@ -156,7 +156,7 @@ def run(config: Config) -> xr.Dataset:
         "gamma": ht.signs.first_passage_time(ht.Hypentropy(gamma=fine["gamma"][None]), a, y),
         "alpha": ht.signs.first_passage_time(ht.HAM(alpha=fine["alpha"][None]), a, y),
     }
-    dims = ("pair", "lane")
+    dims = ("pair", "case")
     status = np.concatenate([of["status"], np.full((len(pairs), 1), 0)], axis=1).astype(np.int8)
     status[0, -1] = 0 if np.isfinite(measured).all() else STALLED
     return xr.Dataset(
@@ -175,9 +175,9 @@ def run(config: Config) -> xr.Dataset:
         coords={
             "a": store.variable("pair", a[:, 0], "distance of the start from zero"),
             "y": store.variable("pair", y[:, 0], "target"),
-            "family": ("lane", family),
-            "parameter": store.variable("lane", parameter, "gamma (m*w), alpha (HAM), c (custom), scale (network)"),
-            "coordinates": ("lane", [name for *_, name in lane]),
+            "family": ("case", family),
+            "parameter": store.variable("case", parameter, "gamma (m*w), alpha (HAM), c (custom), scale (network)"),
+            "coordinates": ("case", [name for *_, name in case]),
             "gamma": store.variable("gamma", fine["gamma"], "gamma"),
             "alpha": store.variable("alpha", fine["alpha"], "alpha"),
             "rule": list(RULES),

@@ -37,7 +37,7 @@ class Config:
 
 def geometries(config: Config) -> dict[str, tuple[ht.geometry.AbstractGeometry, str]]:
     """The geometries with their inverse metrics in words."""
-    lanes: dict[str, tuple[ht.geometry.AbstractGeometry, str]] = {
+    cases: dict[str, tuple[ht.geometry.AbstractGeometry, str]] = {
         "GD": (ht.Euclidean(), "1"),
         "m*w": (ht.Hypentropy(gamma=config.gamma), f"2√(θ² + {config.gamma:g}²)"),
         "HAM": (ht.HAM(alpha=config.alpha), f"1 + {config.alpha:g}|θ|"),
@@ -45,8 +45,8 @@ def geometries(config: Config) -> dict[str, tuple[ht.geometry.AbstractGeometry, 
     if config.custom:
         import hamtheory.symbolic  # SymPy takes a second to import
 
-        lanes["other"] = (hamtheory.symbolic.geometry(config.custom), _in_words(config.custom))
-    return lanes
+        cases["other"] = (hamtheory.symbolic.geometry(config.custom), _in_words(config.custom))
+    return cases
 
 
 def _in_words(expression: str) -> str:
@@ -61,7 +61,7 @@ def _at(problem: ht.LinearRegression, geo, flow: ht.FlowResult, times: np.ndarra
     return CubicHermiteSpline(flow.ts, flow.thetas, velocity)(np.minimum(times, flow.ts[-1]))
 
 
-def _lane(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) -> dict[str, np.ndarray]:
+def _case(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) -> dict[str, np.ndarray]:
     """One flow, its limit, the level set of the divergence through it, and how well the three agree."""
     flow = ht.solve_flow(problem, geo, theta0, throw=False)
     limit = ht.solve_limit(problem, geo, theta0, throw=False)
@@ -89,14 +89,14 @@ def _lane(problem: ht.LinearRegression, geo, theta0, angles, times, tol: float) 
 def run(config: Config) -> xr.Dataset:
     """The paths, limits and level sets of every geometry from every start."""
     problem = ht.LinearRegression([list(config.row)], [config.target])
-    lanes, angles = geometries(config), circle(config.angles)
+    cases, angles = geometries(config), circle(config.angles)
     starts, times = np.asarray(config.starts), config.marks[0] * np.arange(1, config.marks[1] + 1)
-    table = [[_lane(problem, geo, start, angles, times, config.tol) for start in starts] for geo, _ in lanes.values()]
-    longest = max(len(lane["time"]) for lanes_of_one in table for lane in lanes_of_one)
+    table = [[_case(problem, geo, start, angles, times, config.tol) for start in starts] for geo, _ in cases.values()]
+    longest = max(len(case["time"]) for cases_of_one in table for case in cases_of_one)
 
     def collect(key):
         """All instances of a variable; paths are continued by their last point to the length of the longest one."""
-        values = [[lane[key] for lane in lanes_of_one] for lanes_of_one in table]
+        values = [[case[key] for case in cases_of_one] for cases_of_one in table]
         if key in ("path", "time"):
             values = [[np.concatenate([v, np.repeat(v[-1:], longest - len(v), 0)]) for v in row] for row in values]
         return np.array(values)
@@ -118,8 +118,8 @@ def run(config: Config) -> xr.Dataset:
             "status": store.status(dims, collect("status")),
         },
         coords={
-            "geometry": list(lanes),
-            "inverse_metric": ("geometry", [text for _, text in lanes.values()]),
+            "geometry": list(cases),
+            "inverse_metric": ("geometry", [text for _, text in cases.values()]),
             "mark": store.variable("mark", times, "time"),
             "angle": store.variable("angle", angles, "direction from the start", "rad"),
             "axis": ["θ₁", "θ₂"],

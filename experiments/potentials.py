@@ -42,9 +42,9 @@ def run(config: Config) -> xr.Dataset:
     logs = np.log(10.0) * np.asarray(config.decades)
     potential, balls, deviation = [], [], []
     for family, sign in (("HAM", 1.0), ("m*w", -1.0)):
-        lanes = [FAMILIES[family](sign * log) for log in logs]
-        potential.append([geo.potential(theta) / geo.potential(1.0) for geo in lanes])
-        points, worst = zip(*(_unit_ball(geo, angles) for geo in lanes), strict=True)
+        cases = [FAMILIES[family](sign * log) for log in logs]
+        potential.append([geo.potential(theta) / geo.potential(1.0) for geo in cases])
+        points, worst = zip(*(_unit_ball(geo, angles) for geo in cases), strict=True)
         balls.append(points)
         deviation.append(worst)
     potential, balls, deviation = (np.asarray(v) for v in (potential, balls, deviation))

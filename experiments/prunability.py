@@ -133,9 +133,9 @@ def run(config: Config) -> xr.Dataset:
     images = htt.images(config.data, validation=config.validation, test=config.test)
     edges = np.geomspace(config.lowest, config.highest, config.bins + 1)
     settings = sorted(config.settings, key=lambda s: s.kappa is not None)
-    lanes = len(settings) * config.seeds
-    accuracies, shares, norms = np.empty((lanes, len(config.sparsities))), np.empty(lanes), np.empty(lanes)
-    densities, codes, place = np.empty((lanes, config.bins)), [], 0
+    cases = len(settings) * config.seeds
+    accuracies, shares, norms = np.empty((cases, len(config.sparsities))), np.empty(cases), np.empty(cases)
+    densities, codes, place = np.empty((cases, config.bins)), [], 0
     for product in (False, True):
         own = [s for s in settings if (s.kappa is not None) == product]
         if not own:

@@ -92,7 +92,7 @@ def _geometry(family: str, parameter):
 
 
 @dataclasses.dataclass(frozen=True)
-class Lane:
+class Case:
     """A flow: where it belongs, and what it is of."""
 
     part: str
@@ -103,18 +103,18 @@ class Lane:
     instance: int
 
 
-def lanes_of(config: Config) -> list[Lane]:
+def cases_of(config: Config) -> list[Case]:
     """All flows."""
     made = []
     for label in config.few:
         for n in config.ns:
-            made += [Lane("line", label, n, config.k, config.scale, i) for i in range(config.instances)]
+            made += [Case("line", label, n, config.k, config.scale, i) for i in range(config.instances)]
             for share in config.proportions if n < config.d else ():
                 k = max(1, round(share * n))
-                made += [Lane("map", label, n, k, config.scale, i) for i in range(config.few_instances)]
+                made += [Case("map", label, n, k, config.scale, i) for i in range(config.few_instances)]
     for label in geometries(config):
         for scale in config.scales:
-            made += [Lane("scales", label, config.n, config.k, scale, i) for i in range(config.instances)]
+            made += [Case("scales", label, config.n, config.k, scale, i) for i in range(config.instances)]
     return made
 
 
@@ -143,16 +143,16 @@ def _problem(config: Config, n: int, k: int, instance: int) -> ht.LinearRegressi
     return ht.sparse_regression(n, config.d, k, seed=config.seed + instance)
 
 
-def _solved(config: Config, lanes: list[Lane]) -> dict[str, np.ndarray]:
+def _solved(config: Config, cases: list[Case]) -> dict[str, np.ndarray]:
     """What comes of the flows."""
-    keys = list(dict.fromkeys((lane.n, lane.k, lane.instance) for lane in lanes))
+    keys = list(dict.fromkeys((case.n, case.k, case.instance) for case in cases))
     originals = [_problem(config, *key) for key in keys]
-    problems, which = [square(p) for p in originals], np.array([keys.index((v.n, v.k, v.instance)) for v in lanes])
+    problems, which = [square(p) for p in originals], np.array([keys.index((v.n, v.k, v.instance)) for v in cases])
     truths = np.stack([np.asarray(p.theta_star) for p in originals])
     signs = np.stack([wrong_signs(config, truth, key[2]) for truth, key in zip(truths, keys, strict=True)])
-    theta0s = np.array([lane.scale for lane in lanes])[:, None] * signs[which]
-    families, parameters = (np.array(part) for part in zip(*(geometries(config)[v.label] for v in lanes), strict=True))
-    count, most = len(lanes), max(lane.k for lane in lanes)
+    theta0s = np.array([case.scale for case in cases])[:, None] * signs[which]
+    families, parameters = (np.array(part) for part in zip(*(geometries(config)[v.label] for v in cases), strict=True))
+    count, most = len(cases), max(case.k for case in cases)
     found: dict[str, np.ndarray] = {name: np.zeros(count) for name in MEANINGS}
     found |= {"status": np.zeros(count, int), "first": np.full((count, most), np.nan)}
     for family in np.unique(families):
@@ -171,8 +171,8 @@ def _solved(config: Config, lanes: list[Lane]) -> dict[str, np.ndarray]:
         metric = np.asarray(jax.vmap(lambda geo, theta: geo.inverse_metric(theta))(geometry, jnp.asarray(ends.theta)))
         Xs = np.stack([np.asarray(problems[i].X) for i in which[own]])
         found["largest_rate"][own] = 2 * config.d / np.linalg.norm(Xs * np.sqrt(metric)[:, None, :], 2, (1, 2)) ** 2
-        for i, lane in enumerate(own):
-            found["first"][lane, : lanes[lane].k] = flips.first[i, truth[i] != 0]
+        for i, case in enumerate(own):
+            found["first"][case, : cases[case].k] = flips.first[i, truth[i] != 0]
     return found
 
 
@@ -267,15 +267,15 @@ def _orthants(config: Config, n: int) -> float:
 
 def run(config: Config) -> xr.Dataset:
     """Signs recovered, times, and what theory says of them."""
-    lanes = lanes_of(config)
-    found = _solved(config, lanes)
+    cases = cases_of(config)
+    found = _solved(config, cases)
     labels = list(geometries(config))
     passage = {}
     for label in labels:
         family, parameter = geometries(config)[label]
         for scale in {config.scale, *config.scales}:
             passage[label, scale] = float(ht.signs.first_passage_time(_geometry(family, parameter), scale, 1.0))
-    crosstalk = [np.sqrt((v.k * (1 + v.scale) ** 2 + (config.d - v.k) * v.scale**2) / v.n) for v in lanes]
+    crosstalk = [np.sqrt((v.k * (1 + v.scale) ** 2 + (config.d - v.k) * v.scale**2) / v.n) for v in cases]
     below = [n for n in config.ns if n < config.d]
     ends = np.full((2, len(below), len(config.proportions), config.few_instances), np.nan)
     for at in np.ndindex(ends.shape[1:]):
@@ -286,13 +286,13 @@ def run(config: Config) -> xr.Dataset:
 
     fine = np.geomspace(config.scales[0], config.scales[-1], config.places)
     rows = np.linspace(min(below), max(below), config.places)
-    few, lane = list(config.few), ("lane",)
-    data = {name: store.variable(lane, found[name], meaning) for name, meaning in MEANINGS.items()}
+    few, case = list(config.few), ("case",)
+    data = {name: store.variable(case, found[name], meaning) for name, meaning in MEANINGS.items()}
     data |= {
-        "first": store.variable(("lane", "spike"), found["first"], "time of the first flip of each of the support"),
-        "passage": store.variable(lane, [passage[v.label, v.scale] for v in lanes], "the same in one dimension"),
-        "crosstalk": store.variable(lane, np.array(crosstalk) / [1 + v.scale for v in lanes], "crosstalk over drive"),
-        "status": store.status(lane, found["status"]),
+        "first": store.variable(("case", "spike"), found["first"], "time of the first flip of each of the support"),
+        "passage": store.variable(case, [passage[v.label, v.scale] for v in cases], "the same in one dimension"),
+        "crosstalk": store.variable(case, np.array(crosstalk) / [1 + v.scale for v in cases], "crosstalk over drive"),
+        "status": store.status(case, found["status"]),
         "scale_theory": store.variable(
             ("label", "fine_scale"),
             [[_theory(config, label, config.n, s) for s in fine] for label in few],
@@ -309,13 +309,13 @@ def run(config: Config) -> xr.Dataset:
             ("end", "below", "proportion", "instance"), ends, "signs recovered by the ends of the families, from zero"
         ),
     }
-    of = lambda name: [getattr(v, name) for v in lanes]  # noqa: E731
+    of = lambda name: [getattr(v, name) for v in cases]  # noqa: E731
     coords = {
-        "part": ("lane", of("part")),
-        "geometry": ("lane", of("label")),
-        "n": store.variable(lane, of("n"), "rows"),
-        "k": store.variable(lane, of("k"), "spikes"),
-        "scale": store.variable(lane, of("scale"), "size of the start"),
+        "part": ("case", of("part")),
+        "geometry": ("case", of("label")),
+        "n": store.variable(case, of("n"), "rows"),
+        "k": store.variable(case, of("k"), "spikes"),
+        "scale": store.variable(case, of("scale"), "size of the start"),
         "label": few,
         "fine_scale": store.variable("fine_scale", fine, "size of the start"),
         "rows": store.variable("rows", rows, "rows"),

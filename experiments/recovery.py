@@ -9,7 +9,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import flow_and_limit, flow_coordinates, geometries
+from ._cases import flow_and_limit, flow_coordinates, geometries
 
 SETTINGS = ("zero", "random", "spectra")
 
@@ -43,7 +43,7 @@ class Config:
         return cls(n=16, d=446, k=2, instances=2, alphas=(1.0, 100.0), gammas=(1e-2,), points=37)
 
 
-def _lane(problem, theta0, error, geo, tol: float, times: np.ndarray):
+def _case(problem, theta0, error, geo, tol: float, times: np.ndarray):
     """The error along the flow, at its limit, and the certificate of the flow."""
     flow, limit, code = flow_and_limit(problem, geo, theta0, tol)
     path = ht.solve_flow(problem, geo, theta0, ts=times, rtol=tol, throw=False).thetas
@@ -56,7 +56,7 @@ def run(config: Config) -> xr.Dataset:
     """Distances to the ground truth, and errors on held-out rows, on one logarithmic grid of times."""
     times = np.geomspace(config.first, config.last, config.points)
     flows = geometries(config.alphas, config.gammas)
-    lanes, baseline = [], []
+    cases, baseline = [], []
     for i in tqdm.trange(config.instances, desc="recovery", leave=False, delay=2):
         problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i)
         split = ht.datasets.split(config.data, seed=config.seed + i)
@@ -75,9 +75,9 @@ def run(config: Config) -> xr.Dataset:
             (split.train, np.zeros(split.train.d), prediction),
         )
         baseline.append(float(prediction(np.zeros(split.train.d))))
-        lanes.append([[_lane(*setting, geo, config.tol, times) for geo in flows.values()] for setting in settings])
+        cases.append([[_case(*setting, geo, config.tol, times) for geo in flows.values()] for setting in settings])
     path, limit, deviation, residual, gap, codes = (
-        np.array([[[lane[i] for lane in flows_] for flows_ in instance] for instance in lanes]).swapaxes(0, 1)
+        np.array([[[case[i] for case in flows_] for flows_ in instance] for instance in cases]).swapaxes(0, 1)
         for i in range(6)
     )
     dims, line = ("setting", "instance", "flow"), ("instance", "flow", "time")

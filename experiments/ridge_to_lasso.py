@@ -58,15 +58,15 @@ def run(config: Config) -> xr.Dataset:
     problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed, noise=config.noise)
     largest = float(jnp.max(jnp.abs(problem.gradient(jnp.zeros(problem.d)))))
     strengths = largest * np.geomspace(config.lowest, 1.0, config.points)
-    lanes: dict[str, ht.geometry.AbstractGeometry] = {"GD": ht.Euclidean()}
-    lanes |= {f"HAM {alpha:g}": ht.HAM(alpha=alpha) for alpha in config.alphas}
-    lanes |= {"m*w": ht.Hypentropy(gamma=1.0)}
+    cases: dict[str, ht.geometry.AbstractGeometry] = {"GD": ht.Euclidean()}
+    cases |= {f"HAM {alpha:g}": ht.HAM(alpha=alpha) for alpha in config.alphas}
+    cases |= {"m*w": ht.Hypentropy(gamma=1.0)}
     paths = [
         ht.regularization_path(problem, geo, weight_decays(geo, strengths, config.unit), throw=False)
-        for geo in lanes.values()
+        for geo in cases.values()
     ]
     lasso, ridge = _library(problem, strengths)
-    names = list(lanes)
+    names = list(cases)
     thetas = np.array([path.thetas for path in paths])
     errors = [np.abs(thetas[0] - ridge).max(), np.abs(thetas[-1] - lasso).max()]
     dims = ("flow", "strength")

@@ -91,8 +91,8 @@ def run(config: Config) -> xr.Dataset:
     error, residual = np.full(shape, np.nan), np.full(shape, np.nan)
     status, inside = np.zeros(shape, np.int8), np.zeros(shape, bool)
     end = np.full(shape[1:3], np.nan)
-    lanes = [(i, j) for i in range(len(config.samples)) for j in range(config.seeds)]
-    for i, j in tqdm.tqdm(lanes, desc="samples", leave=False, delay=2):
+    cases = [(i, j) for i in range(len(config.samples)) for j in range(config.seeds)]
+    for i, j in tqdm.tqdm(cases, desc="samples", leave=False, delay=2):
         problem = _problem(config, config.samples[i], config.seed + j)
         end[i, j] = np.sum(np.square(ht.basis_pursuit(problem) - problem.theta_star))
         for f in range(len(families)):
@@ -108,9 +108,9 @@ def run(config: Config) -> xr.Dataset:
             error[f, i, j, mask], residual[f, i, j, mask], status[f, i, j, mask] = map(np.asarray, found)
             inside[f, i, j, mask] = True
     largest = np.empty(shape[:3])
-    for lane in np.ndindex(largest.shape):
-        within = inside[lane]
-        largest[lane] = largest_scale(logs[within], error[lane][within], config.error)
+    for case in np.ndindex(largest.shape):
+        within = inside[case]
+        largest[case] = largest_scale(logs[within], error[case][within], config.error)
     dims = ("family", "samples", "seed", "log_scale")
     return xr.Dataset(
         {

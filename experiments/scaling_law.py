@@ -310,16 +310,16 @@ def run(config: Config) -> xr.Dataset:
     rules[-2] *= -1
     rules = np.clip(rules[:, noisy], logs[0], logs[-1])
 
-    lanes, lane = ("setting", "instance", "log_alpha"), ("setting", "instance")
+    cases, case = ("setting", "instance", "log_alpha"), ("setting", "instance")
     pick = lambda name: [getattr(s, name) for s in chosen]  # noqa: E731
     return xr.Dataset(
         {
-            "error": store.variable(lanes, error, "distance of the limit to the truth"),
-            "residual": store.variable(lanes, residual, "relative residual"),
-            "status": store.status(lanes, status),
-            "answer_log": store.variable(("answer", *lane), found, "ln of the best and of the needed alpha"),
+            "error": store.variable(cases, error, "distance of the limit to the truth"),
+            "residual": store.variable(cases, residual, "relative residual"),
+            "status": store.status(cases, status),
+            "answer_log": store.variable(("answer", *case), found, "ln of the best and of the needed alpha"),
             "quartiles": store.variable(("quartile", "answer", "setting"), quartiles(found), "their quartiles"),
-            "margin": store.variable(lane, margin, "margin of basis pursuit, -1 without recovery"),
+            "margin": store.variable(case, margin, "margin of basis pursuit, -1 without recovery"),
             "theory_error": store.variable(("setting", "log_alpha"), theory, "error of the state evolution"),
             "theory_log": store.variable(("answer", "setting"), expected, "ln of alpha by the state evolution"),
             "law_log": store.variable(("answer", "setting"), law, "ln of alpha by the power law"),

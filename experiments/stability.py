@@ -14,7 +14,7 @@ import xarray as xr
 import hamtheory as ht
 
 from . import store
-from ._lanes import stacked
+from ._cases import stacked
 from ._limits import limits_of
 
 
@@ -70,7 +70,7 @@ def _theory(problem, parameters: np.ndarray, geometry: Callable[..., Any], tol: 
     geometries = [geometry(parameter) for parameter in parameters]
     thetas, codes = limits_of([(problem, geo, None) for geo in geometries], tol)
     metrics = [geo.inverse_metric(theta) for geo, theta in zip(geometries, thetas, strict=True)]
-    rates = [ht.metrics.stable_learning_rate(problem, *lane) for lane in zip(geometries, thetas, strict=True)]
+    rates = [ht.metrics.stable_learning_rate(problem, *case) for case in zip(geometries, thetas, strict=True)]
     return thetas, np.array(metrics), np.array(rates), codes
 
 
@@ -124,7 +124,7 @@ def _bracket(rates: np.ndarray, converged: np.ndarray) -> tuple[np.ndarray, np.n
     return low, high, (count > 0) & (count <= last)
 
 
-def _lanes(problem, rule: str, parameters, direction, config: Config) -> dict[str, np.ndarray]:
+def _cases(problem, rule: str, parameters, direction, config: Config) -> dict[str, np.ndarray]:
     """All numbers of one problem and rule, an entry a parameter."""
     limits, metrics, theory, codes = _theory(problem, parameters, RULES[rule][1], config.tol)
     parameters, limits, metrics = map(jnp.asarray, (parameters, limits, metrics))
@@ -154,12 +154,12 @@ def run(config: Config) -> xr.Dataset:
     for seed in tqdm.trange(config.seed, config.seed + config.instances, desc="stability", leave=False, delay=2):
         problem = ht.sparse_regression(config.n, config.d, config.k, seed=seed).without_truth()
         direction = jnp.asarray(np.random.default_rng(seed).standard_normal(config.n))
-        parts = [_lanes(problem, rule, np.exp(values), direction, config) for rule, values in logs.items()]
+        parts = [_cases(problem, rule, np.exp(values), direction, config) for rule, values in logs.items()]
         rows.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     of = stacked(rows)
-    dims, runs = ("instance", "lane"), ("instance", "lane", "ratio")
+    dims, runs = ("instance", "case"), ("instance", "case", "ratio")
     status = store.status(dims, of["status"].astype(np.int8))
-    status.attrs["long_name"] = "how the lane ended; converged: the limit is certified, both rates bracketed"
+    status.attrs["long_name"] = "how the case ended; converged: the limit is certified, both rates bracketed"
     rule = [name for name, values in logs.items() for _ in values]
     return xr.Dataset(
         {
@@ -173,8 +173,8 @@ def run(config: Config) -> xr.Dataset:
         },
         coords={
             "instance": config.seed + np.arange(config.instances),
-            "rule": xr.Variable("lane", rule),
-            "log_parameter": store.variable("lane", np.concatenate(list(logs.values())), "ln alpha (HYP), ln gamma"),
+            "rule": xr.Variable("case", rule),
+            "log_parameter": store.variable("case", np.concatenate(list(logs.values())), "ln alpha (HYP), ln gamma"),
             "ratio": store.variable("ratio", np.geomspace(*config.ratios), "learning rate over that of theory"),
         },
     )

@@ -98,7 +98,7 @@ def compute_long(module: Any, name: str, config: Any, scale: str = "full") -> Pa
 def _describe(dataset: xr.Dataset, name: str, config: Any, seconds: float) -> None:
     """Say in the data set what it takes to believe it, or to make it again."""
     if "status" not in dataset:
-        raise ValueError(f"experiment {name}: the dataset must carry a status for every lane")
+        raise ValueError(f"experiment {name}: the dataset must carry a status for every case")
     dataset.attrs |= {
         "experiment": name,
         "config": json.dumps(dataclasses.asdict(config)),
@@ -148,7 +148,7 @@ def status(dims: tuple[str, ...], results: Any) -> xr.Variable:
     """The status of every instance, from a `Result` or its integer codes: 0 is converged."""
     values = np.asarray(results, np.int8)
     flags = {"flag_values": list(range(len(NAMES))), "flag_meanings": " ".join(NAMES)}
-    return xr.Variable(dims, values, {"long_name": "how the lane ended", **flags})
+    return xr.Variable(dims, values, {"long_name": "how the case ended", **flags})
 
 
 def variable(dims: tuple[str, ...] | str, values: Any, long_name: str, units: str = "1") -> xr.Variable:

@@ -36,7 +36,8 @@ def main(kills: int = 10, seed: int = 0) -> int:
         started = time.monotonic()
         assert _begin(here / "whole", environment).wait() == 0
         print(
-            f"{spec.lanes} lanes in {spec.chunks} chunks, undisturbed: {time.monotonic() - started:.1f} s", flush=True
+            f"{spec.instances} limits in {spec.chunks} chunks, undisturbed: {time.monotonic() - started:.1f} s",
+            flush=True,
         )
 
         moments = np.sort(rng.uniform(0, spec.chunks - 2, kills))
@@ -59,17 +60,17 @@ def main(kills: int = 10, seed: int = 0) -> int:
 
         whole, killed = _digests(here / "whole"), _digests(here / "killed")
         records = dict(ht.sweeps.Store(here / "killed").records(spec))
-        lanes = sorted(lane for chunk in records for lane in range(*spec.bounds(chunk)))
+        cases = sorted(case for chunk in records for case in range(*spec.bounds(chunk)))
         with ht.sweeps.open_store(here / "killed") as dataset:
             statuses = np.unique(dataset.status.to_numpy(), return_counts=True)
             pairs = np.unique(np.stack([dataset.problem.to_numpy(), dataset.geometry.to_numpy()]), axis=1)
         checks = {
             "the same files": sorted(whole) == sorted(killed),
             "the same bytes": whole == killed,
-            "no lane lost or twice": lanes == list(range(spec.lanes)) and pairs.shape == (2, spec.lanes),
+            "no case lost or twice": cases == list(range(spec.instances)) and pairs.shape == (2, spec.instances),
             "verify finds nothing": ht.sweeps.Store(here / "killed").verify().is_complete,
         }
-        print(f"{len(killed)} files; lanes by status: {dict(zip(*(part.tolist() for part in statuses), strict=True))}")
+        print(f"{len(killed)} files; cases by status: {dict(zip(*(part.tolist() for part in statuses), strict=True))}")
         for name, holds in checks.items():
             print(f"{name}: {'yes' if holds else 'NO'}")
         return 0 if all(checks.values()) else 1

@@ -79,10 +79,10 @@ def draw(dataset: xr.Dataset) -> Figure:
     reach.legend(loc="lower left")
 
     for i, colour in enumerate(shades("HAM", dataset.sizes["rate"])[::-1]):
-        lane, marker = gated.isel(rate=i), "ov^"[i]
-        label = f"η = {float(lane['rate']):g}"
-        _band(excess, lane["gate_excess"], "threshold", colour, marker=marker, linestyle="", label=label)
-        _band(time, lane["gate_time"], "threshold", colour, marker=marker, label=label)
+        case, marker = gated.isel(rate=i), "ov^"[i]
+        label = f"η = {float(case['rate']):g}"
+        _band(excess, case["gate_excess"], "threshold", colour, marker=marker, linestyle="", label=label)
+        _band(time, case["gate_time"], "threshold", colour, marker=marker, label=label)
     excess.plot(dataset["threshold"], dataset["gate_flow_excess"].isel(rate=0).median("instance"), **THEORY)
     for ax in (excess, time):
         ax.axvline(1 / alpha, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
@@ -94,15 +94,15 @@ def draw(dataset: xr.Dataset) -> Figure:
     rates = dataset["halving"]
     starts = {"zero": "-", "random": (0, (1, 1))}
     for start, line in starts.items():
-        lane = variants.sel(start=start)
-        both = lane["apart"].where((dataset["variant_status"].sel(start=start) == 0).all("variant"))
+        case = variants.sel(start=start)
+        both = case["apart"].where((dataset["variant_status"].sel(start=start) == 0).all("variant"))
         apart.plot(rates, both.median("instance"), "o", linestyle=line, color=COLOURS["other"], markersize=3)
         for variant, marker in (("HYP", "+"), ("HYP*", "x")):
-            off = lane["off"].sel(variant=variant).median("instance")
+            off = case["off"].sel(variant=variant).median("instance")
             apart.plot(rates, off, marker, linestyle=line, color=COLOURS["HAM"], markersize=4, linewidth=0.9)
         for variant, marker, colour in (("HYP", "+", "HAM"), ("HYP*", "x", "HAM"), ("GD", "s", "GD")):
             style = {"marker": marker, "linestyle": line, "color": COLOURS[colour], "markersize": 4, "linewidth": 0.9}
-            flips.plot(rates, lane["flips"].sel(variant=variant).mean("instance"), **style)
+            flips.plot(rates, case["flips"].sel(variant=variant).mean("instance"), **style)
     middle = float(rates[len(rates) // 2])
     for order, name in ((1, "off"), (2, "apart")):
         level = variants[name].sel(start="zero").isel(halving=len(rates) // 2)

@@ -28,7 +28,7 @@ def certified(dataset: xr.Dataset, *, mask_failures: bool = False) -> xr.Dataset
     if not counts:
         return dataset.assign_attrs(masked=0)
     if not mask_failures:
-        raise ValueError(f"experiment {dataset.attrs.get('experiment')}: lanes failed: {counts}; they are not drawn")
+        raise ValueError(f"experiment {dataset.attrs.get('experiment')}: cases failed: {counts}; they are not drawn")
     sound = dataset["status"] == 0
     masked = dataset.map(lambda v: v.where(sound) if set(sound.dims) <= set(v.dims) and v.name != "status" else v)
     return masked.assign_attrs(dataset.attrs, masked=sum(counts.values()))

@@ -46,10 +46,10 @@ def draw(dataset: xr.Dataset) -> Figure:
     one, (of_loss, of_mode) = dataset.isel(instance=0), differences(dataset)
     settled = dataset["settled"].values.astype(bool)
     for flow, (colour, _) in flow_styles(dataset).items():
-        lane, here = one.sel(flow=flow), settled[:, dataset["flow"].values == flow].ravel()
-        axes[0].plot(lane["time"][1:], lane["loss"][1:], color=colour)
-        if flow == "GD" or lane["family"] == "m*w":  # HAM has gradient descent's
-            axes[0].plot(dataset["bound_time"], lane["bound"], **THEORY | {"color": colour})
+        case, here = one.sel(flow=flow), settled[:, dataset["flow"].values == flow].ravel()
+        axes[0].plot(case["time"][1:], case["loss"][1:], color=colour)
+        if flow == "GD" or case["family"] == "m*w":  # HAM has gradient descent's
+            axes[0].plot(dataset["bound_time"], case["bound"], **THEORY | {"color": colour})
         of = {name: dataset[name].sel(flow=flow).values for name in ("predicted_rate", "loss_rate", "mixture")}
         for chosen, face in ((~here, "none"), (here, colour)):
             style = {"color": colour, "markerfacecolor": face, "markersize": 3.2, "markeredgewidth": 0.7}

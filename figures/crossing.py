@@ -77,8 +77,8 @@ def draw(dataset: xr.Dataset) -> Figure:
         ax.axvline(0, color="0.8", linewidth=0.6, zorder=0)
         finite = np.isfinite(one["theory"].values)
         for flow, (colour, line, _) in enumerate(looks):
-            lane = one.isel(flow=flow)
-            ax.plot(lane["path"], lane["time"], color=colour, linestyle=line)
+            case = one.isel(flow=flow)
+            ax.plot(case["path"], case["time"], color=colour, linestyle=line)
         ax.plot(np.zeros(finite.sum()), one["theory"][finite], "_", color="0.35", markersize=13, markeredgewidth=0.8)
         for flow in np.flatnonzero(finite):
             ax.plot([0], [one["simulated"][flow]], "o", color=looks[flow][0], markersize=3.6, zorder=4)
@@ -93,12 +93,12 @@ def draw(dataset: xr.Dataset) -> Figure:
     steps = np.arange(dataset.sizes["step"])
     rules.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     for name, (colour, line, label) in RULES.items():
-        lane = dataset.sel(rule=name)
-        rules.plot(steps[1:], lane["iterates"][1:], color=colour, linestyle=line, label=label)
-        first = int(lane["first_step"])
+        case = dataset.sel(rule=name)
+        rules.plot(steps[1:], case["iterates"][1:], color=colour, linestyle=line, label=label)
+        first = int(case["first_step"])
         if first > 0:
             face = "white" if name == "HYP" else colour
-            rules.plot([first], lane["iterates"][[first]], "o", color=colour, markerfacecolor=face, markersize=4)
+            rules.plot([first], case["iterates"][[first]], "o", color=colour, markerfacecolor=face, markersize=4)
     rules.set_yscale("symlog", linthresh=1e-2, linscale=0.7)
     rules.set(xscale="log", xlabel="step", ylabel="$\\theta$", xlim=(1, steps[-1]), ylim=(-1.5 * a, 1.5 * a))
     rules.set_title(f"η = {float(dataset['learning_rate']):g}")

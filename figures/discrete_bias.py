@@ -71,17 +71,17 @@ def draw(dataset: xr.Dataset) -> Figure:
     alphas = dataset["alpha"].values
     middle, colours = float(alphas[len(alphas) // 2]), shades("HAM", len(alphas))
     for alpha, colour, marker in zip(alphas, colours, "o^sv", strict=False):
-        lane = bias.sel(alpha=alpha, rule="HYP*")
-        _band(distance, lane["distance"], "rate", colour, marker=marker, linestyle="", label=f"{alpha:g}")
-        distance.plot(lane["rate"], lane["distance_theory"].median("problem"), **THEORY)
-        _band(steps, lane["steps"], "rate", colour, marker=marker, linestyle="")
-        theory = least_steps(lane, "condition", dataset.attrs["tol"]).median("problem") / lane["rate"]
-        steps.plot(lane["rate"], theory, **THEORY)
+        case = bias.sel(alpha=alpha, rule="HYP*")
+        _band(distance, case["distance"], "rate", colour, marker=marker, linestyle="", label=f"{alpha:g}")
+        distance.plot(case["rate"], case["distance_theory"].median("problem"), **THEORY)
+        _band(steps, case["steps"], "rate", colour, marker=marker, linestyle="")
+        theory = least_steps(case, "condition", dataset.attrs["tol"]).median("problem") / case["rate"]
+        steps.plot(case["rate"], theory, **THEORY)
     for rule, (colour, marker) in _RULES.items():
-        lane, style = bias.sel(alpha=middle, rule=rule), {"marker": marker, "linestyle": ""}
-        _band(error, lane["remainder"] / lane["distance_theory"], "rate", colour, marker=marker)
-        _band(change, lane["change"], "rate", colour, **style)
-        change.plot(lane["rate"], lane["change_theory"].median("problem"), **THEORY)
+        case, style = bias.sel(alpha=middle, rule=rule), {"marker": marker, "linestyle": ""}
+        _band(error, case["remainder"] / case["distance_theory"], "rate", colour, marker=marker)
+        _band(change, case["change"], "rate", colour, **style)
+        change.plot(case["rate"], case["change_theory"].median("problem"), **THEORY)
     rate = dataset["rate"].values
     slope = 0.4 * float(
         (bias["remainder"] / bias["distance_theory"]).sel(alpha=middle, rule="HYP*").median("problem")[0]

@@ -59,14 +59,14 @@ def draw(dataset: xr.Dataset) -> Figure:
     for ax, norm in ((axes[0], "l1"), (axes[1], "l2")):
         values = excess(dataset, norm)
         for family in ("m*w", "HAM"):
-            lane, colour = values.sel(family=family), COLOURS[family]
+            case, colour = values.sel(family=family), COLOURS[family]
             for k, style in zip(ks, ("-", "-."), strict=False):
-                low, middle, high = lane.isel(problem=dataset["k"].values == k).quantile([0.1, 0.5, 0.9], dim="problem")
+                low, middle, high = case.isel(problem=dataset["k"].values == k).quantile([0.1, 0.5, 0.9], dim="problem")
                 ax.plot(x, middle, style, color=colour, linewidth=1.3 if k == ks[0] else 0.9)
                 if k == ks[0]:
                     ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
             if real:
-                ax.plot(x, lane.sel(problem=real), ":", color=colour, linewidth=0.9)
+                ax.plot(x, case.sel(problem=real), ":", color=colour, linewidth=0.9)
         ax.set(yscale="log", ylim=(FLOOR, 10), xlim=(x[0], x[-1]), yticks=10.0 ** np.arange(-16, 1, 4))
         _axis(ax)
     axes[1].set(xlim=(x[0], 60), xticks=np.arange(-30, 61, 30))

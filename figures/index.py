@@ -30,8 +30,8 @@ code {{ font-size: .95em; }}
 @media (max-width: 36rem) {{ dl {{ grid-template-columns: 1fr; }} dd {{ margin-bottom: .4rem; }} }}
 </style></head><body>
 <h1>Figures</h1>
-<p>Every number in them comes from a stored data set; a lane is one flow, limit or curve with its certificate.
-A figure refuses lanes that failed, or leaves them out and says so. A click on a figure opens it as PDF.
+<p>Every number in them comes from a stored data set; a case is one flow, limit or curve with its certificate.
+A figure refuses cases that failed, or leaves them out and says so. A click on a figure opens it as PDF.
 A claim is proved or checked by the command beside it; one with an id alone was measured, and no theorem states it.</p>
 <nav>{links}</nav>
 {figures}
@@ -63,10 +63,10 @@ def _claims(name: str) -> str:
 def _facts(name: str, source: str, data: xr.Dataset, scale: str) -> dict[str, str]:
     """What is said below a figure, as HTML."""
     attrs, failed, experiment = data.attrs, failures(data), dataset_of(name)
-    lanes = f"{data['status'].size}, all of them sound"
+    cases = f"{data['status'].size}, all of them sound"
     if failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
-        lanes = f'{data["status"].size}, <span class="failed">not drawn: {escape(reasons)}</span>'
+        cases = f'{data["status"].size}, <span class="failed">not drawn: {escape(reasons)}</span>'
     facts = {
         "source": source,
         "configuration": _pairs(attrs["config"]),
@@ -78,7 +78,7 @@ def _facts(name: str, source: str, data: xr.Dataset, scale: str) -> dict[str, st
     if store.path(experiment, scale).suffix == ".json":
         command = f"<code>python -m experiments{'' if experiment in LONG else '.benchmarks'} {experiment}"
         command += "</code>" if experiment in LONG else " --save</code>"
-    return {"experiment": command, "lanes": lanes} | {key: escape(value) for key, value in facts.items()}
+    return {"experiment": command, "cases": cases} | {key: escape(value) for key, value in facts.items()}
 
 
 def write_index(out: Path, scale: str = "quick") -> Path:

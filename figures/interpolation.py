@@ -42,12 +42,12 @@ def draw(dataset: xr.Dataset) -> Figure:
     for ax, norm, letter in zip(axes, NORMS, "ab", strict=True):
         values = excess(dataset, norm)
         for family, x in (("HAM", scale), ("m*w", 1 / scale)):
-            lane = values.sel(family=family)
-            low, middle, high = lane.isel(problem=~dataset["is_real"].values).quantile([0.1, 0.5, 0.9], dim="problem")
+            case = values.sel(family=family)
+            low, middle, high = case.isel(problem=~dataset["is_real"].values).quantile([0.1, 0.5, 0.9], dim="problem")
             ax.plot(x, middle, color=COLOURS[family])
             ax.fill_between(x, low, high, color=COLOURS[family], alpha=0.2, linewidth=0)
             for name, style in real.items():
-                ax.plot(x, lane.sel(problem=name), color=COLOURS[family], linestyle=style, linewidth=1)
+                ax.plot(x, case.sel(problem=name), color=COLOURS[family], linestyle=style, linewidth=1)
         ax.set(xscale="log", yscale="log", xlim=(scale[0], scale[-1]))
         ax.set_xlabel("$\\alpha$  (HAM)", color=COLOURS["HAM"])
         ax.set_ylabel(f"relative excess of  ${NORMS[norm]}$")

@@ -38,12 +38,12 @@ def draw(dataset: xr.Dataset) -> Figure:
     import matplotlib.pyplot as plt
 
     dataset = certified(dataset)
-    lanes = list(
+    cases = list(
         zip(dataset["family"].values.tolist(), dataset["parameter"].values.tolist(), colours(dataset), strict=True)
     )
     figure, (linear, decades, times) = plt.subplots(1, 3, figsize=(6.75, 2.5), width_ratios=(1, 1, 0.85))
     for ax, x, suffix in ((linear, dataset["theta"], ""), (decades, dataset["magnitude"], "_decades")):
-        for (_, _, colour), values in zip(lanes, dataset["inverse_metric" + suffix].values, strict=True):
+        for (_, _, colour), values in zip(cases, dataset["inverse_metric" + suffix].values, strict=True):
             ax.plot(x, values, color=colour)
         ax.plot(x, dataset["balanced" + suffix], **THEORY)
     linear.set(xlabel="$\\theta$", ylabel="inverse metric  $g^{-1}(\\theta)$", ylim=(0, 6.2), xlim=(-3, 3))
@@ -54,18 +54,18 @@ def draw(dataset: xr.Dataset) -> Figure:
     decades.set(xscale="log", yscale="log", xlabel="$|\\theta|$", ylabel="inverse metric  $g^{-1}(\\theta)$")
     decades.set(xlim=(dataset["magnitude"][0], dataset["magnitude"][-1]), ylim=(1e-3, 3e3))
 
-    rows, start = np.arange(len(lanes))[::-1], float(dataset["start"])
-    for row, (_, _, colour), time in zip(rows, lanes, dataset["crossing_time"].values, strict=True):
+    rows, start = np.arange(len(cases))[::-1], float(dataset["start"])
+    for row, (_, _, colour), time in zip(rows, cases, dataset["crossing_time"].values, strict=True):
         times.plot([0, time], [row, row], color=colour, linewidth=1)
         times.plot([time], [row], "o", color=colour, markersize=4)
         times.text(time + 0.6, row, f"{time:.3g}", va="center", fontsize=6.5)
     times.set(
         xlabel=f"time from −{start:g} to {start:g}",
         xlim=(0, 1.2 * float(dataset["crossing_time"].max())),
-        ylim=(-0.7, len(lanes) - 0.3),
+        ylim=(-0.7, len(cases) - 0.3),
     )
-    times.set_yticks(rows, [label(family, parameter) for family, parameter, _ in lanes])
-    for tick, (family, _, _) in zip(times.get_yticklabels(), lanes, strict=True):
+    times.set_yticks(rows, [label(family, parameter) for family, parameter, _ in cases])
+    for tick, (family, _, _) in zip(times.get_yticklabels(), cases, strict=True):
         tick.set_color(COLOURS[family])
     times.tick_params(axis="y", length=0)
     for ax, letter in zip((linear, decades, times), "abc", strict=True):

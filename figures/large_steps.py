@@ -61,14 +61,14 @@ def draw(dataset: xr.Dataset) -> Figure:
     for i, title in enumerate(titles):
         here = dataset.isel(setup=i)
         for rule, style in STYLES.items():
-            lane, look = here.sel(rule=rule), style | {"color": colours[rule], "markersize": 3, "markeredgewidth": 0.7}
-            low, middle, high = drawn(lane["error"])
-            grid[0, i].plot(lane["fraction"], middle, **look)
-            grid[0, i].fill_between(lane["fraction"], low, high, color=colours[rule], alpha=0.18, linewidth=0)
-            ratio = drawn(lane["gain_on"] / lane["gain_off"]).sel(quantile=0.5)
-            grid[1, 0].plot(lane["fraction"], ratio, linestyle=lines[i], **look)
-            every = np.broadcast_to(lane["fraction"].values, lane["violation"].shape)
-            grid[1, 1].plot(every, lane["violation"], **look | {"linestyle": "", "markersize": 2})
+            case, look = here.sel(rule=rule), style | {"color": colours[rule], "markersize": 3, "markeredgewidth": 0.7}
+            low, middle, high = drawn(case["error"])
+            grid[0, i].plot(case["fraction"], middle, **look)
+            grid[0, i].fill_between(case["fraction"], low, high, color=colours[rule], alpha=0.18, linewidth=0)
+            ratio = drawn(case["gain_on"] / case["gain_off"]).sel(quantile=0.5)
+            grid[1, 0].plot(case["fraction"], ratio, linestyle=lines[i], **look)
+            every = np.broadcast_to(case["fraction"].values, case["violation"].shape)
+            grid[1, 1].plot(every, case["violation"], **look | {"linestyle": "", "markersize": 2})
         grid[0, i].axhline(float(here["flow_error"].median()), **THEORY, zorder=0)
         grid[0, i].set(yscale="log", ylim=(1e-8, 5))
         grid[0, i].set_title(title, loc="right")

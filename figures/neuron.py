@@ -39,18 +39,18 @@ STYLES = {  # colour, marker and label of a flow
 }
 
 
-def _diagram(ax, lane: xr.Dataset, colour: str, title: str) -> None:
-    a, w = lane["a_start"].values, lane["w_start"].values
+def _diagram(ax, case: xr.Dataset, colour: str, title: str) -> None:
+    a, w = case["a_start"].values, case["w_start"].values
     half = (a[1] - a[0]) / 2, (w[1] - w[0]) / 2
     extent = (w[0] - half[1], w[-1] + half[1], a[0] - half[0], a[-1] + half[0])
-    values = lane["learned"].transpose("a_start", "w_start").values.astype(float)
+    values = case["learned"].transpose("a_start", "w_start").values.astype(float)
     cmap = ListedColormap(["0.87", colour])
     ax.imshow(values, cmap=cmap, vmin=0, vmax=1, alpha=0.45, origin="lower", extent=extent, interpolation="nearest")
     ax.axhline(0, color="0.3", linewidth=0.5)
     ax.axvline(0, color="0.3", linewidth=0.5)
     ax.plot([0, w[-1]], [0, -w[-1]], **THEORY)
-    inside = np.where(lane["separatrix"].values >= extent[2], lane["separatrix"].values, np.nan)
-    ax.plot(lane["curve"], inside, color="black", linewidth=1.4)
+    inside = np.where(case["separatrix"].values >= extent[2], case["separatrix"].values, np.nan)
+    ax.plot(case["curve"], inside, color="black", linewidth=1.4)
     ax.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", title=title)
     ax.locator_params(nbins=4)
 
@@ -82,13 +82,13 @@ def draw(dataset: xr.Dataset) -> Figure:
     times.minorticks_off()
     count = len(STYLES)
     for i, (flow, (colour, marker, _)) in enumerate(STYLES.items()):
-        lane = dataset.sel(flow=flow)
-        x = lane["width"].values * 2 ** (0.09 * (i - (count - 1) / 2))  # side by side
+        case = dataset.sel(flow=flow)
+        x = case["width"].values * 2 ** (0.09 * (i - (count - 1) / 2))  # side by side
         for ax, name in ((turned, "turned"), (reached, "reached")):
-            share, low, high = (lane[f"{name}_{end}"].values for end in ("share", "low", "high"))
+            share, low, high = (case[f"{name}_{end}"].values for end in ("share", "low", "high"))
             bars = np.clip([share - low, high - share], 0, None)
             ax.errorbar(x, share, bars, color=colour, marker=marker, markersize=3.2, linewidth=0.7, elinewidth=0.8)
-        allowed = lane["can_turn"].mean("student")
+        allowed = case["can_turn"].mean("student")
         turned.plot(x, allowed, marker, color=colour, markerfacecolor="none", markersize=3.2, markeredgewidth=0.7)
     for ax, label in ((turned, "share turning positive"), (reached, "share that learns")):
         widths = dataset["width"].values

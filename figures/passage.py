@@ -34,9 +34,9 @@ RULES = {  # colour, marker, label
 }
 
 
-def lanes(dataset: xr.Dataset, family: str, coordinates: str) -> xr.Dataset:
+def cases(dataset: xr.Dataset, family: str, coordinates: str) -> xr.Dataset:
     """Those of a family in these coordinates."""
-    return dataset.isel(lane=(dataset["family"].values == family) & (dataset["coordinates"].values == coordinates))
+    return dataset.isel(case=(dataset["family"].values == family) & (dataset["coordinates"].values == coordinates))
 
 
 def _marked(ax, x, y, coordinates: str, colour) -> None:
@@ -56,8 +56,8 @@ def draw(dataset: xr.Dataset) -> Figure:
         times, differences = axes[:, column]
         for pair, colour in enumerate(shades(family, pairs)):
             for coordinates in used:
-                one = lanes(dataset, family, coordinates).isel(pair=pair)
-                if not one.sizes["lane"]:
+                one = cases(dataset, family, coordinates).isel(pair=pair)
+                if not one.sizes["case"]:
                     continue
                 _marked(times, one["parameter"], one["simulated"], coordinates, colour)
                 _marked(differences, one["parameter"], one["difference"].clip(FLOOR), coordinates, colour)
@@ -68,8 +68,8 @@ def draw(dataset: xr.Dataset) -> Figure:
     here = dataset["family"].values.tolist()
     custom = {name: colour for name, colour in (("custom", COLOURS["other"]), ("network", "#CC79A7")) if name in here}
     for name, colour in custom.items():
-        coordinates = next(c for c in used if lanes(dataset, name, c).sizes["lane"])
-        one = lanes(dataset, name, coordinates).isel(pair=0)
+        coordinates = next(c for c in used if cases(dataset, name, c).sizes["case"])
+        one = cases(dataset, name, coordinates).isel(pair=0)
         axes[0, 2].plot(one["parameter"], one["theory"], color=colour)
         _marked(axes[0, 2], one["parameter"], one["simulated"], coordinates, colour)
     for name, (colour, marker, _) in RULES.items():

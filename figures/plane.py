@@ -43,12 +43,12 @@ def draw(dataset: xr.Dataset) -> Figure:
     xlim, ylim = window(dataset)
     x = np.array(xlim)
     for ax, name, letter in zip(axes, names, "abcd", strict=False):
-        lane, colour = dataset.sel(geometry=name), COLOURS[name]
+        case, colour = dataset.sel(geometry=name), COLOURS[name]
         ax.axhline(0, color="0.8", linewidth=0.6, zorder=0)
         ax.axvline(0, color="0.8", linewidth=0.6, zorder=0)
         ax.plot(x, (target - a * x) / b, color="0.5", linewidth=2.2, zorder=1)
         for start in range(dataset.sizes["start"]):
-            one = lane.isel(start=start)
+            one = case.isel(start=start)
             level = one["level_set"].transpose("axis", ...).values
             ax.fill(*level, facecolor=colour, alpha=0.07, zorder=0)
             ax.plot(*level, color=colour, alpha=0.45, linewidth=0.6)
@@ -58,7 +58,7 @@ def draw(dataset: xr.Dataset) -> Figure:
             ax.plot(*one["limit"].values, "o", color=colour, markersize=5)
         ax.set(xlim=xlim, ylim=ylim, aspect="equal", xlabel="$\\theta_1$")
         ax.locator_params(nbins=5, integer=True)
-        ax.set_title(f"{LABELS[name]}\n$g^{{-1}}(\\theta)$ = {lane['inverse_metric'].item()}")
+        ax.set_title(f"{LABELS[name]}\n$g^{{-1}}(\\theta)$ = {case['inverse_metric'].item()}")
         panel_label(ax, letter, lines=2)
     axes[0].set_ylabel("$\\theta_2$")
     return figure

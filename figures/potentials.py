@@ -35,10 +35,10 @@ def draw(dataset: xr.Dataset) -> Figure:
     halves = [figure.add_subfigure(grid[0, column]) for column in range(2)]
     for half, family, letters in zip(halves, dataset["family"].values.tolist(), ("ab", "cd"), strict=True):
         potential, ball = half.subplots(1, 2)
-        lane = dataset.sel(family=family)
+        case = dataset.sel(family=family)
         for decade, colour in zip(decades, shades(family, len(decades)), strict=True):
-            potential.plot(theta, lane["potential"].sel(decade=decade), color=colour, label=label(family, decade))
-            ball.plot(*lane["ball"].sel(decade=decade).transpose("axis", ...).values, color=colour)
+            potential.plot(theta, case["potential"].sel(decade=decade), color=colour, label=label(family, decade))
+            ball.plot(*case["ball"].sel(decade=decade).transpose("axis", ...).values, color=colour)
         for power in (1, 2):
             potential.plot(theta, abs(theta) ** power, **THEORY)
         for end in ("l1_ball", "l2_ball"):

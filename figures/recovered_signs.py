@@ -56,17 +56,17 @@ def name(label: str) -> str:
     return f"HAM, $\\alpha={value}$" if family == "HAM" else f"$m\\odot w$, $\\gamma={value}$"
 
 
-def lanes(dataset: xr.Dataset, **chosen) -> xr.Dataset:
+def cases(dataset: xr.Dataset, **chosen) -> xr.Dataset:
     """The instances with these coordinates."""
-    of = np.ones(dataset.sizes["lane"], bool)
+    of = np.ones(dataset.sizes["case"], bool)
     for key, value in chosen.items():
         of &= dataset[key].values == value
-    return dataset.isel(lane=of)
+    return dataset.isel(case=of)
 
 
 def means(dataset: xr.Dataset, along: str, **chosen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The values of a coordinate of instances, and mean and standard error of the share of signs recovered there."""
-    some = lanes(dataset, **chosen)
+    some = cases(dataset, **chosen)
     values = np.unique(some[along])
     parts = [some["recovered"].values[some[along].values == value] for value in values]
     return (
@@ -78,7 +78,7 @@ def means(dataset: xr.Dataset, along: str, **chosen) -> tuple[np.ndarray, np.nda
 
 def ratios(dataset: xr.Dataset, label: str, n: int) -> tuple[np.ndarray, int]:
     """First flips of the support over the passage in one dimension, and how many entries there are."""
-    some = lanes(dataset, part="line", geometry=label, n=n)
+    some = cases(dataset, part="line", geometry=label, n=n)
     found = (some["first"] / some["passage"]).values
     return np.sort(found[np.isfinite(found)]), int(some["k"].sum())
 
@@ -129,7 +129,7 @@ def _times(ax, dataset: xr.Dataset) -> None:
     scale = dataset["scale"].values.min()
     drawn: dict[str, list[tuple[float, ...]]] = {}
     for label, place in _places(dataset).items():
-        some = lanes(dataset, part="scales", geometry=label, scale=scale)
+        some = cases(dataset, part="scales", geometry=label, scale=scale)
         time = some["recovery_time"].values
         all_right = np.isfinite(time)
         if not all_right.any():
@@ -185,12 +185,12 @@ def draw(dataset: xr.Dataset) -> Figure:
     table = np.full((len(proportions), len(below)), np.nan)
     for i, j in np.ndindex(table.shape):
         k = max(1, round(float(proportions[i] * below[j])))
-        table[i, j] = lanes(dataset, part="map", geometry=one, n=below[j], k=k)["recovered"].mean()
+        table[i, j] = cases(dataset, part="map", geometry=one, n=below[j], k=k)["recovered"].mean()
     _heat(plane, below / d, proportions, table, "$n/d$", "$k/n$")
     _family_heat(hams, dataset, "HAM", "$\\alpha$ of HAM")
     _family_heat(products, dataset, "m*w", "$\\gamma$ of $m\\odot w$")
 
-    ns = np.unique(lanes(dataset, part="line")["n"])
+    ns = np.unique(cases(dataset, part="line")["n"])
     for label in labels:
         parts = [ratios(dataset, label, m)[0] for m in ns]
         found = [np.quantile(r, [0.1, 0.5, 0.9]) if r.size > 4 else np.full(3, np.nan) for r in parts]
@@ -198,7 +198,7 @@ def draw(dataset: xr.Dataset) -> Figure:
         passages.plot(ns / d, middle, **look(dataset, label), markersize=3, linewidth=0.9)
         if label == one:
             passages.fill_between(ns / d, low, high, color=look(dataset, label)["color"], alpha=0.15, linewidth=0)
-    share = np.array([float(lanes(dataset, part="line", geometry=one, n=m)["crosstalk"][0]) for m in ns])
+    share = np.array([float(cases(dataset, part="line", geometry=one, n=m)["crosstalk"][0]) for m in ns])
     for sign in (-1, 1):
         passages.plot(ns / d, 1 + sign * share, ":", color="0.3", linewidth=1)
     passages.axhline(1, **THEORY, zorder=0)

@@ -53,13 +53,13 @@ def _marker(rule: str) -> dict:
 def _plane(ax, one: xr.Dataset, members: tuple[str, ...], symbol: str, title: str) -> None:
     """Learning rate against parameter: theory, measured near the limit, and where the last of the rules converges."""
     rules = one["rule"].values
-    lane, gradient_descent = (one.isel(lane=rules == rule) for rule in (members[-1], "GD"))
-    x, floor = np.exp(lane["log_parameter"].values), float(lane["theory"].min()) / 3
-    ax.fill_between(x, lane["far"], floor, color=_COLOURS[members[-1]], alpha=0.15, linewidth=0)
+    case, gradient_descent = (one.isel(case=rules == rule) for rule in (members[-1], "GD"))
+    x, floor = np.exp(case["log_parameter"].values), float(case["theory"].min()) / 3
+    ax.fill_between(x, case["far"], floor, color=_COLOURS[members[-1]], alpha=0.15, linewidth=0)
     ax.axhline(float(gradient_descent["theory"].item()), color=COLOURS["GD"], linewidth=0.8)
-    ax.plot(x, lane["theory"], **THEORY)
+    ax.plot(x, case["theory"], **THEORY)
     for rule in members:
-        ax.plot(x, one["near"].isel(lane=rules == rule), **_marker(rule))
+        ax.plot(x, one["near"].isel(case=rules == rule), **_marker(rule))
     ax.set(xscale="log", yscale="log", xlim=(x.min() / 1.5, x.max() * 1.5), ylim=(floor, 8))
     ax.set(xlabel=f"${symbol}$", ylabel="learning rate $\\eta$", title=title)
 
@@ -76,8 +76,8 @@ def draw(dataset: xr.Dataset) -> Figure:
     off, far = abs(dataset["near"] / dataset["theory"] - 1), dataset["far"] / dataset["theory"]
     infinity = 30 * np.nanmax(scales)  # the place of gradient descent, the geometry of any scale above
     for rule, colour in _COLOURS.items():
-        x, here = np.where(np.isnan(scales), infinity, scales)[rules == rule], far.isel(lane=rules == rule)
-        each = off.isel(lane=rules == rule).values
+        x, here = np.where(np.isnan(scales), infinity, scales)[rules == rule], far.isel(case=rules == rule)
+        each = off.isel(case=rules == rule).values
         differences.plot(np.broadcast_to(x, each.shape).ravel(), each.ravel(), **_marker(rule))
         if rule == "GD":
             runs.plot(x, here.median("instance"), **_marker(rule))
@@ -90,7 +90,7 @@ def draw(dataset: xr.Dataset) -> Figure:
     largest = f"largest of {off.size}: {100 * float(off.max()):.2f} %"
     differences.text(0.97, 0.03, largest, transform=differences.transAxes, ha="right", fontsize=7)
     runs.axhline(1, **THEORY, zorder=0)
-    ends = {name: far.isel(lane=rules == rule) for rule, name in _NAMES.items() if rule != "GD"}
+    ends = {name: far.isel(case=rules == rule) for rule, name in _NAMES.items() if rule != "GD"}
     text = "\n".join(f"{name}: {float(of.min()):.2f} to {float(of.max()):.2f}" for name, of in ends.items())
     runs.text(0.03, 0.03, text, transform=runs.transAxes, fontsize=7)
     runs.set(ylim=(0.3, 1.05 * float(far.max())), ylabel="largest $\\eta$ from zero $/\\, \\eta^*$")

@@ -53,11 +53,11 @@ class Source:
         axes: int = 1,
     ):
         problems = [problems] if isinstance(problems, LinearRegression) else list(problems)
-        self.lanes, self.which = _lane_count(problems, geos, theta0s, which, name)
+        self.instances, self.which = _instance_count(problems, geos, theta0s, which, name)
         for leaf in jax.tree.leaves(geos):
             if leaf.ndim > axes:
                 most = "one number" if axes == 1 else "at most one array"
-                raise ValueError(f"{name} must have {most} a lane for each parameter; got shape {leaf.shape}")
+                raise ValueError(f"{name} must have {most} an instance for each parameter; got shape {leaf.shape}")
         first = problems[0]
         self.shared = len(problems) == 1 if share is None else share
         if self.shared and len(problems) > 1:
@@ -65,7 +65,9 @@ class Source:
         stripped = [problem.without_truth() for problem in problems]
         self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)
         self.n, self.d, self.dtype, self.rank = first.n, first.d, first.dtype, first.row_space.target.size
-        self.geos = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.lanes,)) if leaf.ndim == 0 else leaf, geos)
+        self.geos = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (self.instances,)) if leaf.ndim == 0 else leaf, geos
+        )
         self.theta0s = None if theta0s is None else jnp.asarray(theta0s, first.dtype)
 
     def at(self, index: np.ndarray) -> Inputs:
@@ -84,7 +86,7 @@ def _gathered(problems, which, geos, theta0s, index):
     return take(problems, which), take(geos, index), take(theta0s, index)
 
 
-def _lane_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndarray]:
+def _instance_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndarray]:
     """The number of instances, from whatever has an axis of them, and the problem of each; or an error."""
     if not problems:
         raise ValueError("problems must hold at least one regression; got none")
@@ -99,22 +101,22 @@ def _lane_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndar
     if theta0s is not None:
         shape = np.shape(theta0s)
         if len(shape) != 2 or shape[1] != first.d:
-            raise ValueError(f"theta0s must have shape (lanes, {first.d}); got {shape}")
+            raise ValueError(f"theta0s must have shape (instances, {first.d}); got {shape}")
         sizes["theta0s"] = shape[0]
     if which is not None:
         which = np.asarray(which)
         known = which.dtype.kind in "iu" and (which.size == 0 or 0 <= which.min() <= which.max() < len(problems))
         if which.ndim != 1 or not known:
-            raise ValueError(f"which must hold one index of the {len(problems)} problems a lane; got {which}")
+            raise ValueError(f"which must hold one index of the {len(problems)} problems an instance; got {which}")
         sizes["which"] = which.size
     elif len(problems) > 1:
-        raise ValueError("which must say which of the problems each lane has")
+        raise ValueError("which must say which of the problems each instance has")
     if len(set(sizes.values())) > 1:
-        raise ValueError(f"the numbers of lanes disagree: {sizes}")
-    lanes = next(iter(sizes.values()), 1)
-    if lanes == 0:
-        raise ValueError("there must be at least one lane; got none")
-    return lanes, np.zeros(lanes, int) if which is None else which
+        raise ValueError(f"the numbers of instances disagree: {sizes}")
+    instances = next(iter(sizes.values()), 1)
+    if instances == 0:
+        raise ValueError("there must be at least one instance; got none")
+    return instances, np.zeros(instances, int) if which is None else which
 
 
 def widest(entries: int, most: int) -> int:
@@ -122,9 +124,9 @@ def widest(entries: int, most: int) -> int:
     return 1 << max(0, min(most, (1 << 22) // entries).bit_length() - 1)
 
 
-def width_for(lanes: int, most: int) -> int:
+def width_for(instances: int, most: int) -> int:
     """As wide a batch as is filled three times, within limits: the last instances of all are on their own."""
-    return max(min(8, most), min(most, 1 << max(0, (lanes // 3).bit_length() - 1)))
+    return max(min(8, most), min(most, 1 << max(0, (instances // 3).bit_length() - 1)))
 
 
 def has_products(rank: int, d: int, share: bool) -> bool:
@@ -142,22 +144,22 @@ def widest_of_flows(rank: int, d: int) -> int:
     return widest(rank + d, 64)
 
 
-def width_of_runs(n: int, d: int, lanes: int, share: bool, batch_size: int | None) -> int:
+def width_of_runs(n: int, d: int, instances: int, share: bool, batch_size: int | None) -> int:
     """The runs in step, of so many. With an X each, their gradients are no products of large matrices."""
     most = widest(n + d, 256) if share else widest(d * (batch_size or 16 * n), 256)
-    return min(most, 1 << (lanes - 1).bit_length())
+    return min(most, 1 << (instances - 1).bit_length())
 
 
 class Progress:
     """Instances done, for whoever wants to know."""
 
-    def __init__(self, lanes: int, report: Callable[[int, int], None] | None):
-        self.lanes, self.report, self.done = lanes, report, 0
+    def __init__(self, instances: int, report: Callable[[int, int], None] | None):
+        self.instances, self.report, self.done = instances, report, 0
 
     def add(self, done: int):
         self.done += done
         if self.report is not None and done:
-            self.report(self.done, self.lanes)
+            self.report(self.done, self.instances)
 
 
 def drain(waiting: np.ndarray, width: int, enter, advance, leave):

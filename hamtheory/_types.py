@@ -27,4 +27,4 @@ else:
     # What results of one have, and those of many may not.
     Instants = Float[Any, " saves"] | None
     Trajectory = Float[Any, "saves d"] | None
-    Course = Float[Any, "*lanes saves"] | None
+    Course = Float[Any, "*instances saves"] | None

@@ -1,8 +1,8 @@
-"""What a step of HAM costs on many lanes at once: n = 40, d = 100, 256 values of α, one problem.
+"""What a step of HAM costs on many instances at once: n = 40, d = 100, 256 values of α, one problem.
 
 Against two matrix products and an exponential, of which it consists; against what one writes first in JAX, `vmap` over
-a `scan`; and against NumPy, with the lanes in a matrix, and lane by lane. Then a million steps, in a process of its
-own, with the largest memory that it had.
+a `scan`; and against NumPy, with the instances in a matrix, and instance by instance. Then a million steps, in a
+process of its own, with the largest memory that it had.
 """
 
 import subprocess
@@ -40,8 +40,8 @@ def run() -> list[Row]:
         ),
         "jax.vmap over ht.run": (_STEPS, lambda: _vmapped(problem, jnp.asarray(alphas))),
         "naive: jax.vmap over lax.scan, all iterates kept": (_FEWER, naive),
-        "NumPy, lanes in a matrix": (_FEWER, lambda: _numpy(X, y, alphas, _FEWER)),
-        "NumPy, lane by lane": (_FEWEST, lambda: _numpy_lanes(X, y, alphas, _FEWEST)),
+        "NumPy, instances in a matrix": (_FEWER, lambda: _numpy(X, y, alphas, _FEWER)),
+        "NumPy, instance by instance": (_FEWEST, lambda: _numpy_instances(X, y, alphas, _FEWEST)),
     }
     seconds = {
         name: [s / counts[name][0] for s in times]
@@ -54,7 +54,7 @@ def run() -> list[Row]:
     }
     short = _numpy(X, y, alphas, _FEWER)
     errors["naive: jax.vmap over lax.scan, all iterates kept"] = float(np.abs(np.asarray(naive()) - short).max())
-    return rows_of(f"a step of HAM on {LANES} lanes, n={N}, d={D}", seconds, errors, _FLOOR) + _long()
+    return rows_of(f"a step of HAM on {LANES} instances, n={N}, d={D}", seconds, errors, _FLOOR) + _long()
 
 
 def _floor(X):
@@ -96,7 +96,7 @@ def _numpy(X, y, alphas, steps):
     return theta
 
 
-def _numpy_lanes(X, y, alphas, steps):
+def _numpy_instances(X, y, alphas, steps):
     return np.concatenate([_numpy(X, y, alphas[i : i + 1], steps) for i in range(len(alphas))])
 
 
@@ -124,5 +124,5 @@ def _long() -> list[Row]:
         memory, residual = map(float, out.split())
         label = f"{steps} ({memory:.0f} MiB)"
         times[label], residuals[label] = [(time.perf_counter() - started) / steps], residual
-    task = f"ht.run_many, process and compilation included, {LANES} lanes, so many steps (memory): time of one"
+    task = f"ht.run_many, process and compilation included, {LANES} instances, so many steps (memory): time of one"
     return rows_of(task, times, residuals, next(iter(times)))

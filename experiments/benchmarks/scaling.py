@@ -1,8 +1,8 @@
-"""How times grow: with the number of lanes, of columns and of rows, for every solver of limits and trajectories.
+"""How times grow: with the number of instances, of columns and of rows, for every solver of limits and trajectories.
 
-*Lanes*: time of one lane, α evenly in ln α, one X. *Columns* and *rows*: a limit at α = 100, and the L1 end (HiGHS's
-basis pursuit against the limit at ln α = 30). What would take longer than the patience, in proportion to the size
-before, is not measured.
+*Instances*: time of one instance, α evenly in ln α, one X. *Columns* and *rows*: a limit at α = 100, and the L1 end
+(HiGHS's basis pursuit against the limit at ln α = 30). What would take longer than the patience, in proportion to the
+size before, is not measured.
 """
 
 import time
@@ -27,7 +27,7 @@ class Config:
     n: int = 40
     d: int = 100
     k: int = 5
-    lanes: tuple[int, ...] = (1, 10, 100, 1_000, 10_000, 100_000)
+    instances: tuple[int, ...] = (1, 10, 100, 1_000, 10_000, 100_000)
     columns: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
     rows: tuple[int, ...] = (10, 30, 100, 300, 1_000)
     columns_of_rows: int = 2_000
@@ -37,7 +37,7 @@ class Config:
 
     @classmethod
     def smoke(cls) -> "Config":
-        return cls(lanes=(1, 10), columns=(50, 100), rows=(5, 10), columns_of_rows=50, rounds=1)
+        return cls(instances=(1, 10), columns=(50, 100), rows=(5, 10), columns_of_rows=50, rounds=1)
 
 
 Point = tuple[str, str, int, float, float, int]
@@ -49,13 +49,13 @@ class _Measure:
     def __init__(self, config: Config):
         self.config, self.points, self.spent = config, [], {}
 
-    def __call__(self, problem, panel: str, solver: str, size: int, lanes: int, call: Callable[[], Any]):
+    def __call__(self, problem, panel: str, solver: str, size: int, instances: int, call: Callable[[], Any]):
         before, smaller = self.spent.get((panel, solver), (0.0, size))
         if before * size / smaller > self.config.patience:
             return
         try:
             found = call()
-        except Exception as failure:  # a peer that gives up on one of its lanes is a finding
+        except Exception as failure:  # a peer that gives up on one of its instances is a finding
             tqdm.tqdm.write(f"{solver}, {panel} {size}: {failure}")
             self.points.append((panel, solver, size, np.nan, np.nan, 5))
             self.spent[panel, solver] = np.inf, size
@@ -69,12 +69,12 @@ class _Measure:
         thetas = jnp.asarray(np.atleast_2d(np.asarray(found)))
         error = float(ht.metrics.relative_residual(problem, thetas).max())
         status = 0 if error <= 1e-6 else 3
-        self.points.append((panel, solver, size, float(np.median(seconds)) / lanes, error, status))
+        self.points.append((panel, solver, size, float(np.median(seconds)) / instances, error, status))
 
 
-def _lanes(problem: ht.LinearRegression, lanes: int) -> dict[tuple[str, str], Callable[[], Any]]:
-    """By panel and solver: so many lanes, all at once or one after the other."""
-    many, some = np.geomspace(1e-2, 1e4, lanes), np.geomspace(1e-2, 1e3, lanes)
+def _instances(problem: ht.LinearRegression, instances: int) -> dict[tuple[str, str], Callable[[], Any]]:
+    """By panel and solver: so many instances, all at once or one after the other."""
+    many, some = np.geomspace(1e-2, 1e4, instances), np.geomspace(1e-2, 1e3, instances)
     how = {"solver": EXPLICIT["Tsit5"]}
     return {
         ("limits", "solve_limits"): lambda: ht.solve_limits(problem, ht.HAM(alpha=many)).theta,
@@ -89,11 +89,11 @@ def _lanes(problem: ht.LinearRegression, lanes: int) -> dict[tuple[str, str], Ca
 
 
 def _sizes(problem: ht.LinearRegression) -> dict[str, tuple[int, Callable[[], Any]]]:
-    """By solver: the number of lanes, and the call."""
+    """By solver: the number of instances, and the call."""
     alphas = np.geomspace(10, 1_000, 64)
     return {
         "solve_limit": (1, lambda: ht.solve_limit(problem, ht.HAM(alpha=100.0)).theta),
-        "solve_limits, 64 lanes": (64, lambda: ht.solve_limits(problem, ht.HAM(alpha=alphas)).theta),
+        "solve_limits, 64 instances": (64, lambda: ht.solve_limits(problem, ht.HAM(alpha=alphas)).theta),
         "NumPy Newton": (1, lambda: newton_loop(problem, 100.0)),
         "Clarabel": (1, lambda: conic(problem, 100.0)[0]),
         "solve_limit, L1 end": (1, lambda: ht.solve_limit(problem, ht.HAM(log_alpha=30.0)).theta),
@@ -109,19 +109,19 @@ def _problem(config: Config, n: int, d: int, k: int) -> ht.LinearRegression:
 def run(config: Config) -> xr.Dataset:
     measure = _Measure(config)
     problem = _problem(config, config.n, config.d, config.k)
-    for lanes in tqdm.tqdm(config.lanes, desc="lanes", leave=False):
-        for (panel, solver), call in _lanes(problem, lanes).items():
-            measure(problem, panel, solver, lanes, lanes, call)
+    for instances in tqdm.tqdm(config.instances, desc="instances", leave=False):
+        for (panel, solver), call in _instances(problem, instances).items():
+            measure(problem, panel, solver, instances, instances, call)
     shapes = [("columns", d, config.n, d) for d in config.columns]
     shapes += [("rows", n, n, config.columns_of_rows) for n in config.rows]
     for panel, size, n, d in tqdm.tqdm(shapes, desc="sizes", leave=False):
         problem = _problem(config, n, d, max(1, n // 8))
-        for solver, (lanes, call) in _sizes(problem).items():
-            measure(problem, panel, solver, size, lanes, call)
+        for solver, (instances, call) in _sizes(problem).items():
+            measure(problem, panel, solver, size, instances, call)
     panel, solver, size, seconds, error, status = map(np.array, zip(*measure.points, strict=True))
     return xr.Dataset(
         {
-            "seconds": store.variable("point", seconds, "median time of a lane", "s"),
+            "seconds": store.variable("point", seconds, "median time of an instance", "s"),
             "error": store.variable("point", error, "largest relative residual"),
             "status": store.status(("point",), status),
         },

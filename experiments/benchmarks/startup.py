@@ -22,9 +22,9 @@ _IMPORTS = {
 _CALLS = {
     "solve_limit": "ht.solve_limit(problem, ht.HAM(alpha=100.0))",
     "solve_flow": "ht.solve_flow(problem, ht.HAM(alpha=100.0))",
-    "solve_limits, 64 lanes": "ht.solve_limits(problem, ht.HAM(alpha=alphas))",
-    "solve_flows, 64 lanes": "ht.solve_flows(problem, ht.HAM(alpha=alphas))",
-    "vmap of a diffrax solve (Tsit5), 64 lanes": (
+    "solve_limits, 64 instances": "ht.solve_limits(problem, ht.HAM(alpha=alphas))",
+    "solve_flows, 64 instances": "ht.solve_flows(problem, ht.HAM(alpha=alphas))",
+    "vmap of a diffrax solve (Tsit5), 64 instances": (
         "vmapped(problem, jax.numpy.asarray(alphas), 1e-9, 1e-8, jax.numpy.ones(1), solver=EXPLICIT['Tsit5'])"
     ),
 }

@@ -1,9 +1,10 @@
 """What accuracy costs: limits and trajectories by every solver, each at a range of its tolerances.
 
-One X; a few lanes of HAM's flow from zero, α evenly in ln α. *Limits*: the error of a lane is `‖θ − θ*‖/‖θ*‖`, with θ*
-certified to 1e-13. *Trajectories*: an integrator with tolerance `rtol` runs until the residual is 10 rtol, and the
-error is that of the loss along the way over the loss at 0, against a tight integration. The largest over the lanes
-counts. Times are those of a lane, without saving the losses; solvers that work on all lanes at once are given more.
+One X; a few instances of HAM's flow from zero, α evenly in ln α. *Limits*: the error of an instance is `‖θ − θ*‖/‖θ*‖`,
+with θ* certified to 1e-13. *Trajectories*: an integrator with tolerance `rtol` runs until the residual is 10 rtol, and
+the error is that of the loss along the way over the loss at 0, against a tight integration. The largest over the
+instances counts. Times are those of an instance, without saving the losses; solvers that work on all instances at once
+are given more.
 """
 
 import statistics
@@ -31,28 +32,28 @@ class Config:
     k: int = 5
     alpha_min: float = 1e-2
     alpha_max: float = 1e3
-    lanes: int = 512
-    peer_lanes: int = 64
+    instances: int = 512
+    peer_instances: int = 64
     sample: int = 8
     rounds: int = 3
     seed: int = 0
 
     @classmethod
     def smoke(cls) -> "Config":
-        return cls(n=8, d=16, k=2, alpha_max=10.0, lanes=16, peer_lanes=8, sample=2, rounds=1)
+        return cls(n=8, d=16, k=2, alpha_max=10.0, instances=16, peer_instances=8, sample=2, rounds=1)
 
 
-Found = tuple[Any, Any]  # θ of every lane, and the losses at the times, if they were asked for
+Found = tuple[Any, Any]  # θ of every instance, and the losses at the times, if they were asked for
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A solver at a setting: `call(problem, alphas, ts, setting)`, and on how many lanes it is timed."""
+    """A solver at a setting: `call(problem, alphas, ts, setting)`, and on how many instances it is timed."""
 
     task: str
     solver: str
     setting: float
-    lanes: int
+    instances: int
     call: Callable[[ht.LinearRegression, np.ndarray, np.ndarray | None, float], Found]
 
 
@@ -92,16 +93,16 @@ def _diffrax(name: str):
 
 
 def _candidates(config: Config) -> list[Candidate]:
-    few = min(16, config.peer_lanes)
+    few = min(16, config.peer_instances)
     tols, rtols = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11), (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
     return [
-        *(Candidate("limits", "solve_limits", tol, config.lanes, _limits) for tol in tols),
+        *(Candidate("limits", "solve_limits", tol, config.instances, _limits) for tol in tols),
         *(Candidate("limits", "NumPy Newton", tol, config.sample, _newton) for tol in tols),
         *(Candidate("limits", "Clarabel", tol, config.sample, _conic) for tol in tols[:-1]),  # then it gives up
-        *(Candidate("flows", "solve_flows", rtol, config.lanes, _flows) for rtol in rtols),
+        *(Candidate("flows", "solve_flows", rtol, config.instances, _flows) for rtol in rtols),
         *(Candidate("flows", "LSODA", rtol, config.sample, _lsoda) for rtol in rtols),
         *(
-            Candidate("flows", f"diffrax {name}, vmap", rtol, config.peer_lanes, _diffrax(name))
+            Candidate("flows", f"diffrax {name}, vmap", rtol, config.peer_instances, _diffrax(name))
             for name in EXPLICIT
             for rtol in rtols
         ),
@@ -128,22 +129,24 @@ def run(config: Config) -> xr.Dataset:
         assert candidate.task == "limits" or along is not None
         end = np.linalg.norm(np.asarray(thetas) - truths, axis=1) / np.linalg.norm(truths, axis=1)
         error = end if along is None else np.abs(np.asarray(along) - losses).max(axis=1) / float(losses.max())
-        lanes = alphas(candidate.lanes)
-        seconds = interleaved({"": lambda c=candidate, a=lanes: c.call(problem, a, None, c.setting)}, config.rounds)[""]
+        instances = alphas(candidate.instances)
+        seconds = interleaved(
+            {"": lambda c=candidate, a=instances: c.call(problem, a, None, c.setting)}, config.rounds
+        )[""]
         residual = max(float(ht.metrics.relative_residual(problem, jnp.asarray(theta))) for theta in thetas)
         limit = candidate.setting * (1 if candidate.task == "limits" else 10)
         arrived = residual <= 2 * limit
-        median = statistics.median(seconds) / candidate.lanes
-        rows.append((median, min(seconds) / candidate.lanes, float(error.max()), residual, 0 if arrived else 3))
+        median = statistics.median(seconds) / candidate.instances
+        rows.append((median, min(seconds) / candidate.instances, float(error.max()), residual, 0 if arrived else 3))
     median, fastest, error, residual, status = map(np.array, zip(*rows, strict=True))
     names = {
-        field: np.array([getattr(c, field) for c in candidates]) for field in ("task", "solver", "setting", "lanes")
+        field: np.array([getattr(c, field) for c in candidates]) for field in ("task", "solver", "setting", "instances")
     }
     return xr.Dataset(
         {
-            "seconds": store.variable("point", median, "median time of a lane", "s"),
-            "fastest": store.variable("point", fastest, "least time of a lane", "s"),
-            "error": store.variable("point", error, "largest error over the lanes"),
+            "seconds": store.variable("point", median, "median time of an instance", "s"),
+            "fastest": store.variable("point", fastest, "least time of an instance", "s"),
+            "error": store.variable("point", error, "largest error over the instances"),
             "residual": store.variable("point", residual, "largest relative residual at the end"),
             "status": store.status(("point",), np.asarray(status)),
         },

@@ -31,16 +31,16 @@ _MOST_SAVES = 256
 def run_many(
     problems: LinearRegression | Sequence[LinearRegression],
     algorithm: AbstractAlgorithm,
-    theta0s: Real[Array | np.ndarray, "lanes d"] | None = None,
+    theta0s: Real[Array | np.ndarray, "instances d"] | None = None,
     *,
     learning_rate: Parameter | Callable[..., Any],
     steps: int,
-    which: Sequence[int] | Int[np.ndarray, " lanes"] | None = None,
+    which: Sequence[int] | Int[np.ndarray, " instances"] | None = None,
     batch_size: int | None = None,
     replace: bool = True,
     label_noise: float = 0.0,
     key: PRNGKeyArray | UInt[Array, "2"] | None = None,
-    keys: Key[Array, " lanes"] | None = None,
+    keys: Key[Array, " instances"] | None = None,
     save_every: int | Sequence[int] | Int[np.ndarray, " saves"] | None = None,
     integrand: Callable[..., Any] | None = None,
     tol: float | None = None,
@@ -102,13 +102,13 @@ def run_many(
     if not callable(rate):
         rate = positive(real_array(rate, "learning_rate"), "learning_rate").astype(dtype)
         if rate.ndim > 1:
-            raise ValueError(f"learning_rate must be a number or have shape (lanes,); got shape {rate.shape}")
+            raise ValueError(f"learning_rate must be a number or have shape (instances,); got shape {rate.shape}")
     sampler = sampler_of(first, batch_size, replace, label_noise, key if keys is None else keys[0])
     rules = algorithm.in_dtype(dtype), None if callable(rate) else rate, keys
     source = Source(problems, which, rules, theta0s, share, "algorithm, learning_rate and keys", 2)
     if source.theta0s is not None:
         finite(source.theta0s, "theta0s")
-    source.geos = (*source.geos[:2], _split(sampler, key, keys, source.lanes))
+    source.geos = (*source.geos[:2], _split(sampler, key, keys, source.instances))
     shared = _Shared(
         sampler,
         rate_of(rate, steps, dtype) if callable(rate) else None,
@@ -117,25 +117,25 @@ def run_many(
         source.shared,
     )
     if width is None:
-        width = width_of_runs(first.n, first.d, source.lanes, source.shared, batch_size)
+        width = width_of_runs(first.n, first.d, source.instances, source.shared, batch_size)
     width = count(width, "width")
     grid = grid_of(max(1, steps // 100) if save_every is None else save_every, steps, first)
-    with bar_of(source.lanes * steps, progress) as bar:
+    with bar_of(source.instances * steps, progress) as bar:
         blocks = [
-            _block(source, shared, np.arange(at, min(at + width, source.lanes)), width, grid, bar)
-            for at in range(0, source.lanes, width)
+            _block(source, shared, np.arange(at, min(at + width, source.instances)), width, grid, bar)
+            for at in range(0, source.instances, width)
         ]
     theta, residual, codes, loss, ended, states, integral = jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
     return RunResult(grid, None, theta, loss, residual, codes, {"steps": ended}, states, integral)
 
 
-def _split(sampler: Sampler, key, keys, lanes: int) -> tuple[Array, Array] | None:
+def _split(sampler: Sampler, key, keys, instances: int) -> tuple[Array, Array] | None:
     """The keys of the mini-batches and of the noise of each run, if they are needed."""
     if sampler.batch_key is None:
         return None
     if keys is None:
         base = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(base, jnp.arange(lanes))
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(base, jnp.arange(instances))
     split: Any = jax.vmap(jax.random.split)(keys)
     return split[:, 0], split[:, 1]
 
@@ -166,16 +166,16 @@ class _Shared(eqx.Module):
 _AXES = Carry(state=0, step=None, finite=0, order=0, integral=0)
 
 
-class _Lanes(eqx.Module):
+class _Instances(eqx.Module):
     """A block of runs on its way. `code`: how each ended, `ended`: when."""
 
     carry: Carry
-    code: Int[Array, " lanes"]
-    ended: Int[Array, " lanes"]
+    code: Int[Array, " instances"]
+    ended: Int[Array, " instances"]
 
 
 @eqx.filter_jit
-def _enter(inputs: Inputs, shared: _Shared) -> _Lanes:
+def _enter(inputs: Inputs, shared: _Shared) -> _Instances:
     """The runs at their starts."""
 
     def first(problem, rules, theta0):
@@ -186,11 +186,11 @@ def _enter(inputs: Inputs, shared: _Shared) -> _Lanes:
         inputs.problem, inputs.geos, inputs.theta0s
     )
     width = inputs.theta0s.shape[0]
-    return _Lanes(carry, jnp.full(width, _RUNNING), jnp.zeros(width, int))
+    return _Instances(carry, jnp.full(width, _RUNNING), jnp.zeros(width, int))
 
 
 @eqx.filter_jit
-def _advance(inputs: Inputs, shared: _Shared, lanes: _Lanes, gaps, saves, is_save):
+def _advance(inputs: Inputs, shared: _Shared, instances: _Instances, gaps, saves, is_save):
     """Take `gaps[i]` steps and save, for every i below `saves`; or, unless `is_save`, take the steps alone."""
 
     def save(i, both):
@@ -203,10 +203,10 @@ def _advance(inputs: Inputs, shared: _Shared, lanes: _Lanes, gaps, saves, is_sav
         code = jnp.where(is_finite, jnp.where(residual <= shared.tol, _CONVERGED, _RUNNING), _NONFINITE)
         code = jnp.where(running, jnp.where(is_save, code, _RUNNING), old.code)
         ended = jnp.where(running, carry.step, old.ended)
-        return _Lanes(carry, code, ended), losses.at[:, i].set(loss)
+        return _Instances(carry, code, ended), losses.at[:, i].set(loss)
 
-    room = jnp.zeros((lanes.code.size, gaps.size), inputs.theta0s.dtype)
-    return jax.lax.fori_loop(0, saves, save, (lanes, room))
+    room = jnp.zeros((instances.code.size, gaps.size), inputs.theta0s.dtype)
+    return jax.lax.fori_loop(0, saves, save, (instances, room))
 
 
 def _unwatched(plan: Plan, carry: Carry) -> Carry:
@@ -219,12 +219,12 @@ def _measured(plan: Plan, carry: Carry):
 
 
 @eqx.filter_jit
-def _leave(inputs: Inputs, shared: _Shared, lanes: _Lanes):
+def _leave(inputs: Inputs, shared: _Shared, instances: _Instances):
     theta, residual = shared.each(
-        lambda plan, carry: (plan.algorithm.theta(carry.state), _measured(plan, carry)[1]), inputs, lanes.carry
+        lambda plan, carry: (plan.algorithm.theta(carry.state), _measured(plan, carry)[1]), inputs, instances.carry
     )
-    code = jnp.where(lanes.code == _RUNNING, _REACHED_END, lanes.code)
-    return theta, residual, code, lanes.ended, lanes.carry.state, lanes.carry.integral
+    code = jnp.where(instances.code == _RUNNING, _REACHED_END, instances.code)
+    return theta, residual, code, instances.ended, instances.carry.state, instances.carry.integral
 
 
 def _chosen(mask: Array, new: Carry, old: Carry) -> Carry:
@@ -235,24 +235,24 @@ def _chosen(mask: Array, new: Carry, old: Carry) -> Carry:
     return Carry(state, new.step, finite, order, integral)
 
 
-def _block(source: Source, shared: _Shared, lanes: np.ndarray, width: int, grid: np.ndarray, bar):
+def _block(source: Source, shared: _Shared, instances: np.ndarray, width: int, grid: np.ndarray, bar):
     """These runs from their starts to their ends; the block is filled up with copies of its first run."""
-    inputs = source.at(np.concatenate([lanes, np.repeat(lanes[:1], width - len(lanes))]))
-    now, losses, before = _enter(inputs, shared), np.empty((len(lanes), grid.size), source.dtype), 0
+    inputs = source.at(np.concatenate([instances, np.repeat(instances[:1], width - len(instances))]))
+    now, losses, before = _enter(inputs, shared), np.empty((len(instances), grid.size), source.dtype), 0
     most = steps_in_chunk(source.n, source.d, shared.sampler.batch_size, width)
     for chunk in chunks(grid, min(_MOST_SAVES, grid.size), most):
         targets = chunk.place.stop - chunk.place.start
         gaps, saves, is_save = jnp.asarray(chunk.gaps), jnp.asarray(chunk.saves), jnp.asarray(targets > 0)
         now, part = _advance(inputs, shared, now, gaps, saves, is_save)
-        losses[:, chunk.place] = np.asarray(part)[: len(lanes), :targets]
-        bar.update((chunk.end - before) * len(lanes))
+        losses[:, chunk.place] = np.asarray(part)[: len(instances), :targets]
+        bar.update((chunk.end - before) * len(instances))
         before = chunk.end
         if (np.asarray(now.code) != _RUNNING).all():
             last = losses[:, chunk.place.stop - 1] if chunk.place.stop else np.nan
             losses[:, chunk.place.stop :] = np.reshape(last, (-1, 1))
-            bar.update((int(grid[-1]) - before) * len(lanes))
+            bar.update((int(grid[-1]) - before) * len(instances))
             break
     theta, residual, code, ended, state, integral = jax.tree.map(
-        lambda x: np.asarray(x)[: len(lanes)], _leave(inputs, shared, now)
+        lambda x: np.asarray(x)[: len(instances)], _leave(inputs, shared, now)
     )
     return theta, residual, code, losses, ended, state, integral

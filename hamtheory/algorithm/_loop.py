@@ -48,9 +48,9 @@ class RunResult(eqx.Module):
 
     steps: Int[Array, " saves"]
     thetas: Trajectory
-    theta: Float[Array, "*lanes d"]
-    loss: Float[Array, "*lanes saves"]
-    residual: Float[Array, "*lanes"]
+    theta: Float[Array, "*instances d"]
+    loss: Float[Array, "*instances saves"]
+    residual: Float[Array, "*instances"]
     result: Any
     stats: dict[str, Array]
     states: Any
@@ -213,9 +213,9 @@ def trajectory(plan: Plan, carry: Carry, grid: np.ndarray, tol, progress: bool) 
     return _summary(steps, path, carry, tol)
 
 
-def steps_in_chunk(n: int, d: int, batch_size: int | None, lanes: int = 1) -> int:
+def steps_in_chunk(n: int, d: int, batch_size: int | None, instances: int = 1) -> int:
     """About half a second's worth."""
-    return max(1, min(_MOST_STEPS, (1 << 28) // (lanes * d * (batch_size or n))))
+    return max(1, min(_MOST_STEPS, (1 << 28) // (instances * d * (batch_size or n))))
 
 
 def _by_chunks(plan: Plan, carry: Carry, grid: np.ndarray, tol, bar: tqdm.tqdm) -> tuple[Carry, Path, np.ndarray]:

@@ -131,7 +131,7 @@ Exit code 1: something is missing or damaged; `hamtheory sweep resume` repairs i
         if found.is_complete:
             return 0
         for chunk, file in found.damaged.items():
-            print(f"damaged: chunk {chunk}, lanes {spec.bounds(chunk)[0]} to {spec.bounds(chunk)[1] - 1} ({file})")
+            print(f"damaged: chunk {chunk}, instances {spec.bounds(chunk)[0]} to {spec.bounds(chunk)[1] - 1} ({file})")
         for file in found.files:
             print(f"damaged: {file}")
         if found.missing:
@@ -145,7 +145,7 @@ Exit code 1: something is missing or damaged; `hamtheory sweep resume` repairs i
 
 @dataclass(frozen=True)
 class Export(SweepCommand):
-    description: ClassVar[str] = """Write a sweep as a table, one row a lane.
+    description: ClassVar[str] = """Write a sweep as a table, one row an instance.
 
 examples:
   hamtheory sweep export out/paper paper.csv
@@ -157,7 +157,7 @@ examples:
     def run(self, words: list[str]) -> int:
         from ..sweeps import export
 
-        print(f"{export(self.store, self.out):,} lanes -> {self.out}")
+        print(f"{export(self.store, self.out):,} instances -> {self.out}")
         return 0
 
 
@@ -196,13 +196,13 @@ def _executor(workers: int | None, dask: str | None) -> "Executor":
 
 def _table(found: dict[str, Any]) -> str:
     sizes = " x ".join(f"{found[axis]:,} {axis}" for axis in found["axes"])
-    share = found["done"] / found["lanes"]
+    share = found["done"] / found["instances"]
     chunks = f"{found['chunks_done']:,} of {found['chunks']:,} chunks"
     outcomes = ", ".join(f"{number:,} {name}" for name, number in found["statuses"].items())
     rows = [
         ("store", found["store"]),
         ("sweep", f"{found['quantity']}, {sizes}, {found['dtype']}"),
-        ("lanes", f"{found['done']:,} of {found['lanes']:,} ({share:.1%}), {chunks}"),
+        ("instances", f"{found['done']:,} of {found['instances']:,} ({share:.1%}), {chunks}"),
         ("outcomes", outcomes or "none yet"),
         (
             "computed",
@@ -220,7 +220,7 @@ def _writer(found: dict[str, Any]) -> str:
         return "none yet"
     text = f"{found['writer']}: process {beat['process']} on {beat['host']}, last heard of {beat['updated']}"
     if found["rate"]:
-        text += f"; {found['rate']:,.0f} lanes/s, {_duration(found['seconds_left'])} left"
+        text += f"; {found['rate']:,.0f} instances/s, {_duration(found['seconds_left'])} left"
     return text
 
 

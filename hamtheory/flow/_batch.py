@@ -38,7 +38,7 @@ def solve_flows(
     geos: AbstractGeometry,
     theta0s: Vectors | None = None,
     *,
-    which: Int[ArrayLike, " lanes"] | None = None,
+    which: Int[ArrayLike, " instances"] | None = None,
     share: bool | None = None,
     ts: Times | None = None,
     rtol: float = 1e-6,
@@ -106,8 +106,8 @@ def solve_flows(
     tol = tolerance(tol, "tol", dtype, 16)
     plan = Plan(as_array(rtol), as_array(atol), as_array(tol), ts, jnp.asarray(count(max_steps, "max_steps")), flips)
     most = widest_of_flows(source.rank, source.d)
-    width = width_for(source.lanes, most) if width is None else count(width, "width")
-    ends = _integrate(source, plan, solver, width, Progress(source.lanes, report))
+    width = width_for(source.instances, most) if width is None else count(width, "width")
+    ends = _integrate(source, plan, solver, width, Progress(source.instances, report))
     return _finished(source, ends, plan)
 
 
@@ -116,7 +116,7 @@ def _stiffness(source: Source) -> np.ndarray:
     space = source.problem.row_space
     largest = lambda target, basis: jnp.max(jnp.abs(target @ basis))  # noqa: E731
     if source.shared:
-        sizes = jnp.broadcast_to(largest(space.target, space.basis), (source.lanes,))
+        sizes = jnp.broadcast_to(largest(space.target, space.basis), (source.instances,))
     else:
         sizes = jax.vmap(largest)(space.target, space.basis)[source.which]
     if source.theta0s is not None:
@@ -129,30 +129,35 @@ class _Ends:
     """Where the instances are: at first at their starts, at last at their ends."""
 
     def __init__(self, source: Source, plan: Plan):
-        lanes, rank = source.lanes, source.rank
-        self.state = np.zeros((lanes, rank), source.dtype)
-        self.t, self.h = np.zeros(lanes, source.dtype), np.zeros(lanes, source.dtype)
-        self.steps, self.rejected = np.zeros(lanes, int), np.zeros(lanes, int)
-        self.codes = np.full(lanes, RUNNING)
-        self.saved = None if plan.ts is None else np.zeros((lanes, plan.ts.size, rank), source.dtype)
+        instances, rank = source.instances, source.rank
+        self.state = np.zeros((instances, rank), source.dtype)
+        self.t, self.h = np.zeros(instances, source.dtype), np.zeros(instances, source.dtype)
+        self.steps, self.rejected = np.zeros(instances, int), np.zeros(instances, int)
+        self.codes = np.full(instances, RUNNING)
+        self.saved = None if plan.ts is None else np.zeros((instances, plan.ts.size, rank), source.dtype)
         self.crossings = None
         if plan.flips:
             at_start = lambda index: uncrossed(source.at(index), source.shared)  # noqa: E731
-            self.crossings = in_pieces(at_start, np.arange(lanes))
+            self.crossings = in_pieces(at_start, np.arange(instances))
 
     def entering(self, places: np.ndarray) -> Entry:
         fields = (self.state, self.t, self.h, self.steps, self.rejected, self.saved, self.crossings)
         return Entry(*jax.tree.map(lambda x: x[places], fields))
 
-    def leave(self, places: np.ndarray, slots: np.ndarray, lanes):
+    def leave(self, places: np.ndarray, slots: np.ndarray, instances):
         """Write down the instances in these slots."""
-        self.state[places] = np.asarray(lanes.state)[slots]
-        self.t[places] = np.asarray(lanes.t)[slots]
-        self.h[places] = np.asarray(lanes.t_next)[slots] - self.t[places]
-        self.steps[places], self.rejected[places] = np.asarray(lanes.steps)[slots], np.asarray(lanes.rejected)[slots]
-        self.codes[places] = np.asarray(lanes.code)[slots]
+        self.state[places] = np.asarray(instances.state)[slots]
+        self.t[places] = np.asarray(instances.t)[slots]
+        self.h[places] = np.asarray(instances.t_next)[slots] - self.t[places]
+        self.steps[places], self.rejected[places] = (
+            np.asarray(instances.steps)[slots],
+            np.asarray(instances.rejected)[slots],
+        )
+        self.codes[places] = np.asarray(instances.code)[slots]
         for kept, found in zip(
-            jax.tree.leaves((self.saved, self.crossings)), jax.tree.leaves((lanes.saved, lanes.crossings)), strict=True
+            jax.tree.leaves((self.saved, self.crossings)),
+            jax.tree.leaves((instances.saved, instances.crossings)),
+            strict=True,
         ):
             kept[places] = np.asarray(found)[slots]
 
@@ -164,14 +169,14 @@ def _integrate(source: Source, plan: Plan, solver: str | None, width: int, progr
     def run(queue, method, may_change: bool):
         def entering(places, live):
             inputs = source.at(queue[places])
-            lanes = enter(inputs, ends.entering(queue[places]), live, plan, method, may_change, source.shared)
-            return None if source.shared else inputs.problem, lanes
+            instances = enter(inputs, ends.entering(queue[places]), live, plan, method, may_change, source.shared)
+            return None if source.shared else inputs.problem, instances
 
         def advancing(batch):
-            problem, lanes = batch
+            problem, instances = batch
             given = source.problem if source.shared else problem
-            lanes = advance(given, lanes, plan, method, may_change, source.shared)
-            return (problem, lanes), lanes.code
+            instances = advance(given, instances, plan, method, may_change, source.shared)
+            return (problem, instances), instances.code
 
         def leaving(places, slots, batch):
             ends.leave(queue[places], slots, batch[1])
@@ -195,7 +200,7 @@ def _finished(source: Source, ends: _Ends, plan: Plan) -> FlowResult:
         saved = None if ends.saved is None else ends.saved[index]
         return describe(source.at(index), ends.state[index], ends.t[index], saved, plan, source.shared)
 
-    found = in_pieces(piece, np.arange(source.lanes))
+    found = in_pieces(piece, np.arange(source.instances))
     return FlowResult(
         ts=None if plan.ts is None else np.asarray(plan.ts),
         thetas=None,

@@ -33,10 +33,10 @@ class FlowResult(Struct):
 
     ts: Instants
     thetas: Trajectory
-    theta: Float[Array, "*lanes d"]
+    theta: Float[Array, "*instances d"]
     loss: Course
-    residual: Float[Array, "*lanes"]
-    duality_gap: Float[Array, "*lanes"]
+    residual: Float[Array, "*instances"]
+    duality_gap: Float[Array, "*instances"]
     result: Any
     stats: dict[str, Array]
     states: Any = None

@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     crossings: Any
 
 
-class Lanes(eqx.Module):
+class Instances(eqx.Module):
     """A batch of instances; every leaf has a leading axis. `spectrum`: a power iteration, where the method has none."""
 
     geo: Any
@@ -74,7 +74,7 @@ def _parts(problem, geo, theta0, plan: Plan):
 
 
 @eqx.filter_jit
-def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bool, shared: bool) -> Lanes:
+def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bool, shared: bool) -> Instances:
     """The instances of a batch where they enter it. A step `h` of 0 leaves the first one to the controller."""
 
     def one(problem, geo, theta0, entry, live):
@@ -88,7 +88,7 @@ def enter(inputs: Inputs, entry: Entry, live, plan: Plan, solver, may_change: bo
         if isinstance(solver, diffrax.AbstractRungeKutta) and memory_of_solver is not None:
             # diffrax evaluates the first stage of all instances anew where that of any is missing: another rounding.
             memory_of_solver = (jnp.array(False), term.vf(entry.t, entry.state, None))
-        return Lanes(
+        return Instances(
             geo=geo,
             theta0=theta0,
             state=entry.state,
@@ -119,72 +119,72 @@ def uncrossed(inputs: Inputs, shared: bool) -> Crossings:
 
 
 @eqx.filter_jit
-def advance(problem, lanes: Lanes, plan: Plan, solver, may_change: bool, shared: bool) -> Lanes:
+def advance(problem, instances: Instances, plan: Plan, solver, may_change: bool, shared: bool) -> Instances:
     """A round, at the end of which every instance is looked at: has it converged, failed, or become too stiff?"""
 
-    def one(problem, lane: Lanes) -> Lanes:
-        flow, term, controller = _parts(problem, lane.geo, lane.theta0, plan)
+    def one(problem, instance: Instances) -> Instances:
+        flow, term, controller = _parts(problem, instance.geo, instance.theta0, plan)
         order = solver.error_order(term)
 
         def step(_, carry):
-            lane, _ = carry
-            t, t_next = lane.t, jnp.where(lane.code == RUNNING, lane.t_next, lane.t)
-            state, error, dense, memory, _ = solver.step(term, t, t_next, lane.state, None, lane.solver, False)
-            error = error * _magnified(controller, lane.state, state, error)
+            instance, _ = carry
+            t, t_next = instance.t, jnp.where(instance.code == RUNNING, instance.t_next, instance.t)
+            state, error, dense, memory, _ = solver.step(term, t, t_next, instance.state, None, instance.solver, False)
+            error = error * _magnified(controller, instance.state, state, error)
             keep, t_new, t_after, _, control, _ = controller.adapt_step_size(
-                t, t_next, lane.state, state, None, error, order, lane.controller
+                t, t_next, instance.state, state, None, error, order, instance.controller
             )
             path = solver.interpolation_cls(t0=t, t1=t_next, **dense)
-            saved = lane.saved
+            saved = instance.saved
             if saved is not None and plan.ts is not None:
                 passed = jax.vmap(path.evaluate)(jnp.clip(plan.ts, t, t_next))
                 now = keep & (plan.ts > t) & (plan.ts <= t_next)
                 saved = jnp.where(now[:, None], passed, saved)
             chosen = lambda new, old: jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)  # noqa: E731
-            crossings = lane.crossings
+            crossings = instance.crossings
             if crossings is not None:
                 moved = keep & (t_next > t)  # which an idle instance is not
                 crossed = after_step(flow, crossings, path, t, t_next, degree_of(solver), moved)
                 crossings = jax.tree.map(lambda a, b: jnp.where(moved, a, b), crossed, crossings)
-            after = Lanes(
-                geo=lane.geo,
-                theta0=lane.theta0,
-                state=chosen(state, lane.state),
+            after = Instances(
+                geo=instance.geo,
+                theta0=instance.theta0,
+                state=chosen(state, instance.state),
                 t=jnp.asarray(t_new),
                 t_next=jnp.asarray(t_after),
-                solver=chosen(memory, lane.solver),
-                spectrum=lane.spectrum,
-                controller=jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), control, lane.controller),
-                steps=lane.steps + 1,
-                rejected=lane.rejected + jnp.where(keep, 0, 1),
-                code=lane.code,
+                solver=chosen(memory, instance.solver),
+                spectrum=instance.spectrum,
+                controller=jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), control, instance.controller),
+                steps=instance.steps + 1,
+                rejected=instance.rejected + jnp.where(keep, 0, 1),
+                code=instance.code,
                 saved=saved,
                 crossings=crossings,
             )
-            return after, (lane.state, state, t_next - t)
+            return after, (instance.state, state, t_next - t)
 
         def steps(_, carry):
-            lane, last = carry
+            instance, last = carry
             if isinstance(solver, RKC):
-                fresh = solver.refreshed(term, lane.t, lane.t_next, lane.state, None, lane.solver)
-                lane = eqx.tree_at(lambda x: x.solver, lane, fresh)
-            return jax.lax.fori_loop(0, _REFRESH, step, (lane, last))
+                fresh = solver.refreshed(term, instance.t, instance.t_next, instance.state, None, instance.solver)
+                instance = eqx.tree_at(lambda x: x.solver, instance, fresh)
+            return jax.lax.fori_loop(0, _REFRESH, step, (instance, last))
 
-        last = (lane.state, lane.state, lane.t_next - lane.t)
-        lane, last = jax.lax.fori_loop(0, _STEPS // _REFRESH, steps, (lane, last))
-        violation = flow.violation(lane.state)
+        last = (instance.state, instance.state, instance.t_next - instance.t)
+        instance, last = jax.lax.fori_loop(0, _STEPS // _REFRESH, steps, (instance, last))
+        violation = flow.violation(instance.state)
         good = jnp.where(problem.is_consistent, _CODES["converged"], _CODES["infeasible"])
-        code = jnp.where(lane.steps >= plan.max_steps, _CODES["max_steps"], RUNNING)
-        spectrum = lane.spectrum
+        code = jnp.where(instance.steps >= plan.max_steps, _CODES["max_steps"], RUNNING)
+        spectrum = instance.spectrum
         if may_change:
-            spectrum, cheaper = _compare(term, controller, lane, last)
+            spectrum, cheaper = _compare(term, controller, instance, last)
             code = jnp.where((code == RUNNING) & cheaper, STIFF, code)
         code = jnp.where(violation <= plan.tol, good, code)
-        code = jnp.where(jnp.isfinite(violation) & jnp.all(jnp.isfinite(lane.state)), code, _CODES["nonfinite"])
-        code = jnp.where(lane.code == RUNNING, code, lane.code)
-        return eqx.tree_at(lambda x: (x.code, x.spectrum), lane, (code, spectrum), is_leaf=lambda x: x is None)
+        code = jnp.where(jnp.isfinite(violation) & jnp.all(jnp.isfinite(instance.state)), code, _CODES["nonfinite"])
+        code = jnp.where(instance.code == RUNNING, code, instance.code)
+        return eqx.tree_at(lambda x: (x.code, x.spectrum), instance, (code, spectrum), is_leaf=lambda x: x is None)
 
-    return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, lanes)
+    return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, instances)
 
 
 def _scaled(controller, before, after, error) -> Array:
@@ -205,20 +205,20 @@ def _magnified(controller, before, after, error) -> Array:
     return jnp.where(jnp.isfinite(factor) & (factor > 1), factor, 1)
 
 
-def _compare(term, controller, lane: Lanes, last) -> tuple[Any, Array]:
+def _compare(term, controller, instance: Instances, last) -> tuple[Any, Array]:
     """The power iteration, continued, and whether the stabilised method would be cheaper from here.
 
     Its error in the last step is `0.8(y₀ − y₁) + 0.4h(F₀ + F₁)`, of third order in h; this gives the step that it could
     take, and the spectral radius the stages of that. The other one has six stages, and takes the step that it took.
     """
     before, after, h = last
-    first, end = term.vf(lane.t, before, None), term.vf(lane.t, after, None)
+    first, end = term.vf(instance.t, before, None), term.vf(instance.t, after, None)
     error = 0.8 * (before - after) + 0.4 * h * (first + end)
     scaled = _scaled(controller, before, after, error * _magnified(controller, before, after, error))
     reach = 0.8 * h * jnp.maximum(scaled, 1e-12) ** (-1 / 3)
-    spectrum = eqx.tree_at(lambda s: s.velocity, lane.spectrum, term.vf(lane.t, lane.state, None))
+    spectrum = eqx.tree_at(lambda s: s.velocity, instance.spectrum, term.vf(instance.t, instance.state, None))
     for _ in range(2):
-        spectrum = STABILISED.refreshed(term, lane.t, lane.t_next, lane.state, None, spectrum)
+        spectrum = STABILISED.refreshed(term, instance.t, instance.t_next, instance.state, None, spectrum)
     stages = STABILISED.stages(reach, spectrum.radius)
     reach = jnp.minimum(reach, STABILISED.longest(spectrum.radius))
     return spectrum, (stages + 1 / _REFRESH) / reach < _GAIN * 6 / h

@@ -33,16 +33,16 @@ class Table:
 
     Attributes:
         edges: Of the panels, (k,).
-        mirror: That integral, (k, lanes).
-        potential: That integral, (k, lanes).
-        moment: That integral, (k, lanes).
-        slope: The integrand, (k, lanes).
+        mirror: That integral, (k, instances).
+        potential: That integral, (k, instances).
+        moment: That integral, (k, instances).
+        slope: The integrand, (k, instances).
     """
 
     def __init__(self, geo: Any):
         self.geo = mapped(np.asarray, in_dtype(geo, np.float64))
         self.shape = np.broadcast_shapes(*(leaf.shape for leaf in leaves(self.geo)))
-        self.lanes = math.prod(self.shape)
+        self.instances = math.prod(self.shape)
         check_metric(self.geo)
         self._metric = getattr(type(geo).inverse_metric, "__wrapped__", type(geo).inverse_metric)  # without its checks
         self._bound: Array | None = None
@@ -56,10 +56,10 @@ class Table:
     # Building.
 
     def density(self, s: Array) -> Array:
-        """`1/g⁻¹(s)`, (..., lanes), for s of shape (...)."""
+        """`1/g⁻¹(s)`, (..., instances), for s of shape (...)."""
         points = s.reshape(s.shape + (1,) * len(self.shape))
         values = np.broadcast_to(1 / self.geo.inverse_metric(points), s.shape + self.shape)
-        return values.reshape(*s.shape, self.lanes)
+        return values.reshape(*s.shape, self.instances)
 
     def _first_panel(self):
         """How far the panel that touches zero may reach: its rule is right on every part of it that touches zero, too.
@@ -67,7 +67,7 @@ class Table:
         That is looked for where the metric, in steps of a factor of two, is within a factor of two of what it is at
         zero, and no longer just that. The integrals to x and to x/2 must then differ by that between.
         """
-        scan = np.ldexp(1.0, np.arange(-1022, 1024, 1 if self.lanes < 64 else 4))
+        scan = np.ldexp(1.0, np.arange(-1022, 1024, 1 if self.instances < 64 else 4))
         ratio = self.density(scan) / self.density(np.zeros(1))
         near = np.append(np.all((ratio <= 2) & (ratio >= 0.5), axis=-1), False)
         same = np.append(np.all(np.abs(ratio - 1) <= 4 * _EPS, axis=-1), False)
@@ -85,7 +85,7 @@ class Table:
         return x[int(np.argmin(np.append(agree, False)))]
 
     def _measure(self, left, right, nodes=NODES, stretch=None):
-        """The moments of the panels, (panels, lanes) each."""
+        """The moments of the panels, (panels, instances) each."""
         values = self.density(left + nodes[:, None] * (right - left))
         if stretch is not None:
             values = values * stretch[:, None, None]
@@ -161,7 +161,7 @@ class Table:
         if self.shape == ():
             return x.ravel(), 0
         shape = np.broadcast_shapes(x.shape, self.shape)
-        return np.broadcast_to(x, shape), np.broadcast_to(np.arange(self.lanes).reshape(self.shape), shape)
+        return np.broadcast_to(x, shape), np.broadcast_to(np.arange(self.instances).reshape(self.shape), shape)
 
     def _rest(self, first, left, width):
         """Nodes from `left` on, by length `width`, and the end; the weights, and the metric there: nodes come first."""
@@ -181,19 +181,19 @@ class Table:
         if beyond and not self.ended:
             self.reach(float(np.max(x, initial=0.0, where=np.isfinite(x))))
         shape = x.shape
-        x, lane = self._where(x)
+        x, instance = self._where(x)
         k = np.minimum(self.edges.searchsorted(x, side="right") - 1, self.edges.size - 2)
         left = self.edges[k]
         width = x - left
         s, weights, metric = self._rest(k == 0, left, width)
         weighted = weights / metric[:-1]
         if kind == "mirror":
-            found = self.mirror[k, lane] + width * weighted.sum(axis=0)
+            found = self.mirror[k, instance] + width * weighted.sum(axis=0)
         elif kind == "potential":
             rest = (weighted * (s[-1] - s[:-1])).sum(axis=0)
-            found = self.potential[k, lane] + width * (self.mirror[k, lane] + rest)
+            found = self.potential[k, instance] + width * (self.mirror[k, instance] + rest)
         else:
-            found = self.moment[k, lane] + width * (weighted * s[:-1]).sum(axis=0)
+            found = self.moment[k, instance] + width * (weighted * s[:-1]).sum(axis=0)
         if beyond:
             found = np.where(x <= self.edges[-1], found, np.nan)
         return found.reshape(shape) if self.shape == () else found
@@ -204,7 +204,7 @@ class Table:
         if beyond and not self.ended:
             self.reach_mirror(float(np.max(y, initial=0.0, where=np.isfinite(y))))
         shape = y.shape
-        y, lane = self._where(y)
+        y, instance = self._where(y)
         if self.shape == ():
             if self._inverse.shape[1] < self.edges.size - 1:
                 self._interpolate()
@@ -218,12 +218,12 @@ class Table:
                 x += coefficient
             x *= v * self._width[k]
         else:
-            k = np.minimum(self._panel(y, lane), self.edges.size - 2)
-            missing = y - self.mirror[k, lane]
-            x = self._cubic(k, lane, missing)
+            k = np.minimum(self._panel(y, instance), self.edges.size - 2)
+            missing = y - self.mirror[k, instance]
+            x = self._cubic(k, instance, missing)
         found = self._newton(k, missing, x)
         if beyond:
-            found = np.where(y < self.mirror[-1, lane], found, np.where(y == 0, 0.0, np.nan))
+            found = np.where(y < self.mirror[-1, instance], found, np.where(y == 0, 0.0, np.nan))
         return found.reshape(shape) if self.shape == () else found
 
     def _newton(self, k, missing, x):
@@ -238,11 +238,11 @@ class Table:
                 break
         return left + x
 
-    def _cubic(self, k, lane, missing):
+    def _cubic(self, k, instance, missing):
         """A guess at that: Hermite's cubic, made monotone."""
-        width, mass = self.edges[k + 1] - self.edges[k], self.mirror[k + 1, lane] - self.mirror[k, lane]
+        width, mass = self.edges[k + 1] - self.edges[k], self.mirror[k + 1, instance] - self.mirror[k, instance]
         v = np.clip(missing / mass, 0, 1)
-        low, high = (np.minimum(mass / (width * self.slope[k + end, lane]), 3) for end in (0, 1))
+        low, high = (np.minimum(mass / (width * self.slope[k + end, instance]), 3) for end in (0, 1))
         return width * np.clip(v * (low + v * (3 - 2 * low - high + v * (low + high - 2))), 0, 1)
 
     def _interpolate(self):
@@ -254,12 +254,12 @@ class Table:
         x = self._newton(at, missing, self._cubic(at, 0, missing)) - self.edges[k]
         self._inverse = np.append(self._inverse, _INTERPOLATE @ (x / self._width[k] / _V).T, axis=1)
 
-    def _panel(self, y, lane):
+    def _panel(self, y, instance):
         """The last edge at which the mirror map is not above y: `searchsorted` for each parameter."""
         low, high = np.zeros(y.shape, int), np.full(y.shape, self.edges.size)
         for _ in range(int(self.edges.size).bit_length()):
             middle = (low + high) // 2
-            up = self.mirror[middle, lane] <= y
+            up = self.mirror[middle, instance] <= y
             low, high = np.where(up, middle, low), np.where(up, high, middle)
         return low
 
@@ -281,7 +281,7 @@ class Table:
     def passage(self, a: Array, y: Array) -> Array:
         """`∫₀^a ds / (g⁻¹(s) (y + s))`, of the common shape of a, y and the parameters."""
         self.reach(float(np.max(a)))
-        a, y, lane = np.broadcast_arrays(a, y, np.arange(self.lanes).reshape(self.shape))
+        a, y, instance = np.broadcast_arrays(a, y, np.arange(self.instances).reshape(self.shape))
         # Next to zero y is a scale of its own: the first panel ends before it, octaves lead from there to the table's.
         # On each panel 1/(y + s) is then as smooth as the rule needs it.
         least = max(float(np.min(y)) / 4, _LEAST)
@@ -293,9 +293,9 @@ class Table:
         nodes = np.where(np.arange(left.size) == 0, ROOTED[:, None], NODES[:, None])
         weights = width * np.where(np.arange(left.size) == 0, ROOTED_WEIGHTS[:, None], WEIGHTS[:, None])
         s = left + width * nodes
-        weighted = np.moveaxis(weights[..., None] * self.density(s), -1, 1)  # nodes, lanes, panels
+        weighted = np.moveaxis(weights[..., None] * self.density(s), -1, 1)  # nodes, instances, panels
         found = np.empty(a.shape)
-        flat = [array.ravel() for array in (full, y, lane)]
+        flat = [array.ravel() for array in (full, y, instance)]
         # The terms of all full panels of each entry, in parts that fit into memory.
         for chosen in np.array_split(np.arange(a.size), max(a.size * left.size // 10**6, 1)):
             stop, target, column = (array[chosen] for array in flat)

@@ -52,7 +52,7 @@ def solve_limits(
     geos: AbstractGeometry,
     theta0s: Vectors | None = None,
     *,
-    which: Int[ArrayLike, " lanes"] | None = None,
+    which: Int[ArrayLike, " instances"] | None = None,
     share: bool | None = None,
     tol: float = 1e-10,
     max_steps: int = 2000,
@@ -98,14 +98,14 @@ def solve_limits(
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
     most = widest_of_limits(source.rank, source.d, source.shared)
-    width = width_for(source.lanes, most) if width is None else count(width, "width")
+    width = width_for(source.instances, most) if width is None else count(width, "width")
     work = _follow if geos.log_sparsity is not None else _at_once
-    found = work(source, within, budget, width, Progress(source.lanes, report))
+    found = work(source, within, budget, width, Progress(source.instances, report))
     stats = {name: found.pop(name) for name in ("steps", "relative_gap")}
     return LimitResult(result=found.pop("codes"), stats=stats, **found)
 
 
-class _Lanes(eqx.Module):
+class _Instances(eqx.Module):
     """A batch of instances on their paths."""
 
     geo: Any
@@ -133,15 +133,15 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
         return None if shared else inputs.problem, _enter(inputs, before and at(order[places]), live, shared)
 
     def advancing(batch):
-        problem, lanes = batch
-        lanes = _advance(source.problem if shared else problem, products, lanes, tol, budget, shared)
-        return (problem, lanes), lanes.code
+        problem, instances = batch
+        instances = _advance(source.problem if shared else problem, products, instances, tol, budget, shared)
+        return (problem, instances), instances.code
 
     def leaving(places, slots, batch):
         nonlocal states
         ended = jax.tree.map(np.asarray, batch[1].state)
         if states is None:
-            states = jax.tree.map(lambda x: np.empty((source.lanes, *x.shape[1:]), x.dtype), ended)
+            states = jax.tree.map(lambda x: np.empty((source.instances, *x.shape[1:]), x.dtype), ended)
         for stored, values in zip(jax.tree.leaves(states), jax.tree.leaves(ended), strict=True):
             stored[order[places]] = values[slots]
 
@@ -176,18 +176,18 @@ def _path(problem, products, geo, theta0, tol, budget) -> Path:
 
 
 @partial(jax.jit, static_argnames="shared")
-def _enter(inputs: Inputs, states: PathState | None, live, shared: bool) -> _Lanes:
+def _enter(inputs: Inputs, states: PathState | None, live, shared: bool) -> _Instances:
     def one(problem, geo, theta0, state, live):
         state = start_of_path(problem, geo, theta0) if state is None else state
-        return _Lanes(geo, theta0, state, jnp.where(live, RUNNING, IDLE))
+        return _Instances(geo, theta0, state, jnp.where(live, RUNNING, IDLE))
 
     return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0, 0))(*inputs, states, live)
 
 
 @partial(jax.jit, static_argnames="shared")
-def _advance(problem, products, lanes: _Lanes, tol, budget, shared: bool) -> _Lanes:
-    def one(problem, lane: _Lanes) -> _Lanes:
-        path = _path(problem, products, lane.geo, lane.theta0, tol, budget)
+def _advance(problem, products, instances: _Instances, tol, budget, shared: bool) -> _Instances:
+    def one(problem, instance: _Instances) -> _Instances:
+        path = _path(problem, products, instance.geo, instance.theta0, tol, budget)
 
         def step(_, carry):
             # A path that has ended stays where it is, whenever its batch is looked at.
@@ -195,10 +195,10 @@ def _advance(problem, products, lanes: _Lanes, tol, budget, shared: bool) -> _La
             state = jax.tree.map(lambda new, old: jnp.where(code == RUNNING, new, old), path.advance(state), state)
             return state, jnp.where((code == RUNNING) & (state.close | ~path.runs(state)), _LOOK, code)
 
-        state, code = jax.lax.fori_loop(0, _STEPS, step, (lane.state, lane.code))
-        return _Lanes(lane.geo, lane.theta0, state, code)
+        state, code = jax.lax.fori_loop(0, _STEPS, step, (instance.state, instance.code))
+        return _Instances(instance.geo, instance.theta0, state, code)
 
-    return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, lanes)
+    return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, instances)
 
 
 @partial(jax.jit, static_argnames="shared")
@@ -225,10 +225,10 @@ def _at_once(source: Source, tol, budget, width: int, progress: Progress) -> dic
     """All instances, a batch after the other, each until its slowest instance is done."""
 
     def piece(index):
-        progress.add(min(width, source.lanes - progress.done))
+        progress.add(min(width, source.instances - progress.done))
         return _solved(source.at(index), tol, budget, source.shared)
 
-    return in_pieces(piece, np.arange(source.lanes), width)
+    return in_pieces(piece, np.arange(source.instances), width)
 
 
 @eqx.filter_jit

@@ -24,10 +24,10 @@ class LimitResult(Struct):
             violation of the optimality condition.
     """
 
-    theta: Float[Array, "*lanes d"]
-    dual: Float[Array, "*lanes n"]
-    residual: Float[Array, "*lanes"]
-    duality_gap: Float[Array, "*lanes"]
+    theta: Float[Array, "*instances d"]
+    dual: Float[Array, "*instances n"]
+    residual: Float[Array, "*instances"]
+    duality_gap: Float[Array, "*instances"]
     result: Any
     stats: dict[str, Array]
 

@@ -26,17 +26,17 @@ def compute_chunk(spec: Declaration, chunk: int, columns: int | None) -> ChunkRe
     """Compute a chunk in the precision of the spec, whatever that of the caller; products, in no less (as TF32 is)."""
     started = time.monotonic()
     with jax.enable_x64(spec.dtype == "float64"), jax.default_matmul_precision("highest"):
-        lanes = np.arange(*spec.bounds(chunk))
-        arrays = spec.compute(lanes, _empty(spec, len(lanes), columns))
+        instances = np.arange(*spec.bounds(chunk))
+        arrays = spec.compute(instances, _empty(spec, len(instances), columns))
         device = jax.devices()[0]
     where = f"{device.platform}: {device.device_kind}"
     return ChunkResult(chunk, arrays, time.monotonic() - started, where, f"{socket.gethostname()}:{os.getpid()}")
 
 
-def _empty(spec: Declaration, lanes: int, columns: int | None) -> dict[str, np.ndarray]:
+def _empty(spec: Declaration, instances: int, columns: int | None) -> dict[str, np.ndarray]:
     lengths = spec.lengths() | {"column": columns or 0}
     made = {}
     for name, variable in spec.layout().items():
         dtype = spec.dtype_of(variable)
-        made[name] = np.full((lanes, *(lengths[dim] for dim in variable.dims)), fill(dtype), dtype)
+        made[name] = np.full((instances, *(lengths[dim] for dim in variable.dims)), fill(dtype), dtype)
     return made

@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the stored data set; its first dimension is always `lane`, that of the instances.
+    """A variable of the stored data set; its first dimension is always `instance`, that of the instances.
 
     Attributes:
         long_name: What it is.
@@ -52,7 +52,7 @@ class Declaration(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def lanes(self) -> int:
+    def instances(self) -> int:
         """The number of instances."""
 
     @property
@@ -83,7 +83,7 @@ class Declaration(abc.ABC):
 
     @abc.abstractmethod
     def lengths(self) -> dict[str, int]:
-        """The lengths of the dimensions that variables have besides `lane`, without `column`.
+        """The lengths of the dimensions that variables have besides `instance`, without `column`.
 
         Returns:
             The lengths, by name.
@@ -110,11 +110,11 @@ class Declaration(abc.ABC):
         """
 
     @abc.abstractmethod
-    def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def compute(self, instances: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays of these instances.
 
         Args:
-            lanes: The numbers of the instances.
+            instances: The numbers of the instances.
             empty: The arrays, (instances, ...), full of missing values.
 
         Returns:
@@ -137,7 +137,7 @@ class Declaration(abc.ABC):
     @property
     def chunks(self) -> int:
         """The number of chunks."""
-        return -(-self.lanes // self.chunk)
+        return -(-self.instances // self.chunk)
 
     def bounds(self, chunk: int) -> tuple[int, int]:
         """Which instances a chunk has.
@@ -148,7 +148,7 @@ class Declaration(abc.ABC):
         Returns:
             The first instance of the chunk, and the one after its last.
         """
-        return chunk * self.chunk, min((chunk + 1) * self.chunk, self.lanes)
+        return chunk * self.chunk, min((chunk + 1) * self.chunk, self.instances)
 
     def labels(self) -> list[str]:
         """Which variables say what an instance is, rather than what came out.

@@ -66,7 +66,7 @@ class Run(Quantity):
     >>> problems = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(10)}
     >>> geometries = {"family": "ham", "log_alpha": [0.0, 5.0, 10.0]}
     >>> spec = ht.SweepSpec(problems, geometries, quantity=ht.sweeps.Run(steps=100, learning_rate=[0.01, 0.1]))
-    >>> spec.lanes, spec.lengths()
+    >>> spec.instances, spec.lengths()
     (30, {'learning_rate': 2, 'batch_size': 1, 'draw': 1})
 
     ```
@@ -153,29 +153,29 @@ class Run(Quantity):
             return np.unique(np.round(np.linspace(0, self.steps, self.checks + 1)).astype(int))
         return np.union1d(0, np.round(np.geomspace(1, self.steps, self.checks)).astype(int))
 
-    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
-        dtype = lanes.problems[0].X.dtype
-        unit = stable_rates(lanes) if self.relative else np.ones(len(lanes))
+    def compute(self, instances: Batch) -> dict[str, np.ndarray]:
+        dtype = instances.problems[0].X.dtype
+        unit = stable_rates(instances) if self.relative else np.ones(len(instances))
         rates = (unit[:, None] * np.asarray(self.learning_rate)).astype(dtype)
-        found = [self._sized(lanes, rates, size) for size in self.batch_size]
+        found = [self._sized(instances, rates, size) for size in self.batch_size]
         return {name: np.stack([part[name] for part in found], axis=2) for name in found[0]}
 
-    def _sized(self, lanes: Batch, rates: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    def _sized(self, instances: Batch, rates: np.ndarray, size: int) -> dict[str, np.ndarray]:
         """What comes out with mini-batches of a size: arrays of (instances, learning rates, draws, ...)."""
         seeds = np.asarray(self.draws)
         drawn = seeds if size or self.label_noise else seeds[:1]
         outer = (*rates.shape, len(drawn))
-        spread = np.repeat(np.arange(len(lanes)), rates.shape[1] * len(drawn))
+        spread = np.repeat(np.arange(len(instances)), rates.shape[1] * len(drawn))
         rate = np.repeat(rates[:, :, None], len(drawn), axis=2).ravel()
-        usable, which = np.isfinite(rate), lanes.which[spread]
+        usable, which = np.isfinite(rate), instances.which[spread]
         take = lambda x: jnp.asarray(np.asarray(x)[spread])  # noqa: E731
-        rule = self._algorithm(jax.tree.map(take, lanes.geometry))
-        some = replace(lanes.take(spread, lanes.geometry), alike=lanes.alike * rates.shape[1] * len(drawn))
+        rule = self._algorithm(jax.tree.map(take, instances.geometry))
+        some = replace(instances.take(spread, instances.geometry), alike=instances.alike * rates.shape[1] * len(drawn))
         ends = some.runs(
             FlipCounter(rule) if self.flips else rule,
             rates=np.where(usable, rate, 1).astype(rate.dtype),
             keys=jax.vmap(jax.random.key)(np.tile(drawn, rates.size)),
-            like=np.tile(np.repeat(np.arange(rates.shape[1]), len(drawn)), len(lanes)),
+            like=np.tile(np.repeat(np.arange(rates.shape[1]), len(drawn)), len(instances)),
             steps=self.steps,
             batch_size=size or None,
             replace=self.replace,
@@ -183,11 +183,11 @@ class Run(Quantity):
             save_every=self._checks(),
             tol=self.tol or None,
         )
-        measured = measured_of(ends["theta"], lanes.truths[which])
+        measured = measured_of(ends["theta"], instances.truths[which])
         measured |= {"residual": ends["residual"], "steps": ends["steps"], "rate": rate}
         measured |= {"theta": ends["theta"], "loss": ends["loss"]}
         if "flips" in ends:
-            measured |= flips_of(ends["flips"], lanes.truths[which])
+            measured |= flips_of(ends["flips"], instances.truths[which])
         measured["status"] = np.where(usable, ends["result"], NAMES.index("nonfinite")).astype(np.int8)
         shaped = {name: values.reshape(*outer, *values.shape[1:]) for name, values in measured.items()}
         # Where nothing is random all draws are one.
@@ -205,8 +205,8 @@ class Run(Quantity):
             raise ValueError(f"rule {self.rule!r} of {geometry.name!r}: {error}") from None
 
 
-def stable_rates(lanes: Batch) -> np.ndarray:
+def stable_rates(instances: Batch) -> np.ndarray:
     """The largest learning rate that is stable at the limit of each instance's flow; NaN where there is no limit."""
-    tol = 1e-10 if lanes.problems[0].dtype == np.float64 else 1e-5
-    ends = lanes.limits(tol=tol, max_steps=_STEPS)
-    return np.where(ends.result == 0, lanes.measured(metrics.stable_learning_rate, ends.theta), np.nan)
+    tol = 1e-10 if instances.problems[0].dtype == np.float64 else 1e-5
+    ends = instances.limits(tol=tol, max_steps=_STEPS)
+    return np.where(ends.result == 0, instances.measured(metrics.stable_learning_rate, ends.theta), np.nan)

@@ -78,7 +78,7 @@ def _frames(store: str | Path) -> "Iterator[pd.DataFrame]":
     with open_store(store) as dataset:
         for chunk, _ in here.records(spec):
             first, stop = spec.bounds(chunk)
-            columns: dict[str, Any] = {"lane": np.arange(first, stop)}
+            columns: dict[str, Any] = {"instance": np.arange(first, stop)}
             for name in spec.layout():
                 values = _words(dataset[name][first:stop])
                 for index in np.ndindex(values.shape[1:]):
@@ -136,7 +136,8 @@ def summary(
         quantiles: Between 0 and 1.
 
     Returns:
-        A data set with the dimensions `by` and `quantile`, the labels of what is kept, and `lanes`, how many ended in
+        A data set with the dimensions `by` and `quantile`, the labels of what is kept, and `instances`, how many ended
+        in
             which `outcome`.
 
     Raises:
@@ -152,7 +153,7 @@ def summary(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with ht.sweep(spec, folder, progress=False) as dataset:
     ...         table = ht.sweeps.summary(dataset, quantiles=[0.5])
-    >>> table.parameter.to_numpy().tolist(), table.lanes.sel(outcome="converged").to_numpy().tolist()
+    >>> table.parameter.to_numpy().tolist(), table.instances.sel(outcome="converged").to_numpy().tolist()
     ([1.0, 10000.0], [3, 3])
 
     ```
@@ -172,9 +173,9 @@ def summary(
     kept, gone = ([axis for axis in AXES if (axis in by) is wanted] for wanted in (True, False))
     dropped = [*AXES, *(name for name, variable in dataset.variables.items() if "column" in variable.dims)]
     whole = dataset.drop_vars(dropped, errors="ignore").assign_coords(
-        xr.Coordinates.from_pandas_multiindex(places, "lane")
+        xr.Coordinates.from_pandas_multiindex(places, "instance")
     )
-    whole = whole.unstack("lane")
+    whole = whole.unstack("instance")
     status, values = whole["status"], whole.drop_vars("status")
     usable = status.isin([NAMES.index(name) for name in _USABLE])
     with warnings.catch_warnings():
@@ -187,7 +188,9 @@ def summary(
             )
         )
     counts = xr.concat([(status == code).sum(gone) for code in range(-1, len(NAMES))], dim="outcome")
-    found["lanes"] = counts.transpose(*kept, ..., "outcome").assign_attrs(long_name="number of instances", units="1")
+    found["instances"] = counts.transpose(*kept, ..., "outcome").assign_attrs(
+        long_name="number of instances", units="1"
+    )
     own = ["family", *(str(name) for name in whole.coords if "parameter" in str(name))]
     labels = {name: [axis for axis in AXES if axis != of] for of in kept for name in _LABELS.get(of, own)}
     known = {name: whole[name].max(others, keep_attrs=True) for name, others in labels.items()}  # -1 and NaN: not done

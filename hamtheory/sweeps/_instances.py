@@ -85,14 +85,14 @@ def check_geometries(spec: SweepSpec) -> None:
             _build(block, block.at(np.arange(len(block))), spec)
 
 
-def numbers_of(spec: SweepSpec, lanes: np.ndarray) -> dict[str, np.ndarray]:
+def numbers_of(spec: SweepSpec, instances: np.ndarray) -> dict[str, np.ndarray]:
     """The numbers of the problems, the geometries and the starts of these instances, (instances,) each."""
-    return dict(zip(spec.axes, np.unravel_index(lanes, spec.sizes), strict=True))
+    return dict(zip(spec.axes, np.unravel_index(instances, spec.sizes), strict=True))
 
 
-def computed(spec: SweepSpec, lanes: np.ndarray, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def computed(spec: SweepSpec, instances: np.ndarray, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of these instances."""
-    number = numbers_of(spec, lanes)
+    number = numbers_of(spec, instances)
     sizes = {
         "problem": list(map(len, spec.problems)),
         "geometry": [spec.geometries_in(block) for block in spec.geometries],

@@ -20,12 +20,12 @@ _FINE = ("converged", "reached_end")
 class Meter:
     """Counts instances, draws the bar and writes the heartbeat."""
 
-    def __init__(self, file: Path, lanes: int, before: Counter, show: bool):
-        self.file, self.lanes, self.statuses = file, lanes, Counter(before)
+    def __init__(self, file: Path, instances: int, before: Counter, show: bool):
+        self.file, self.instances, self.statuses = file, instances, Counter(before)
         self.already = sum(before.values())
         self.started, self.begun, self.beaten = time.monotonic(), now(), -_EVERY
         silent: dict[str, Any] = {} if show else {"disable": True}  # else it is up to TQDM_DISABLE
-        self.bar = tqdm.tqdm(total=lanes, initial=self.already, unit_scale=True, desc="sweep", **silent)
+        self.bar = tqdm.tqdm(total=instances, initial=self.already, unit_scale=True, desc="sweep", **silent)
         self.add({})
 
     def add(self, statuses: dict[str, int]) -> None:
@@ -48,11 +48,11 @@ class Meter:
             "host": socket.gethostname(),
             "started": self.begun,
             "updated": now(),
-            "lanes": self.lanes,
+            "instances": self.instances,
             "done": done,
             "statuses": dict(self.statuses),
-            "lanes_per_second": rate,
-            "seconds_left": (self.lanes - done) / rate if rate > 0 else None,
+            "instances_per_second": rate,
+            "seconds_left": (self.instances - done) / rate if rate > 0 else None,
         }
         try:
             _sealed.write(self.file, content)
@@ -97,7 +97,7 @@ def report(store: str | Path) -> dict[str, Any]:
         store: The folder of a sweep.
 
     Returns:
-        A table with `lanes`, `done`, `statuses` (instances by outcome), `chunks`, `chunks_done`, `seconds` (of
+        A table with `instances`, `done`, `statuses` (instances by outcome), `chunks`, `chunks_done`, `seconds` (of
             computation), `devices`, `writer` (see `writer_of`), `rate` (instances per second) and `seconds_left` while
             it runs, `sessions`, `warnings`, and more.
 
@@ -134,7 +134,7 @@ def report(store: str | Path) -> dict[str, Any]:
         "dtype": spec.dtype,
         "axes": list(axes),
         **axes,
-        "lanes": spec.lanes,
+        "instances": spec.instances,
         "done": sum(statuses.values()),
         "statuses": dict(statuses),
         "chunks": spec.chunks,
@@ -143,7 +143,7 @@ def report(store: str | Path) -> dict[str, Any]:
         "devices": dict(Counter(record["device"] for record in records)),
         "writer": writer,
         "heartbeat": beat,
-        "rate": running.get("lanes_per_second"),
+        "rate": running.get("instances_per_second"),
         "seconds_left": running.get("seconds_left"),
         "sessions": len(manifest["sessions"]),
         "warnings": manifest["warnings"],

@@ -58,7 +58,7 @@ class Limit(Quantity):
     >>> problems = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(10)}
     >>> geometries = {"family": "ham", "log_alpha": [0.0, 5.0, 10.0]}
     >>> spec = ht.SweepSpec(problems, geometries, quantity=ht.sweeps.Limit(tol=1e-8))
-    >>> spec.lanes, list(spec.quantity.variables())[:2]
+    >>> spec.instances, list(spec.quantity.variables())[:2]
     (30, ['l1_norm', 'l2_norm'])
 
     ```
@@ -84,9 +84,9 @@ class Limit(Quantity):
     def variables(self) -> dict[str, Variable]:
         return MEASURED
 
-    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
-        ends = lanes.limits(tol=_known(self.tol), max_steps=self.max_steps, weight_decay=self.weight_decay)
-        return _stored(ends, lanes)
+    def compute(self, instances: Batch) -> dict[str, np.ndarray]:
+        ends = instances.limits(tol=_known(self.tol), max_steps=self.max_steps, weight_decay=self.weight_decay)
+        return _stored(ends, instances)
 
 
 @register
@@ -106,7 +106,7 @@ class Path(Quantity):
     >>> problems = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(10)}
     >>> geometries = {"family": "ham", "log_alpha": [0.0, 5.0, 10.0]}
     >>> spec = ht.SweepSpec(problems, geometries, quantity=ht.sweeps.Path())
-    >>> spec.lanes, spec.lengths()
+    >>> spec.instances, spec.lengths()
     (10, {'point': 3})
 
     ```
@@ -138,10 +138,10 @@ class Path(Quantity):
     def sizes(self, geometries: Sequence[Geometries]) -> dict[str, int]:
         return {"point": len(geometries[0])}
 
-    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
-        geometry: Any = lanes.geometry
-        ends = lanes.paths(tol=_known(self.tol), max_steps=self.max_steps)
-        return _stored(ends, lanes) | {"log_parameters": np.asarray(geometry.parameter, np.float64)}
+    def compute(self, instances: Batch) -> dict[str, np.ndarray]:
+        geometry: Any = instances.geometry
+        ends = instances.paths(tol=_known(self.tol), max_steps=self.max_steps)
+        return _stored(ends, instances) | {"log_parameters": np.asarray(geometry.parameter, np.float64)}
 
 
 @register
@@ -167,7 +167,7 @@ class Flow(Quantity):
     >>> problems = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(10)}
     >>> geometries = {"family": "ham", "log_alpha": [0.0, 5.0, 10.0]}
     >>> spec = ht.SweepSpec(problems, geometries, quantity=ht.sweeps.Flow(ts=[1.0, 10.0]))
-    >>> spec.lanes, spec.lengths()
+    >>> spec.instances, spec.lengths()
     (30, {'t': 2})
 
     ```
@@ -213,8 +213,8 @@ class Flow(Quantity):
     def coordinates(self) -> dict[str, tuple[Variable, np.ndarray]]:
         return {} if self.ts is None else {"t": (Variable("time"), np.asarray(self.ts))}
 
-    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
-        ends = lanes.flows(
+    def compute(self, instances: Batch) -> dict[str, np.ndarray]:
+        ends = instances.flows(
             rtol=_known(self.rtol),
             tol=_known(self.tol),
             max_steps=self.max_steps,
@@ -224,16 +224,16 @@ class Flow(Quantity):
         )
         found = {} if ends.loss is None else {"loss": ends.loss}
         if ends.flips is not None:
-            found |= flips_of(ends.flips, lanes.truths[lanes.which])
+            found |= flips_of(ends.flips, instances.truths[instances.which])
         own: dict[str, Any] = {"time": ends.time, "rejected": ends.rejected}
-        return _stored(ends, lanes) | own | found
+        return _stored(ends, instances) | own | found
 
 
-def _stored(ends: Any, lanes: Batch) -> dict[str, np.ndarray]:
+def _stored(ends: Any, instances: Batch) -> dict[str, np.ndarray]:
     """What is measured of θ, with the certificate and the status."""
     theta = ends.theta
-    curve = theta.reshape(len(lanes), -1, theta.shape[-1])
-    truths = np.repeat(lanes.truths[lanes.which], curve.shape[1], axis=0)
+    curve = theta.reshape(len(instances), -1, theta.shape[-1])
+    truths = np.repeat(instances.truths[instances.which], curve.shape[1], axis=0)
     points = measured_of(curve.reshape(-1, theta.shape[-1]), truths)
     measured = {name: values.reshape(theta.shape[:-1]) for name, values in points.items()}
     certificate = {name: getattr(ends, name) for name in ("residual", "duality_gap", "relative_gap", "steps")}

@@ -32,13 +32,13 @@ class Quantity(abc.ABC):
         """
 
     @abc.abstractmethod
-    def compute(self, lanes: Batch) -> dict[str, np.ndarray]:
+    def compute(self, instances: Batch) -> dict[str, np.ndarray]:
         """The variables and the `status` of the instances.
 
         A failure is data: a status, never an exception, and never a change to another instance.
 
         Args:
-            lanes: The instances.
+            instances: The instances.
 
         Returns:
             Arrays of (instances, ...), by name; `theta` too, which is stored if asked for.

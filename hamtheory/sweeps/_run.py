@@ -58,7 +58,7 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
         before = Counter[str]()
         for _, record in target.records(spec):
             before.update(record["statuses"])
-        meter, state = Meter(target.path / "progress.json", spec.lanes, before, progress), "interrupted"
+        meter, state = Meter(target.path / "progress.json", spec.instances, before, progress), "interrupted"
         try:
             with closing(executor.run(spec, width, target.todo)) as results:  # type: ignore[type-var]
                 for result in results:

@@ -54,7 +54,7 @@ class SweepSpec(Declaration):
     ...     problems=[{"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(100)}],
     ...     geometries=[{"family": "ham", "alpha": [1.0, 100.0]}, {"family": "gd"}],
     ... )
-    >>> spec.sizes, spec.lanes
+    >>> spec.sizes, spec.instances
     ((100, 3, 1), 300)
 
     ```
@@ -142,7 +142,7 @@ class SweepSpec(Declaration):
 
         ```python
         >>> import hamtheory as ht
-        >>> ht.SweepSpec.ready("million").lanes
+        >>> ht.SweepSpec.ready("million").instances
         1000000
 
         ```
@@ -164,7 +164,7 @@ class SweepSpec(Declaration):
         )
 
     @property
-    def lanes(self) -> int:
+    def instances(self) -> int:
         """The number of instances."""
         problems, geometries, starts = self.sizes
         return problems * geometries * starts
@@ -185,7 +185,7 @@ class SweepSpec(Declaration):
         """Whether the host computes: which engine does is settled by the spec, as its roundings are."""
         if self.engine != "auto":
             return self.engine == "host"
-        answers = self.lanes * (self.lengths()["point"] if self.quantity.curves else 1)
+        answers = self.instances * (self.lengths()["point"] if self.quantity.curves else 1)
         # Each shape with each kind is compiled for itself; those of data are not known yet, and may be but one.
         shapes = {block.shape for block in self.problems}
         kinds = {block.key for block in self.geometries}
@@ -239,8 +239,8 @@ class SweepSpec(Declaration):
         _instances().check_geometries(self)
         return _instances().columns(self)
 
-    def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return _instances().computed(self, lanes, empty)
+    def compute(self, instances: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _instances().computed(self, instances, empty)
 
 
 def _instances() -> Any:
@@ -266,7 +266,7 @@ def spec_of(spec: Any) -> Declaration:
 
     ```python
     >>> import hamtheory as ht
-    >>> ht.sweeps.spec_of("smoke").lanes
+    >>> ht.sweeps.spec_of("smoke").instances
     96
 
     ```

@@ -64,7 +64,7 @@ class Store:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     ht.sweep(spec, f"{folder}/store", progress=False).close()
     ...     store = ht.sweeps.Store(f"{folder}/store")
-    ...     store.spec().lanes, store.verify().is_complete
+    ...     store.spec().instances, store.verify().is_complete
     (4, True)
 
     ```

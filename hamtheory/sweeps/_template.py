@@ -19,7 +19,7 @@ def template(spec: Declaration, columns: int | None) -> dict[str, bytes]:
     from zarr.storage import MemoryStore
 
     attributes = {
-        "title": f"sweep of {spec.lanes} instances: {spec.what}",
+        "title": f"sweep of {spec.instances} instances: {spec.what}",
         "spec": json.dumps(spec.identity(), sort_keys=True),
         "spec_sha256": spec.hash,
         "sizes": json.dumps(spec.axes),
@@ -43,9 +43,9 @@ def template(spec: Declaration, columns: int | None) -> dict[str, bytes]:
             config={"write_empty_chunks": True},
         )
 
-    lengths = spec.lengths() | {"lane": spec.lanes, "column": columns}
+    lengths = spec.lengths() | {"instance": spec.instances, "column": columns}
     for name, variable in spec.layout().items():
-        dims = ("lane", *variable.dims)
+        dims = ("instance", *variable.dims)
         shape = tuple(lengths[dim] or 0 for dim in dims)
         create(name, variable, dims, shape, (spec.chunk, *(max(1, length) for length in shape[1:])))
     for name, (variable, values) in spec.coordinates().items():

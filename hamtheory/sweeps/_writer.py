@@ -70,7 +70,7 @@ class Writer(Store):
             record = {
                 "chunk": result.chunk,
                 "spec_sha256": self.spec_.hash,
-                "lanes": stop - first,
+                "instances": stop - first,
                 "statuses": statuses(result.arrays["status"]),
                 "seconds": result.seconds,
                 "device": result.device,
@@ -96,7 +96,7 @@ class Writer(Store):
 
     def _new(self) -> dict[str, Any]:
         spec = self.spec_
-        about = {"spec": spec.as_table(), "spec_sha256": spec.hash, "lanes": spec.lanes, "chunks": spec.chunks}
+        about = {"spec": spec.as_table(), "spec_sha256": spec.hash, "instances": spec.instances, "chunks": spec.chunks}
         return {"format": FORMAT, **about, "warnings": [], "sessions": []}
 
     def _continued(self, session: dict[str, Any]) -> dict[str, Any]:

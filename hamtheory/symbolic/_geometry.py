@@ -134,12 +134,12 @@ def _somewhere_negative(derivation: Derivation, values: tuple[Scalars, ...]) -> 
 def _check_positive(expression, values):
     """Refuse a metric that is not positive and finite, naming a θ and the parameters there."""
     symbols = _names(expression)
-    *lanes, theta = np.broadcast_arrays(*(np.asarray(value, float)[..., None] for value in values), _GRID)
+    *instances, theta = np.broadcast_arrays(*(np.asarray(value, float)[..., None] for value in values), _GRID)
     with np.errstate(all="ignore"):
-        g = sympy.lambdify((*symbols, THETA), expression, modules=["scipy", "numpy"])(*lanes, theta)
+        g = sympy.lambdify((*symbols, THETA), expression, modules=["scipy", "numpy"])(*instances, theta)
         suspect = ~(g > 0) | (np.isinf(g) & (theta == 0))
     for index in np.argwhere(suspect & np.ones_like(theta, bool))[:_SUSPECTS]:
-        numbers = [sympy.Rational(float(array[tuple(index)])) for array in (*lanes, theta)]
+        numbers = [sympy.Rational(float(array[tuple(index)])) for array in (*instances, theta)]
         exact = dict(zip((*symbols, THETA), numbers, strict=True))
         got = within_budget(lambda: expression.subs(exact))  # noqa: B023
         if got is None or not (got.is_positive and got.is_finite):

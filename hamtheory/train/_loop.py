@@ -127,7 +127,7 @@ def train(
         keys = Keys(*(jnp.stack(some) for some in zip(*(keys_of(int(seed)) for seed in seeds_), strict=True)))
         carry = first_carry(setup, hyper_, keys)
         weights = eqx.filter_eval_shape(lambda c: jax.vmap(method.weights)(c.params, c.masks), carry)
-        lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), weights)
+        instance = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), weights)
         history: dict[str, np.ndarray] = {
             name: np.zeros((epochs, len(seeds_)), dtype) for name, dtype in _HISTORY.items()
         }
@@ -144,13 +144,15 @@ def train(
                 for name, values in record.items():
                     history[name][number] = np.asarray(values)
                 _hold(
-                    method.promise((number + 1) * setup.per_epoch, setup.steps, lane), history["kept"][number], method
+                    method.promise((number + 1) * setup.per_epoch, setup.steps, instance),
+                    history["kept"][number],
+                    method,
                 )
                 if folder is not None and ((number + 1) % checkpoint_every == 0 or number + 1 == epochs):
                     save(folder, settings, (np.asarray(number + 1), carry, history))
                 bar.set_postfix_str(f"validation {np.mean(history['validation_accuracy'][number]):.4f}", refresh=False)
                 bar.update()
-        return _summary(setup, arrays, carry, history, seeds_, hyper_, lane)
+        return _summary(setup, arrays, carry, history, seeds_, hyper_, instance)
 
 
 def _bar(epochs: int, done: int, progress: bool) -> tqdm.tqdm:
@@ -174,17 +176,17 @@ def _hold(promised: int | None, kept: np.ndarray, method: AbstractMethod) -> Non
         raise RuntimeError(f"{method!r} must keep {promised} weights; it kept {kept.tolist()}")
 
 
-def _summary(setup: Setup, arrays, carry: Carry, history, seeds, hyper, lane) -> TrainResult:
+def _summary(setup: Setup, arrays, carry: Carry, history, seeds, hyper, instance) -> TrainResult:
     weights, masks = last(setup, carry)
     end = {f"final_{name}": np.asarray(value) for name, value in measured(setup, weights, masks, arrays).items()}
-    _hold(setup.method.target(lane), end["final_kept"], setup.method)
+    _hold(setup.method.target(instance), end["final_kept"], setup.method)
     finite = np.asarray(carry.finite)
     failed = finite < setup.steps
     return TrainResult(
         seeds=seeds,
         hyper={name: np.asarray(values) for name, values in hyper.items()},
         steps=setup.steps,
-        total=total_of(lane, setup.method.chosen(lane)),
+        total=total_of(instance, setup.method.chosen(instance)),
         weights=weights,
         masks=masks,
         flips=carry.flips,

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit  # that of scipy.stats takes a second to import
 
-Lanes = Float[np.ndarray, "*lanes"]
-Counts = Int[np.ndarray, "*lanes"]
+Instances = Float[np.ndarray, "*instances"]
+Counts = Int[np.ndarray, "*instances"]
 
 
 class Interval(NamedTuple):
@@ -20,9 +20,9 @@ class Interval(NamedTuple):
         high: The upper end, float64, (...).
     """
 
-    mean: Lanes
-    low: Lanes
-    high: Lanes
+    mean: Instances
+    low: Instances
+    high: Instances
 
 
 class Paired(NamedTuple):
@@ -37,9 +37,9 @@ class Paired(NamedTuple):
         lower: In how many of them the first value is lower.
     """
 
-    mean: Lanes
-    low: Lanes
-    high: Lanes
+    mean: Instances
+    low: Instances
+    high: Instances
     pairs: Counts
     higher: Counts
     lower: Counts
@@ -121,7 +121,7 @@ def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Paired:
     return Paired(*interval(x - y, level), *numbers)
 
 
-def sampling_error(accuracy: ArrayLike, images: int) -> Lanes:
+def sampling_error(accuracy: ArrayLike, images: int) -> Instances:
     """The standard error of an accuracy that comes from the number of test images: `√(p (1 − p)/n)`, binomial.
 
     For the mean of several networks on the same images it is an upper bound: reached if they err on the same images.

@@ -76,7 +76,7 @@ def _static(build) -> PyTree:
 def first_carry(setup: Setup, hyper, keys: Keys) -> Carry:
     """Networks before the first step."""
 
-    def lane(hyper, key):
+    def instance(hyper, key):
         weights, _ = split(setup.build(key.model))
         params, masks = setup.method_of(hyper).init(key.method, weights, setup.steps)
         now = setup.method.weights(params, masks)
@@ -85,7 +85,7 @@ def first_carry(setup: Setup, hyper, keys: Keys) -> Carry:
         finite = jnp.zeros((), jnp.int32)
         return Carry(params, masks, setup.optimizer_of(hyper).init(split(params)[0]), flips, finite)
 
-    return jax.vmap(lane)(hyper, keys)
+    return jax.vmap(instance)(hyper, keys)
 
 
 def _logits(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch classes"]:
@@ -184,11 +184,11 @@ def epoch(
 
     def step(carry, both):
         rows, i = both
-        lane = lambda h, c, r: one_step(  # noqa: E731
+        instance = lambda h, c, r: one_step(  # noqa: E731
             setup, static, h, c, data["x_train"][r], data["y_train"][r], number * setup.per_epoch + i
         )
         kept = jax.vmap(kept_by_layer)(carry.masks)
-        carry, loss = jax.vmap(lane)(hyper, carry, rows)
+        carry, loss = jax.vmap(instance)(hyper, carry, rows)
         return carry, (loss, kept)
 
     carry, (losses, used) = jax.lax.scan(step, carry, (batches, jnp.arange(setup.per_epoch, dtype=jnp.int32)))

@@ -152,7 +152,7 @@ class TrainingSpec(Declaration):
     >>> arm = {"method": "random", "settings": {"sparsity": 0.9}}
     >>> hyper = {"learning_rate": [0.05, 0.1], "weight_decay": 5e-4}
     >>> spec = ht.train.TrainingSpec("digits", "mlp", arms=[arm | {"hyper": hyper}], epochs=5, seeds=range(10))
-    >>> spec.lanes, spec.arms[0].label
+    >>> spec.instances, spec.arms[0].label
     (20, 'random-sparsity=0.9')
 
     ```
@@ -205,7 +205,7 @@ class TrainingSpec(Declaration):
         return cls(**fields({name: value for name, value in table.items() if name != "kind"}, cls, "the spec"))
 
     @property
-    def lanes(self) -> int:
+    def instances(self) -> int:
         """The number of instances."""
         return sum(map(len, self.arms)) * len(self.seeds)
 
@@ -268,9 +268,9 @@ class TrainingSpec(Declaration):
             checked(images, self.model, arm.built, recipe, self.epochs, self.batch_size, 1, hyper, arm.sam)
         return None
 
-    def compute(self, lanes: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def compute(self, instances: np.ndarray, empty: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         images, arrays = self._images(), empty
-        trial, seed = lanes // len(self.seeds), np.asarray(self.seeds)[lanes % len(self.seeds)]
+        trial, seed = instances // len(self.seeds), np.asarray(self.seeds)[instances % len(self.seeds)]
         arm, place = blocks_at([len(arm) for arm in self.arms], trial)
         labels = {
             "arm": arm,

@@ -19,12 +19,12 @@ NOISE = {
     "both": {"batch_size": 3, "label_noise": 0.1},
 }
 RULES = {
-    "gd": lambda lane: ht.GD(),
-    "ham": lambda lane: ht.HAMStep(ALPHAS[lane], 0.1),
-    "hyp": lambda lane: ht.HYP(ALPHAS[lane]),
-    "product": lambda lane: ht.ProductGD(gamma=ALPHAS[lane], reset_every=7),
-    "mirror": lambda lane: ht.algorithm.MirrorDescent(ht.HAM(ALPHAS[lane])),
-    "natural": lambda lane: ht.algorithm.NaturalGradient(ht.Hypentropy(ALPHAS[lane])),
+    "gd": lambda instance: ht.GD(),
+    "ham": lambda instance: ht.HAMStep(ALPHAS[instance], 0.1),
+    "hyp": lambda instance: ht.HYP(ALPHAS[instance]),
+    "product": lambda instance: ht.ProductGD(gamma=ALPHAS[instance], reset_every=7),
+    "mirror": lambda instance: ht.algorithm.MirrorDescent(ht.HAM(ALPHAS[instance])),
+    "natural": lambda instance: ht.algorithm.NaturalGradient(ht.Hypentropy(ALPHAS[instance])),
 }
 ALL = slice(None)
 
@@ -34,15 +34,15 @@ def loss_and_theta(problem, algorithm, theta, learning_rate):
 
 
 @pytest.mark.parametrize("rule, noise", [(r, n) for r in RULES for n in (NOISE if r == "ham" else ("exact", "both"))])
-def test_every_lane_is_its_run(rule, noise):
+def test_every_instance_is_its_run(rule, noise):
     how = {"steps": 60, "save_every": 20, **NOISE[noise]}
     many = ht.run_many(PROBLEM, RULES[rule](ALL), STARTS, learning_rate=RATES, key=KEY, width=4, **how)
-    for lane in (0, 4):
-        key = jax.random.fold_in(KEY, lane)
-        one = ht.run(PROBLEM, RULES[rule](lane), STARTS[lane], learning_rate=RATES[lane], key=key, **how)
-        np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12, atol=1e-14)
-        np.testing.assert_allclose(many.loss[lane], one.loss, rtol=1e-11)
-        np.testing.assert_allclose(many.residual[lane], one.residual, rtol=1e-11)
+    for instance in (0, 4):
+        key = jax.random.fold_in(KEY, instance)
+        one = ht.run(PROBLEM, RULES[rule](instance), STARTS[instance], learning_rate=RATES[instance], key=key, **how)
+        np.testing.assert_allclose(many.theta[instance], one.theta, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(many.loss[instance], one.loss, rtol=1e-11)
+        np.testing.assert_allclose(many.residual[instance], one.residual, rtol=1e-11)
     assert many.steps.tolist() == [0, 20, 40, 60] and (many.stats["steps"] == 60).all()
     assert (many.result == ht.NAMES.index("reached_end")).all()
 
@@ -61,25 +61,25 @@ def test_each_has_its_problem(share):
     problems = OTHERS if share is None else OTHERS[:1]
     which = which if share is None else [0, 0, 0, 0]
     many = ht.run_many(problems, ht.GD(), STARTS[:4], which=which, share=share, learning_rate=0.05, steps=30)
-    for lane, place in enumerate(which):
-        one = ht.run(problems[place], ht.GD(), STARTS[lane], learning_rate=0.05, steps=30, save_every=30)
-        np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12)
+    for instance, place in enumerate(which):
+        one = ht.run(problems[place], ht.GD(), STARTS[instance], learning_rate=0.05, steps=30, save_every=30)
+        np.testing.assert_allclose(many.theta[instance], one.theta, rtol=1e-12)
 
 
-def test_lanes_end_on_their_own():
+def test_instances_end_on_their_own():
     """One converges early and stays there, one at a later save, one not at all, one leaves the range of numbers."""
     rates = np.array([0.5, 0.05, 1e-4, 1e3])
     many = ht.run_many(PROBLEM, ht.GD(), learning_rate=rates, steps=4000, tol=1e-6, save_every=100)
     names = [ht.NAMES[code] for code in many.result]
     assert names == ["converged", "converged", "reached_end", "nonfinite"]
-    for lane, rate in enumerate(rates[:3]):
+    for instance, rate in enumerate(rates[:3]):
         one = ht.run(PROBLEM, ht.GD(), learning_rate=rate, steps=4000, tol=1e-6, save_every=100)
-        assert many.stats["steps"][lane] == one.stats["steps"]
-        np.testing.assert_allclose(many.theta[lane], one.theta, rtol=1e-12)
+        assert many.stats["steps"][instance] == one.stats["steps"]
+        np.testing.assert_allclose(many.theta[instance], one.theta, rtol=1e-12)
         saved = len(one.loss)
         # A residual of 1e-8 is rounded by 1e-16.
-        np.testing.assert_allclose(many.loss[lane, :saved], one.loss, rtol=1e-10, atol=1e-23)
-        assert (many.loss[lane, saved:] == many.loss[lane, saved - 1]).all()
+        np.testing.assert_allclose(many.loss[instance, :saved], one.loss, rtol=1e-10, atol=1e-23)
+        assert (many.loss[instance, saved:] == many.loss[instance, saved - 1]).all()
     failed = ht.run(PROBLEM, ht.GD(), learning_rate=rates[3], steps=4000, save_every=100, throw=False)
     assert many.stats["steps"][3] - 100 < failed.stats["nonfinite_step"] <= many.stats["steps"][3]
 
@@ -116,7 +116,7 @@ def test_mirror_descent_keeps_the_bias():
     [
         ({"algorithm": "ham"}, TypeError, "algorithm must be"),
         ({"learning_rate": [0.1, -0.1]}, ValueError, "learning_rate must be positive"),
-        ({"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "numbers of lanes disagree"),
+        ({"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "numbers of instances disagree"),
         ({"learning_rate": [[0.1]]}, ValueError, "learning_rate must be a number or"),
         ({"steps": 0}, ValueError, "steps must be at least 1"),
         ({"batch_size": 1}, ValueError, "key must be given"),

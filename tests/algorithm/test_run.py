@@ -152,19 +152,19 @@ def test_divergence_is_reported_with_its_step(save_every, monkeypatch):
 
 
 def test_inside_jit_and_vmap_the_end_is_repeated():
-    """The lanes: one converges, one runs to its end, one diverges."""
+    """The instances: one converges, one runs to its end, one diverges."""
     rates = jnp.array([0.3, 1e-4, 30.0])
     kwargs = {"steps": 400, "save_every": 10, "tol": 1e-6, "throw": False}
     many = jax.vmap(lambda rate: ht.run(PROBLEM, ht.GD(), learning_rate=rate, **kwargs))(rates)
     kinds = [ht.Result.converged, ht.Result.reached_end, ht.Result.nonfinite]
-    for lane, (rate, kind) in enumerate(zip(rates, kinds, strict=True)):
+    for instance, (rate, kind) in enumerate(zip(rates, kinds, strict=True)):
         one = ht.run(PROBLEM, ht.GD(), learning_rate=rate, **kwargs)
-        assert one.result == kind and (many.result == kind)[lane]
+        assert one.result == kind and (many.result == kind)[instance]
         last = one.steps.size - 1
-        np.testing.assert_array_equal(many.steps[lane], one.steps[np.minimum(np.arange(41), last)])
-        assert many.stats["nonfinite_step"][lane] == one.stats["nonfinite_step"]
-        np.testing.assert_allclose(many.thetas[lane, : last + 1], one.thetas, rtol=1e-9, atol=1e-12)
-        np.testing.assert_array_equal(many.thetas[lane, last:], many.theta[lane][None].repeat(41 - last, 0))
+        np.testing.assert_array_equal(many.steps[instance], one.steps[np.minimum(np.arange(41), last)])
+        assert many.stats["nonfinite_step"][instance] == one.stats["nonfinite_step"]
+        np.testing.assert_allclose(many.thetas[instance, : last + 1], one.thetas, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(many.thetas[instance, last:], many.theta[instance][None].repeat(41 - last, 0))
     with pytest.raises(RuntimeError, match="non-finite"):
         jax.vmap(lambda rate: ht.run(PROBLEM, ht.GD(), learning_rate=rate, steps=400).theta)(rates).block_until_ready()
 
@@ -187,10 +187,10 @@ def test_vmap_equals_a_loop():
         )
 
     many = jax.vmap(run)(alphas, rates, keys)
-    for lane in range(3):
-        one = run(alphas[lane], rates[lane], keys[lane])
-        np.testing.assert_allclose(many.thetas[lane], one.thetas, rtol=0, atol=1e-11)
-        np.testing.assert_allclose(many.loss[lane], one.loss, rtol=0, atol=1e-11)
+    for instance in range(3):
+        one = run(alphas[instance], rates[instance], keys[instance])
+        np.testing.assert_allclose(many.thetas[instance], one.thetas, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(many.loss[instance], one.loss, rtol=0, atol=1e-11)
     fields = jax.vmap(lambda rule: ht.run(PROBLEM, rule, START, learning_rate=0.001, steps=20).theta)(
         ht.HAMStep(alphas, jnp.full(3, 0.01))
     )
@@ -218,25 +218,29 @@ def test_vmap_over_problems():
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 @pytest.mark.parametrize("how", [{}, SGD, {**SGD, "replace": False}], ids=["all", "drawn", "epochs"])
-def test_lanes_share_their_products_with_the_data(name, how):
-    """One problem, many lanes: matrix products without a batch axis, and no copy of X or of a mini-batch for each."""
-    lanes = 5
+def test_instances_share_their_products_with_the_data(name, how):
+    """One problem, many instances: matrix products without a batch axis, no copy of X or of a mini-batch for each."""
+    instances = 5
     jaxpr = jax.make_jaxpr(
         jax.vmap(
             lambda start, rate: ht.run(
                 PROBLEM, ALGORITHMS[name], start, learning_rate=rate, steps=9, throw=False, **how
             )
         )
-    )(jnp.ones((lanes, D)), jnp.full(lanes, 0.01))
+    )(jnp.ones((instances, D)), jnp.full(instances, 0.01))
     products = 0
     for equation in equations(jaxpr.jaxpr):
         if equation.primitive.name == "dot_general":
             (_, batch), shape = equation.params["dimension_numbers"], equation.outvars[0].aval.shape
-            assert batch == ((), ()) and lanes in shape
+            assert batch == ((), ()) and instances in shape
             products += 1
         if equation.primitive.name not in ("jit", "while", "cond", "scan"):
             for out in equation.outvars:
-                assert out.aval.size <= 10 * lanes * D and {lanes, N, D} != set(out.aval.shape) != {lanes, 3, D}
+                assert out.aval.size <= 10 * instances * D and {instances, N, D} != set(out.aval.shape) != {
+                    instances,
+                    3,
+                    D,
+                }
     assert products >= 2
 
 

@@ -48,7 +48,7 @@ WITHOUT_EXAMPLE = {
 # Annotations that say no shape, unless they are in a jaxtyping annotation, `Float[Array, "n d"]`.
 BARE = ("Array", "ArrayLike", "ndarray")
 _DIM = (
-    r"(?:\.\.\.|n|d|m|p|r|k|times|points|paths|lanes|saves|seeds|epochs|layers|images|rows|columns|batch|classes|count|"
+    r"(?:\.\.\.|n|d|m|p|r|k|times|points|paths|instances|saves|seeds|epochs|layers|images|rows|columns|batch|classes|count|"
     r"length|events|problems)"
 )
 SHAPE = re.compile(

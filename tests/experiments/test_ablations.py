@@ -19,7 +19,7 @@ def data():
     return ablations.run(CONFIG)
 
 
-def test_every_lane_has_a_reason(data):
+def test_every_case_has_a_reason(data):
     names = {ht.NAMES.index(x) for x in ("converged", "reached_end", "nonfinite")}
     for status in ("status", "reach_status", "gate_status", "variant_status"):
         assert set(np.unique(data[status])) <= names

@@ -94,7 +94,7 @@ def test_trials():
     random = experiment.trials(config, "random")
     assert len(random) == 2 * cells + 2 and len(experiment.trials(config, "dense")) == cells + 2
     assert random[0] == (0.2, 0, 0) and random[cells] == (0.02, 0, 0) and random[-2:] == [(0.1, 0, 0), (0.4, 0, 0)]
-    assert experiment.specification(config, "dense").lanes == (cells + 2) * config.seeds
+    assert experiment.specification(config, "dense").instances == (cells + 2) * config.seeds
     with pytest.raises(ValueError, match="betas must begin with 0"):
         experiment.Config(betas=(0.1, 0.0))
     with pytest.raises(ValueError, match="equally many"):

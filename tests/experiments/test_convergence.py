@@ -16,7 +16,7 @@ def data():
     return convergence.run(CONFIG)
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert data["residual"].max() <= CONFIG.tol
     assert data["relative_gap"].max() <= CONFIG.tol
@@ -42,7 +42,7 @@ def test_bounds_are_those_of_the_theory(data):
 
 @pytest.mark.claim("convergence.mixed-tails", "flow.asymptotic-rate")
 def test_tails_decay_at_the_asymptotic_rate(data):
-    """To 1 % where the slowest mode has the loss to itself; its own part of the loss does in every lane."""
+    """To 1 % where the slowest mode has the loss to itself; its own part of the loss does in every case."""
     of_loss, of_mode = (abs(data[name] / data["predicted_rate"] - 1) for name in ("loss_rate", "mode_rate"))
     settled = data["settled"]
     assert settled.sum() >= settled.size // 3

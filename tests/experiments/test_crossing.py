@@ -16,7 +16,7 @@ def data():
     return crossing.run(CONFIG)
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"], name

@@ -29,7 +29,7 @@ def problem(seed):
     return ht.LinearRegression(made.X, made.y)
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"].sel(rate=slice(0.0, 0.8)) == 0).all()  # beyond, HYP* may leave the range of numbers
     assert (data["mirror_status"] == 0).all() and (data["flow_status"] == 0).all()
     ends = {ht.NAMES.index(name) for name in ("converged", "reached_end", "nonfinite")}
@@ -157,15 +157,15 @@ def test_figure(data):
     sound = data.where(data["status"] == 0)
     median = lambda values: values.median("problem", skipna=False)  # noqa: E731
     for i, alpha in enumerate(CONFIG.alphas):
-        lane = sound.sel(alpha=alpha, rule="HYP*")
-        np.testing.assert_allclose(distance.lines[2 * i].get_ydata(), median(lane["distance"]))
-        np.testing.assert_allclose(distance.lines[2 * i + 1].get_ydata(), lane["distance_theory"].median("problem"))
-        np.testing.assert_allclose(steps.lines[2 * i].get_ydata(), median(lane["steps"]))
+        case = sound.sel(alpha=alpha, rule="HYP*")
+        np.testing.assert_allclose(distance.lines[2 * i].get_ydata(), median(case["distance"]))
+        np.testing.assert_allclose(distance.lines[2 * i + 1].get_ydata(), case["distance_theory"].median("problem"))
+        np.testing.assert_allclose(steps.lines[2 * i].get_ydata(), median(case["steps"]))
     for i, rule in enumerate(figure_module._RULES):
-        lane = sound.sel(alpha=CONFIG.alphas[1], rule=rule)
-        relative = median(lane["remainder"] / lane["distance_theory"])
+        case = sound.sel(alpha=CONFIG.alphas[1], rule=rule)
+        relative = median(case["remainder"] / case["distance_theory"])
         np.testing.assert_allclose(error.lines[i].get_ydata(), relative)
-        np.testing.assert_allclose(change.lines[2 * i].get_ydata(), median(lane["change"]))
+        np.testing.assert_allclose(change.lines[2 * i].get_ydata(), median(case["change"]))
     drawn = data["reached"].sel(family="HAM").values
     expected = np.where(np.isnan(drawn).any(axis=0), np.nan, np.median(drawn, axis=0))
     np.testing.assert_allclose(reached.lines[0].get_ydata(), expected)

@@ -47,7 +47,7 @@ def matched(swept):
 @pytest.fixture(scope="module")
 def equal(swept):
     """γ = 1/α, from −0.7 where the truth is 1."""
-    return swept({"kind": "wrong", "scale": SCALE, "seeds": [0]}, product=1.0).isel(lane=1)
+    return swept({"kind": "wrong", "scale": SCALE, "seeds": [0]}, product=1.0).isel(instance=1)
 
 
 def geometries(alpha, product=1.0):
@@ -67,7 +67,7 @@ def match_of(alpha: float) -> tuple[np.ndarray, float]:
 
 
 def test_the_match_is_the_known_one(matched):
-    line = matched.isel(lane=0)
+    line = matched.isel(instance=0)
     assert (
         (line["status"] == 0).all() and (line["crossings"] == 1).all() and float(line["least_l1"]) == pytest.approx(1)
     )
@@ -83,7 +83,7 @@ def test_the_match_is_the_known_one(matched):
 
 def test_without_a_match_there_is_a_status_and_nothing_else(matched):
     """In one dimension every γ has the same limit: its norm passes HAM's nowhere."""
-    point = matched.isel(lane=1)
+    point = matched.isel(instance=1)
     assert (point["status"].isel(side=0) == 0).all()
     for name in ("status", "flow_status", "run_status"):
         assert (point[name].isel(side=1) == ht.NAMES.index("reached_end")).all()
@@ -94,7 +94,7 @@ def test_without_a_match_there_is_a_status_and_nothing_else(matched):
 
 
 def test_metrics_at_the_limits(matched):
-    line, X = matched.isel(lane=0), np.asarray(LINE.X)
+    line, X = matched.isel(instance=0), np.asarray(LINE.X)
     for point, alpha in enumerate(ALPHAS):
         theta, gamma = match_of(alpha)
         metrics = np.array([1 + alpha * theta, 2 * np.hypot(theta, gamma)])
@@ -155,7 +155,7 @@ def test_runs_are_those_of_the_library(equal):
 
 
 def test_a_gamma_that_is_far_off_loses(swept, equal):
-    far = swept({"kind": "wrong", "scale": SCALE, "seeds": [0]}, product=1e-6).isel(lane=1)
+    far = swept({"kind": "wrong", "scale": SCALE, "seeds": [0]}, product=1e-6).isel(instance=1)
     steps = far["flow_recovery_time"] / far["stable_rate"]
     assert (steps.isel(side=1) > 2 * steps.isel(side=0)).all()
     runs = far["run_recovery_time"].isel(fraction=0)
@@ -165,21 +165,21 @@ def test_a_gamma_that_is_far_off_loses(swept, equal):
 
 def test_what_does_not_arrive_in_time_is_censored(swept):
     early = np.geomspace(1e-6, 1e-5, 96).tolist()
-    few = swept({"kind": "wrong", "scale": SCALE, "seeds": [0]}, product=1.0, steps=4, ts=early).isel(lane=1)
+    few = swept({"kind": "wrong", "scale": SCALE, "seeds": [0]}, product=1.0, steps=4, ts=early).isel(instance=1)
     for kind in ("run", "flow"):
         assert (few[f"{kind}_time"].isel(side=1) == np.inf).all()
         assert (few[f"{kind}_status"].isel(side=1) == ht.NAMES.index("reached_end")).all()
     assert np.isfinite(few["run_excess"]).all(), "where it was is still known"
 
 
-def test_a_lane_does_not_depend_on_its_chunk(swept, matched):
+def test_a_instance_does_not_depend_on_its_chunk(swept, matched):
     starts = ["zeros", {"kind": "wrong", "scale": 0.3, "seeds": [1]}]
     together, alone = swept(starts, chunk=4), swept(starts, chunk=1)
     for name in together.data_vars:
         assert np.asarray(together[name]).tobytes() == np.asarray(alone[name]).tobytes(), name
-        zero = matched[name].isel(lane=0) if "lane" in matched[name].dims else None
+        zero = matched[name].isel(instance=0) if "instance" in matched[name].dims else None
         if zero is not None and name not in ("problem", "start"):
-            np.testing.assert_array_equal(zero, together[name].isel(lane=0), err_msg=name)
+            np.testing.assert_array_equal(zero, together[name].isel(instance=0), err_msg=name)
 
 
 @pytest.mark.parametrize(

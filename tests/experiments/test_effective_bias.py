@@ -20,7 +20,7 @@ def data():
     return effective_bias.run(CONFIG)
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     for name in ("status", "product_status", "ham_status"):
         assert (data[name] == 0).all()
     for name, variable in data.data_vars.items():

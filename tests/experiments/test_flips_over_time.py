@@ -33,7 +33,7 @@ def rates(data, rule):
     return middle / steps[half], (last - middle) / (steps[-1] - steps[half])
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"] and not np.isnan(variable.drop_sel(rule=[])).all(), name

@@ -18,7 +18,7 @@ def excess(data, norm):
 
 
 @pytest.mark.claim("interpolation.certified")
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert max(data["residual"].max(), data["relative_gap"].max()) <= 1e-10
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())

@@ -17,7 +17,7 @@ def of(data, family, variable="inverse_metric"):
     return data[variable].values[data["family"].values == family]
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     assert data.sizes["geometry"] == 1 + len(CONFIG.alphas) + len(CONFIG.gammas)
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
@@ -57,8 +57,8 @@ def test_figure(data):
     linear, decades, times = figure.axes
     assert all(ax.get_xlabel() for ax in figure.axes) and linear.get_ylabel() and decades.get_ylabel()
     for ax, suffix in ((linear, ""), (decades, "_decades")):
-        *lanes, balanced = ax.lines
-        np.testing.assert_array_equal([line.get_ydata() for line in lanes], data["inverse_metric" + suffix])
+        *cases, balanced = ax.lines
+        np.testing.assert_array_equal([line.get_ydata() for line in cases], data["inverse_metric" + suffix])
         np.testing.assert_array_equal(balanced.get_ydata(), data["balanced" + suffix])
     np.testing.assert_array_equal([line.get_xdata()[-1] for line in times.lines[::2]], data["crossing_time"])
     assert [tick.get_text() for tick in times.get_yticklabels()][-1] == "HAM, α = 16"

@@ -25,14 +25,14 @@ def sound(data):
     return data.where(data["status"] == 0)
 
 
-def test_every_lane_has_its_reason(data):
+def test_every_case_has_its_reason(data):
     assert set(np.unique(data["status"])) <= {ht.NAMES.index(x) for x in ("converged", "reached_end", "nonfinite")}
     converged = data["status"] == 0
     assert np.isfinite(data["violation"].values[converged.values]).all()
     # On centred data steps up to what is stable near the flow's limit converge, of single samples up to half of it.
     for rule, most in (("GD", 1), ("SGD", 0.5)):
-        lanes = converged.isel(setup=0).sel(rule=rule)
-        assert lanes.where(lanes["fraction"] <= most, True).all()
+        cases = converged.isel(setup=0).sel(rule=rule)
+        assert cases.where(cases["fraction"] <= most, True).all()
 
 
 @pytest.mark.claim("even.large-steps")
@@ -90,9 +90,9 @@ def test_large_steps_help_single_samples_and_hurt_full_gradients(data, sound):
         here, flow = sound.isel(setup=i), data["flow_error"].isel(setup=i)
         last = {}
         for rule in ("GD", "SGD"):
-            lane = here["error"].sel(rule=rule)
-            largest = lane["fraction"].where(lane.notnull()).argmax("step")
-            last[rule] = lane.isel(step=largest)
+            case = here["error"].sel(rule=rule)
+            largest = case["fraction"].where(case.notnull()).argmax("step")
+            last[rule] = case.isel(step=largest)
         assert (last["SGD"] < flow / 5).all()
         assert (last["GD"] > 5 * flow).all() if hurts else (last["GD"] < flow).all()
         assert (last["SGD"] < last["GD"]).all()
@@ -133,10 +133,10 @@ def test_figure(data, sound):
     assert all(ax.get_xlabel() for ax in shown)
     for ax, i in zip(shown[:2], range(2), strict=True):
         for line, rule in zip(ax.lines[:2], ("GD", "SGD"), strict=True):
-            lane = sound.isel(setup=i).sel(rule=rule)
+            case = sound.isel(setup=i).sel(rule=rule)
             np.testing.assert_array_equal(line.get_xdata(), data["fraction"].sel(rule=rule))
-            half = (lane["error"].notnull().mean("instance") >= 0.5).values
-            median = np.nanmedian(lane["error"].values[:, half], axis=0)
+            half = (case["error"].notnull().mean("instance") >= 0.5).values
+            median = np.nanmedian(case["error"].values[:, half], axis=0)
             np.testing.assert_allclose(np.asarray(line.get_ydata())[half], median, rtol=1e-12)
             assert np.isnan(np.asarray(line.get_ydata())[~half]).all()
     plt.close(figure)

@@ -18,7 +18,7 @@ def data():
     return matched_bias.run(CONFIG)
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"], name

@@ -19,7 +19,7 @@ def data():
     return monotonicity.run(CONFIG)
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert max(data["residual"].max(), data["relative_gap"].max()) <= 1e-10
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())

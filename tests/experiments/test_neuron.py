@@ -19,7 +19,7 @@ def data():
     return neuron.run(CONFIG)
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"], name
@@ -39,10 +39,10 @@ def test_flows_and_rules_agree_with_theory(data):
 def test_cells_lie_on_their_side_of_the_separatrix(data):
     a, w = data["a_start"], data["w_start"]
     for flow in data["flow"].values:
-        lane = data.sel(flow=flow)
-        edge = np.interp(w, lane["curve"], lane["separatrix"])
+        case = data.sel(flow=flow)
+        edge = np.interp(w, case["curve"], case["separatrix"])
         np.testing.assert_array_equal(
-            lane["learned"].transpose("a_start", "w_start"), (a.values[:, None] > edge) & (w.values > 0)
+            case["learned"].transpose("a_start", "w_start"), (a.values[:, None] > edge) & (w.values > 0)
         )
 
 

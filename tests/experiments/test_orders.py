@@ -18,7 +18,7 @@ def data():
     return orders.run(CONFIG)
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"], name
@@ -95,10 +95,10 @@ def test_flows_by_another_method(data, kind):
     """In θ, in NumPy, by SciPy, of a problem in which entries change their sign."""
     rule = {"HAM": "HYP", "m*w": "m*w"}[kind]
     problems, theta0s, rates = orders._setting(CONFIG)
-    lane = CONFIG.instances + int(data["changes"].sel(rule=rule, start="across").argmax("instance"))
+    case = CONFIG.instances + int(data["changes"].sel(rule=rule, start="across").argmax("instance"))
     times = jnp.asarray([*rates[::-1], CONFIG.end])
     thetas, _ = orders._flows(problems, theta0s, kind, jnp.asarray(CONFIG.gamma), times, CONFIG)
-    X, y, beta = np.asarray(problems.X[lane]), np.asarray(problems.y[lane]), CONFIG.beta
+    X, y, beta = np.asarray(problems.X[case]), np.asarray(problems.y[case]), CONFIG.beta
 
     def field(t, theta):
         gradient = X.T @ (X @ theta - y) / len(y)
@@ -106,10 +106,10 @@ def test_flows_by_another_method(data, kind):
             return -(1 + CONFIG.alpha * np.abs(theta)) * gradient - beta * theta
         return -2 * np.hypot(theta, CONFIG.gamma * np.exp(-4 * beta * t)) * gradient - 4 * beta * theta
 
-    theta0 = theta0s[lane]
+    theta0 = theta0s[case]
     exact = scipy.integrate.solve_ivp(field, (0, CONFIG.end), theta0, "DOP853", rtol=1e-12, atol=1e-14).y[:, -1]
     assert np.any(exact * theta0 < 0)
-    np.testing.assert_allclose(thetas[lane, -1], exact, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(thetas[case, -1], exact, rtol=0, atol=1e-10)
 
 
 def test_figure(data):

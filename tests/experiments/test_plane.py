@@ -18,7 +18,7 @@ def data():
     return plane.run(CONFIG)
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert data["gap"].max() <= 1e-7
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
@@ -27,8 +27,8 @@ def test_every_lane_is_certified(data):
 @pytest.mark.claim("flow.bregman-projection")
 def test_paths_go_from_the_start_to_the_limit_on_the_line(data):
     path = data["path"].transpose("geometry", "start", "step", "axis")
-    for lane in path.isel(step=0).values:
-        np.testing.assert_allclose(lane, data["theta0"], rtol=1e-14)  # there and back through the mirror map
+    for case in path.isel(step=0).values:
+        np.testing.assert_allclose(case, data["theta0"], rtol=1e-14)  # there and back through the mirror map
     np.testing.assert_allclose(path.isel(step=-1), data["limit"], atol=1e-6)
     np.testing.assert_allclose(data["limit"].values @ data["row"].values, data["target"], rtol=1e-10)
 
@@ -71,7 +71,7 @@ def test_marks_are_the_flow_at_their_times(data):
     np.testing.assert_allclose(data["marks"].sel(geometry="GD"), exact.transpose("start", "mark", "axis"), atol=1e-6)
 
 
-def test_a_geometry_given_as_text_gets_its_lane(monkeypatch):
+def test_a_geometry_given_as_text_gets_its_case(monkeypatch):
     asked = []
     monkeypatch.setattr(hamtheory.symbolic, "geometry", lambda text: asked.append(text) or ht.Euclidean())
     geometries = plane.geometries(dataclasses.replace(CONFIG, custom="1 + 3*theta**2"))

@@ -63,10 +63,10 @@ def test_figure(data):
     axes = [ax for half in figure.subfigs for ax in half.axes]
     assert len(axes) == 4 and all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
     for family, (potential, ball) in zip(data["family"].values, (axes[:2], axes[2:]), strict=True):
-        lane = data.sel(family=family)
+        case = data.sel(family=family)
         count = data.sizes["decade"]
-        np.testing.assert_array_equal([line.get_ydata() for line in potential.lines[:count]], lane["potential"])
-        np.testing.assert_array_equal([line.get_xydata() for line in ball.lines[:count]], lane["ball"])
+        np.testing.assert_array_equal([line.get_ydata() for line in potential.lines[:count]], case["potential"])
+        np.testing.assert_array_equal([line.get_xydata() for line in ball.lines[:count]], case["ball"])
     labels = [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()]
     assert labels[0] == "$\\gamma = 10^{2}$"
     plt.close(figure)

@@ -39,7 +39,7 @@ def at(data, **hyper):
     return 100 * figure_module.setting(data, **hyper)["test_accuracy"].sel(sparsity=0.9).mean().item()
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"] and np.isfinite(variable).all(), name

@@ -15,7 +15,7 @@ from .scales import every_scale
 pytestmark = pytest.mark.slow  # compilations of two families
 
 CONFIG = experiment.Config.smoke()
-lanes = figure_module.lanes
+cases = figure_module.cases
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ everywhere = every_scale(experiment, "recovered_signs", small="data")
 
 
 def recovered(data, **chosen):
-    return lanes(data, **chosen)["recovered"].mean().item()
+    return cases(data, **chosen)["recovered"].mean().item()
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"], name
@@ -44,7 +44,7 @@ def test_counts_hang_together(data):
     # A sign that is right has been wrong at first, so it has flipped; the last to do so is in time.
     flipped = np.isfinite(data["first"]).sum("spike")
     assert (flipped >= (data["recovered"] * data["k"]).round()).all()
-    everything = data.isel(lane=np.flatnonzero(data["recovered"] == 1))
+    everything = data.isel(case=np.flatnonzero(data["recovered"] == 1))
     assert (everything["first"].max("spike") <= everything["recovery_time"]).all()
 
 
@@ -64,12 +64,12 @@ def test_starts_are_wrong():
 
 
 def test_gradient_descent_is_a_projection(data):
-    some = [i for i, v in enumerate(experiment.lanes_of(CONFIG)) if v.part == "scales" and v.label == "GD"]
+    some = [i for i, v in enumerate(experiment.cases_of(CONFIG)) if v.part == "scales" and v.label == "GD"]
     for i in some:
-        lane = experiment.lanes_of(CONFIG)[i]
-        problem = ht.sparse_regression(lane.n, CONFIG.d, lane.k, seed=lane.instance)
+        case = experiment.cases_of(CONFIG)[i]
+        problem = ht.sparse_regression(case.n, CONFIG.d, case.k, seed=case.instance)
         X, truth = np.asarray(problem.X), np.asarray(problem.theta_star)
-        theta0 = lane.scale * experiment.wrong_signs(CONFIG, truth, lane.instance)
+        theta0 = case.scale * experiment.wrong_signs(CONFIG, truth, case.instance)
         limit = theta0 + np.linalg.pinv(X) @ X @ (truth - theta0)
         if np.min(abs(limit[truth != 0])) > 1e-4:  # of the tolerance
             assert data["recovered"][i] == np.mean(np.sign(limit) == truth, where=truth != 0)
@@ -145,7 +145,7 @@ def test_few_flips_with_few_rows(everywhere):
     some = everywhere["below"].values < 0.4 * everywhere.attrs["columns"]
     assert some.any() and (everywhere["orthant"].values[some] > 0.8).all()
     for n in everywhere["below"].values[some]:
-        net = {label: lanes(everywhere, part="line", geometry=label, n=n)["net"].mean() for label in CONFIG.few}
+        net = {label: cases(everywhere, part="line", geometry=label, n=n)["net"].mean() for label in CONFIG.few}
         assert net["HAM 1000"] < 0.25 * net["GD"] and net["m*w 0.001"] < 0.25 * net["GD"]
 
 
@@ -183,7 +183,7 @@ def test_one_dimension_is_right_with_many_rows(data):
     """Up to the crosstalk, which is exact to first order for gradient descent at the start."""
     for label in CONFIG.few:
         many, _ = figure_module.ratios(data, label, max(CONFIG.ns))
-        crosstalk = lanes(data, part="line", geometry=label, n=max(CONFIG.ns))["crosstalk"][0].item()
+        crosstalk = cases(data, part="line", geometry=label, n=max(CONFIG.ns))["crosstalk"][0].item()
         assert many.size == CONFIG.instances * CONFIG.k
         assert abs(np.median(many) - 1) < crosstalk
         assert 0.4 * crosstalk < np.std(np.log(many)) < 2 * crosstalk
@@ -194,10 +194,10 @@ def test_one_dimension_is_right_with_many_rows(data):
 @pytest.mark.claim("recovered_signs.times")
 def test_faster_in_time_slower_in_stable_steps(data):
     """At the smallest start, where nearly all signs are recovered."""
-    some = lanes(data, part="scales", scale=min(CONFIG.scales))
+    some = cases(data, part="scales", scale=min(CONFIG.scales))
     raw, stable = {}, {}
     for label in ("GD", "HAM 10", "HAM 1000"):
-        of = some.isel(lane=np.flatnonzero((some["geometry"] == label) & np.isfinite(some["recovery_time"])))
+        of = some.isel(case=np.flatnonzero((some["geometry"] == label) & np.isfinite(some["recovery_time"])))
         raw[label] = of["recovery_time"].median().item()
         stable[label] = (of["recovery_time"] / of["largest_rate"]).median().item()
     assert raw["HAM 1000"] < raw["HAM 10"] < raw["GD"]

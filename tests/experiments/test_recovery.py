@@ -20,7 +20,7 @@ def data():
 stored = every_scale(recovery, "recovery")
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert data["residual"].max() <= CONFIG.tol
     assert data["relative_gap"].max() <= CONFIG.tol

@@ -27,7 +27,7 @@ def gradients(data, problem):
 
 
 @pytest.mark.claim("ridge_to_lasso.certified")
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert max(data["stationarity"].max(), data["relative_gap"].max()) <= 1e-10
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())
@@ -48,9 +48,9 @@ def test_limits_are_stationary(data, gradients):
     """`∇f = −s θ (1 + α)/(1 + α|θ|)`, the slope of the penalty being s at |θ| = 1; α = 0 is ridge regression."""
     gradient, largest = gradients
     for flow in data["flow"].values[:-1]:
-        lane = data.sel(flow=flow)
-        alpha = float(np.nan_to_num(lane["alpha"]))
-        slope = largest * lane["strength"] * lane["theta"] * (1 + alpha) / (1 + alpha * abs(lane["theta"]))
+        case = data.sel(flow=flow)
+        alpha = float(np.nan_to_num(case["alpha"]))
+        slope = largest * case["strength"] * case["theta"] * (1 + alpha) / (1 + alpha * abs(case["theta"]))
         here = gradient[data["flow"].values.tolist().index(flow)]
         np.testing.assert_allclose(here, -slope.transpose("strength", "coefficient"), atol=1e-9 * largest)
 

@@ -43,7 +43,7 @@ def test_largest_scale(errors, expected):
     assert largest_scale(LOGS, np.array(errors), 0.45) == pytest.approx(expected, abs=1e-14)
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert data["residual"].max() <= CONFIG.tol
     assert all(variable.attrs["long_name"] for variable in data.data_vars.values())

@@ -81,7 +81,7 @@ def test_homogeneity_holds_to_rounding():
 def test_a_thousand_instances_none_of_them_twice():
     spec = scaling_law.specification(scaling_law.Config())
     seeds = [int(seed) for block in spec.problems for seed in block.seed_of(np.arange(len(block)))]
-    assert len(set(seeds)) == len(seeds) == spec.lanes >= 1000
+    assert len(set(seeds)) == len(seeds) == spec.instances >= 1000
 
 
 def test_the_line_of_d_in_the_same_proportions():
@@ -92,7 +92,7 @@ def test_the_line_of_d_in_the_same_proportions():
     assert {s.d for s in lines["proportion"]} == {made[0].d}
 
 
-def test_every_lane_is_certified(data):
+def test_every_case_is_certified(data):
     assert (data["status"] == 0).all()
     assert data["residual"].max() <= CONFIG.tol
     assert np.isfinite(data["error"]).all()
@@ -170,11 +170,11 @@ def test_the_margin_tells_the_needed_alpha(data):
     assert data["margin_r2"] > 0.9
     # The rate itself: an error of α^(−m), between two α beyond its transient.
     log = data["log_alpha"].values
-    for lane in zip(*np.nonzero(margin > 0.3), strict=True):
-        error = data["error"].values[lane]
+    for case in zip(*np.nonzero(margin > 0.3), strict=True):
+        error = data["error"].values[case]
         a, b = np.searchsorted(log, [20.0, 24.0])
         if error[b] > 1e-8:
-            assert -np.log(error[b] / error[a]) / (log[b] - log[a]) == pytest.approx(margin[lane], rel=0.1)
+            assert -np.log(error[b] / error[a]) / (log[b] - log[a]) == pytest.approx(margin[case], rel=0.1)
 
 
 def test_margin_law_of_exact_data():

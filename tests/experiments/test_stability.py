@@ -19,11 +19,11 @@ def data():
     return stability.run(CONFIG)
 
 
-def lanes(data, *rules):
-    return data.isel(lane=np.isin(data["rule"].values, rules))
+def cases(data, *rules):
+    return data.isel(case=np.isin(data["rule"].values, rules))
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"], name
@@ -41,10 +41,10 @@ def test_near_the_limit_theory_is_exact(data):
 def test_theory_of_the_product_is_that_of_its_factors(data):
     """The Jacobian on (m, w) has the eigenvalues of `X diag(m² + w²) Xᵀ/n`, and m² + w² = 2√(θ² + γ²)."""
     problem = ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=1).without_truth()
-    X, lane = np.asarray(problem.X), lanes(data, "m*w").isel(instance=1)
-    gammas = np.exp(lane["log_parameter"].values)
+    X, case = np.asarray(problem.X), cases(data, "m*w").isel(instance=1)
+    gammas = np.exp(case["log_parameter"].values)
     thetas = stability._theory(problem, gammas, ht.Hypentropy, CONFIG.tol)[0]
-    for gamma, theta, theory in zip(gammas, thetas, lane["theory"].values, strict=True):
+    for gamma, theta, theory in zip(gammas, thetas, case["theory"].values, strict=True):
         m, w, _ = ht.ProductGD(gamma=gamma).init(problem, theta)
         J = np.hstack([X * np.asarray(w), X * np.asarray(m)]) / np.sqrt(problem.n)  # of the residual
         assert theory == pytest.approx(2 / np.linalg.norm(J, 2) ** 2, rel=1e-9)
@@ -53,14 +53,14 @@ def test_theory_of_the_product_is_that_of_its_factors(data):
 @pytest.mark.claim("stability.ends-of-the-families")
 def test_ends_of_the_families(data):
     """HAM tends to gradient descent as α → 0, and m⊙w to 2γ times it as γ → ∞: g⁻¹ is 1 + O(α), 2γ(1 + O(γ⁻²))."""
-    gd = float(lanes(data, "GD")["theory"].isel(instance=0).item())
+    gd = float(cases(data, "GD")["theory"].isel(instance=0).item())
     one = data.isel(instance=0)
-    ham, product = (lanes(one, rule) for rule in ("HYP*", "m*w"))
+    ham, product = (cases(one, rule) for rule in ("HYP*", "m*w"))
     alpha, gamma = np.exp(ham["log_parameter"].values), np.exp(product["log_parameter"].values)
     assert 0 < gd / float(ham["theory"][0]) - 1 < alpha[0]  # |θ| is at most 1
     assert 2 * gamma[-1] * float(product["theory"][-1]) == pytest.approx(gd, rel=gamma[-1] ** -2)
     assert (np.diff(ham["theory"]) < 0).all()
-    np.testing.assert_array_equal(lanes(one, "HYP")["theory"], ham["theory"])
+    np.testing.assert_array_equal(cases(one, "HYP")["theory"], ham["theory"])
 
 
 @pytest.mark.claim("stability.flatter")
@@ -74,7 +74,7 @@ def test_runs_from_zero_end_where_they_are_stable(data):
 
 
 def test_gradient_descent_from_zero_has_no_other_bound(data):
-    gd = lanes(data, "GD")
+    gd = cases(data, "GD")
     ratio = (gd["far"] / gd["theory"]).values
     step = (CONFIG.ratios[1] / CONFIG.ratios[0]) ** (1 / (CONFIG.ratios[2] - 1) ** 2)  # of the finer grid
     # ln(10³)/K short of it, the steepest mode has not decayed to 10⁻³ yet.
@@ -83,9 +83,9 @@ def test_gradient_descent_from_zero_has_no_other_bound(data):
 
 @pytest.mark.claim("stability.flatter")
 def test_the_product_goes_on_to_flatter_interpolators(data):
-    ratio = lanes(data, "m*w")["far"] / lanes(data, "m*w")["theory"]
+    ratio = cases(data, "m*w")["far"] / cases(data, "m*w")["theory"]
     assert (ratio > 1.2).all()
-    beyond = lanes(data, "m*w").sel(ratio=slice(1.05, 1.4))
+    beyond = cases(data, "m*w").sel(ratio=slice(1.05, 1.4))
     assert (beyond["outcome"] == 0).any() and (beyond["end_sharpness"].where(beyond["outcome"] == 0) < 1.01).any()
 
 
@@ -107,15 +107,15 @@ def test_figure(data):
     one = data.isel(instance=0)
     for ax, rules in ((ham, ("HYP", "HYP*")), (product, ("m*w",))):
         _, theory, *marks = ax.lines
-        np.testing.assert_array_equal(theory.get_ydata(), lanes(one, rules[-1])["theory"])
+        np.testing.assert_array_equal(theory.get_ydata(), cases(one, rules[-1])["theory"])
         for line, rule in zip(marks, rules, strict=True):
-            np.testing.assert_array_equal(line.get_ydata(), lanes(one, rule)["near"])
+            np.testing.assert_array_equal(line.get_ydata(), cases(one, rule)["near"])
         low, high = ax.get_ylim()
-        assert all(low < value < high for value in lanes(one, *rules)["far"].values)
+        assert all(low < value < high for value in cases(one, *rules)["far"].values)
     drawn = np.concatenate([line.get_ydata() for line in differences.lines[:-1]])
     np.testing.assert_allclose(np.sort(drawn), np.sort(abs(data["near"] / data["theory"] - 1).values.ravel()))
     for line, rule in zip(runs.lines, figure_module._COLOURS, strict=False):
-        here = lanes(data, rule)
+        here = cases(data, rule)
         np.testing.assert_allclose(line.get_ydata(), (here["far"] / here["theory"]).median("instance"))
     scale = figure_module.scale(data)
     assert np.isnan(scale[0]) and scale[-1] == pytest.approx(np.exp(CONFIG.gammas[1]) / 2)

@@ -36,7 +36,7 @@ def differences(data, rule, name="gross", *, effective=False):
     ]
 
 
-def test_every_lane_is_sound(data):
+def test_every_case_is_sound(data):
     assert (data["status"] == 0).all()
     for name, variable in data.data_vars.items():
         assert variable.attrs["long_name"] and not np.isnan(variable).all(), name

@@ -13,10 +13,10 @@ def dataset(*names):
     codes = np.array([ht.NAMES.index(name) for name in names])
     return xr.Dataset(
         {
-            "path": (("lane", "step"), np.ones((len(names), 2))),
-            "limit": ("lane", np.ones(len(names))),
+            "path": (("case", "step"), np.ones((len(names), 2))),
+            "limit": ("case", np.ones(len(names))),
             "times": ("step", np.ones(2)),
-            "status": store.status(("lane",), codes),
+            "status": store.status(("case",), codes),
         },
         attrs={"experiment": "made up"},
     )
@@ -32,7 +32,7 @@ def test_sound_data_pass_unchanged():
 def test_failures_are_refused_with_their_reasons():
     data = dataset("converged", "stalled", "max_steps", "stalled")
     assert failures(data) == {"max_steps": 1, "stalled": 2}
-    with pytest.raises(ValueError, match=r"made up: lanes failed: \{'max_steps': 1, 'stalled': 2\}"):
+    with pytest.raises(ValueError, match=r"made up: cases failed: \{'max_steps': 1, 'stalled': 2\}"):
         certified(data)
 
 
@@ -41,5 +41,5 @@ def test_masked_failures_are_nan_and_counted():
     assert masked.attrs["masked"] == 1
     np.testing.assert_array_equal(masked["limit"], [1, np.nan])
     np.testing.assert_array_equal(masked["path"], [[1, 1], [np.nan, np.nan]])
-    np.testing.assert_array_equal(masked["times"], [1, 1])  # not of a lane
+    np.testing.assert_array_equal(masked["times"], [1, 1])  # not of a case
     np.testing.assert_array_equal(masked["status"], [0, ht.NAMES.index("stalled")])

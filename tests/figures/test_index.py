@@ -36,7 +36,7 @@ class Page(html.parser.HTMLParser):
 
 @pytest.fixture
 def made_up(monkeypatch, tmp_path):
-    """Data of one experiment of three lanes, one of them failed, and an empty picture of it."""
+    """Data of one experiment of three cases, one of them failed, and an empty picture of it."""
     codes = np.array([0, 0, ht.NAMES.index("stalled")])
     attrs = {
         "config": json.dumps({"custom": "1 < θ & θ < 2", "seed": 7}),
@@ -49,7 +49,7 @@ def made_up(monkeypatch, tmp_path):
     }
     monkeypatch.setattr(store, "path", lambda name, scale="quick": tmp_path)
     monkeypatch.setattr(
-        store, "load", lambda name, scale="quick": xr.Dataset({"status": store.status(("lane",), codes)}, attrs=attrs)
+        store, "load", lambda name, scale="quick": xr.Dataset({"status": store.status(("case",), codes)}, attrs=attrs)
     )
     (tmp_path / "inverse_metrics.png").touch()
     return tmp_path

@@ -26,24 +26,24 @@ def flows(problem):
     return ht.solve_flows(problem, ht.HAM(alpha=ALPHAS), width=16)
 
 
-def test_every_lane_ends_at_its_limit(problem, flows):
+def test_every_instance_ends_at_its_limit(problem, flows):
     assert (flows.result == 0).all()
     assert flows.residual.max() <= 1e-8 and flows.stats["relative_gap"].max() <= 1e-8
-    for lane in (0, 13, 27, LANES - 1):
-        limit = ht.solve_limit(problem, ht.HAM(alpha=ALPHAS[lane]))
-        np.testing.assert_allclose(flows.theta[lane], limit.theta, atol=1e-6)
+    for instance in (0, 13, 27, LANES - 1):
+        limit = ht.solve_limit(problem, ht.HAM(alpha=ALPHAS[instance]))
+        np.testing.assert_allclose(flows.theta[instance], limit.theta, atol=1e-6)
 
 
 def test_losses_along_the_way_are_those_of_single_flows(problem):
     ts = np.geomspace(1e-3, 30, 20)
     many = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS), ts=ts, width=16, rtol=1e-6)
-    for lane in (0, 20, LANES - 1):
-        one = ht.solve_flow(problem, ht.HAM(alpha=ALPHAS[lane]), ts=ts, rtol=1e-10, atol=1e-12, solver="tsit5")
+    for instance in (0, 20, LANES - 1):
+        one = ht.solve_flow(problem, ht.HAM(alpha=ALPHAS[instance]), ts=ts, rtol=1e-10, atol=1e-12, solver="tsit5")
         # Errors relative to the state accumulate over the steps, a few hundred; where it has converged it rests.
-        np.testing.assert_allclose(many.loss[lane], one.loss, rtol=1e-3, atol=1e-5 * float(one.loss[0]))
+        np.testing.assert_allclose(many.loss[instance], one.loss, rtol=1e-3, atol=1e-5 * float(one.loss[0]))
 
 
-def test_a_lane_does_not_depend_on_the_others(problem, flows):
+def test_a_instance_does_not_depend_on_the_others(problem, flows):
     """Bit for bit: not on the order, how many there are, or what is wrong with one of them."""
     order = np.random.default_rng(0).permutation(LANES)
     shuffled = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS[order]), width=16)
@@ -59,7 +59,7 @@ def test_the_width_changes_nothing_but_rounding(problem, flows):
     np.testing.assert_allclose(wide.theta, flows.theta, atol=1e-12)
 
 
-def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem):
+def test_a_poisoned_problem_is_a_status_of_its_instances_alone(problem):
     other = ht.sparse_regression(N, D, 3, seed=1)
     basis = other.row_space.basis.copy()
     basis[0, 0] = np.nan
@@ -90,14 +90,16 @@ def test_other_geometries(problem, family):
     build = (lambda p: ht.Hypentropy(p)) if family is ht.Hypentropy else (lambda p: ht.DiagonalNetwork(3, p))
     flows = ht.solve_flows(problem, build(parameters), width=16)
     assert (flows.result == 0).all()
-    for lane in (0, 7):
-        limit = ht.solve_limit(problem, build(parameters[lane]))
-        np.testing.assert_allclose(flows.theta[lane], limit.theta, atol=1e-6)
+    for instance in (0, 7):
+        limit = ht.solve_limit(problem, build(parameters[instance]))
+        np.testing.assert_allclose(flows.theta[instance], limit.theta, atol=1e-6)
 
 
-def test_progress_counts_every_lane_once(problem):
+def test_progress_counts_every_instance_once(problem):
     seen = []
-    ht.solve_flows(problem, ht.HAM(alpha=ALPHAS), width=16, report=lambda done, lanes: seen.append((done, lanes)))
+    ht.solve_flows(
+        problem, ht.HAM(alpha=ALPHAS), width=16, report=lambda done, instances: seen.append((done, instances))
+    )
     assert seen[-1] == (LANES, LANES) and all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
 
 
@@ -107,9 +109,9 @@ def test_bad_input(problem, unchecked):
         r"problems must have one shape": lambda: ht.solve_flows([problem, wide], ht.HAM(ALPHAS)),
         r"which must say": lambda: ht.solve_flows([problem, problem], ht.HAM(ALPHAS)),
         r"which must hold one index of the 1 problems": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), which=[1]),
-        r"geos must have one number a lane": lambda: ht.solve_flows(problem, ht.HAM(np.ones((3, problem.d)))),
-        r"numbers of lanes disagree": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), which=[0, 0]),
-        r"theta0s must have shape \(lanes, 30\)": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), np.zeros(D)),
+        r"geos must have one number an instance": lambda: ht.solve_flows(problem, ht.HAM(np.ones((3, problem.d)))),
+        r"numbers of instances disagree": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), which=[0, 0]),
+        r"theta0s must have shape \(instances, 30\)": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), np.zeros(D)),
         r"solver must be one of": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), solver="kvaerno5"),
         r"ts must be increasing": lambda: ht.solve_flows(problem, ht.HAM(ALPHAS), ts=[1.0, 1.0]),
     }.items():

@@ -26,16 +26,16 @@ def limits(problem, starts):
     return ht.solve_limits(problem, ht.HAM(log_alpha=LOGS), starts, width=8)
 
 
-def test_every_lane_is_the_limit_found_alone(problem, starts, limits):
+def test_every_instance_is_the_limit_found_alone(problem, starts, limits):
     assert (limits.result == 0).all()
     assert limits.residual.max() <= 1e-10 and limits.stats["relative_gap"].max() <= 1e-10
-    for lane in range(LANES):
-        alone = ht.solve_limit(problem, ht.HAM(log_alpha=LOGS[lane]), starts[lane])
-        np.testing.assert_allclose(limits.theta[lane], alone.theta, atol=1e-8)
-        np.testing.assert_allclose(limits.dual[lane], alone.dual, rtol=1e-5, atol=1e-8 * abs(alone.dual).max())
+    for instance in range(LANES):
+        alone = ht.solve_limit(problem, ht.HAM(log_alpha=LOGS[instance]), starts[instance])
+        np.testing.assert_allclose(limits.theta[instance], alone.theta, atol=1e-8)
+        np.testing.assert_allclose(limits.dual[instance], alone.dual, rtol=1e-5, atol=1e-8 * abs(alone.dual).max())
 
 
-def test_a_lane_does_not_depend_on_the_others(problem, starts, limits):
+def test_a_instance_does_not_depend_on_the_others(problem, starts, limits):
     """Bit for bit: not on the order, nor on how many there are."""
     order = np.random.default_rng(1).permutation(LANES)
     shuffled = ht.solve_limits(problem, ht.HAM(log_alpha=LOGS[order]), starts[order], width=8)
@@ -45,7 +45,7 @@ def test_a_lane_does_not_depend_on_the_others(problem, starts, limits):
     np.testing.assert_array_equal(few.theta, limits.theta[3:6])
 
 
-def test_a_poisoned_problem_is_a_status_of_its_lanes_alone(problem, starts):
+def test_a_poisoned_problem_is_a_status_of_its_instances_alone(problem, starts):
     other = ht.sparse_regression(N, D, 3, seed=1)
     basis = other.row_space.basis.copy()
     basis[0, 0] = np.nan
@@ -74,6 +74,6 @@ def test_other_geometries(problem, geos):
     starts = np.zeros((9, D))
     limits = ht.solve_limits(problem, geos, starts, width=4)
     assert (limits.result == 0).all() and limits.theta.shape == (9, D)
-    for lane in (0, 8):
-        geo = jax.tree.map(lambda parameter, lane=lane: parameter[lane], geos)
-        np.testing.assert_allclose(limits.theta[lane], ht.solve_limit(problem, geo).theta, atol=1e-9)
+    for instance in (0, 8):
+        geo = jax.tree.map(lambda parameter, instance=instance: parameter[instance], geos)
+        np.testing.assert_allclose(limits.theta[instance], ht.solve_limit(problem, geo).theta, atol=1e-9)

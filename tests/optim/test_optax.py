@@ -223,10 +223,10 @@ def test_the_state_survives_a_file():
 
 def test_vmap_over_coefficients():
     etas, alphas = jnp.asarray([0.01, 0.05]), jnp.asarray([0.0, 100.0])
-    lanes = jax.vmap(lambda eta, alpha: after(ht.optim.ham(optax.adam(eta), eta, alpha), GRADS))(etas, alphas)
+    instances = jax.vmap(lambda eta, alpha: after(ht.optim.ham(optax.adam(eta), eta, alpha), GRADS))(etas, alphas)
     for i in range(2):
         eta, alpha = float(etas[i]), float(alphas[i])
-        same(jax.tree.map(lambda x, i=i: x[i], lanes), after(ht.optim.ham(optax.adam(eta), eta, alpha), GRADS))
+        same(jax.tree.map(lambda x, i=i: x[i], instances), after(ht.optim.ham(optax.adam(eta), eta, alpha), GRADS))
 
 
 def test_steps_that_are_not_finite_can_be_skipped():

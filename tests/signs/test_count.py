@@ -50,9 +50,10 @@ def test_many_runs_are_counted_one_by_one():
     rule = ht.signs.FlipCounter(ht.HAMStep(jnp.array([2.0, 20.0]), 0.0))
     starts = jnp.stack([START, -START])
     many = ht.run_many(PROBLEM, rule, starts, learning_rate=0.01, steps=200)
-    for lane, alpha in enumerate((2.0, 20.0)):
-        one = ht.run(PROBLEM, ht.HAMStep(alpha, 0.0), starts[lane], learning_rate=0.01, steps=200)
-        np.testing.assert_array_equal(fields(jax.tree.map(lambda x: x[lane], many.states.flips)), by_hand(one.thetas))  # noqa: B023
+    for instance, alpha in enumerate((2.0, 20.0)):
+        one = ht.run(PROBLEM, ht.HAMStep(alpha, 0.0), starts[instance], learning_rate=0.01, steps=200)
+        flips = jax.tree.map(lambda x: x[instance], many.states.flips)  # noqa: B023
+        np.testing.assert_array_equal(fields(flips), by_hand(one.thetas))
 
 
 def test_a_counted_rule_knows_its_flow():

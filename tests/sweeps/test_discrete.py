@@ -14,7 +14,7 @@ RULES = {
     "ham": lambda parameter: ht.HAMStep(parameter),
     "mw": lambda parameter: ht.ProductGD(gamma=parameter),
 }
-SHAPE = ("lane", "learning_rate", "batch_size", "draw")
+SHAPE = ("instance", "learning_rate", "batch_size", "draw")
 
 
 def spec(quantity=None, **changes):
@@ -28,12 +28,12 @@ def runs(tmp_path_factory):
         return dataset.load()
 
 
-def test_lanes_are_the_runs_of_the_library(runs):
+def test_instances_are_the_runs_of_the_library(runs):
     assert runs.status.dims == SHAPE and runs.loss.dims == (*SHAPE, "check")
     assert (runs.status == ht.NAMES.index("reached_end")).all() and (runs.steps == 200).all()
     assert runs.check.values.tolist() == [0, 50, 100, 150, 200]
-    for lane in (0, 2, 7, 11):
-        row = runs.isel(lane=lane, learning_rate=1)
+    for instance in (0, 2, 7, 11):
+        row = runs.isel(instance=instance, learning_rate=1)
         family = row.family.attrs["flag_meanings"].split()[int(row.family)]
         problem, rule = ht.sparse_regression(4, 8, 2, seed=int(row.seed)), RULES[family](float(row.parameter))
         for size in (0, 2):
@@ -70,8 +70,8 @@ def test_relative_rates(tmp_path):
     with ht.sweep(spec(how, geometries=GEOMETRIES[:2]), tmp_path / "store", progress=False) as runs:
         assert (runs.status.sel(learning_rate=0.5) == 0).all()
         assert (runs.status.sel(learning_rate=1.5) > 0).all()
-        for lane in (0, 4, 8):
-            row = runs.isel(lane=lane, batch_size=0, draw=0)
+        for instance in (0, 4, 8):
+            row = runs.isel(instance=instance, batch_size=0, draw=0)
             geo = ht.Euclidean() if np.isnan(row.parameter) else ht.HAM(float(row.parameter))
             problem = ht.sparse_regression(4, 8, 2, seed=int(row.seed))
             limit = np.asarray(ht.solve_limit(problem, geo).theta)
@@ -91,7 +91,7 @@ def test_it_resumes(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         ht.sweep(spec(), tmp_path / "store", executor=Interrupted(), progress=False)
-    assert (ht.sweeps.open_store(tmp_path / "store").status.isel(lane=slice(0, 10)) >= 0).all()
+    assert (ht.sweeps.open_store(tmp_path / "store").status.isel(instance=slice(0, 10)) >= 0).all()
     with ht.sweep(spec(), tmp_path / "store", progress=False) as dataset:
         assert (dataset.status == ht.NAMES.index("reached_end")).all()
 

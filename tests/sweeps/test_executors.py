@@ -45,13 +45,13 @@ def test_real_numbers_are_the_same_to_the_bit_in_other_processes_and_chunks(tmp_
         "problems": {"kind": "sparse", "n": 8, "d": 16, "k": 2, "seeds": [0, 1]},
         "geometries": {"family": "ham", "alpha": {"start": 0.1, "stop": 100, "count": count, "scale": "log"}},
     }
-    table["engine"] = "device"  # the host computes one lane after the other
+    table["engine"] = "device"  # the host computes one instance after the other
     executor = DaskExecutor(2)
     with (
         ht.sweep(table | {"chunk": 33}, tmp_path / "here", progress=False) as here,
         ht.sweep(table | {"chunk": 2 * count}, tmp_path / "there", executor=executor, progress=False) as there,
     ):
-        assert (here.status == 0).all() and here.sizes["lane"] == 2 * count
+        assert (here.status == 0).all() and here.sizes["instance"] == 2 * count
         assert here.drop_attrs().identical(there.drop_attrs())
 
 

@@ -38,10 +38,10 @@ def flows(tmp_path_factory, request):
 
 
 def test_flows_flip_when_single_ones_do(flows):
-    assert flows.sizes["lane"] == 12 and (flows.status == 0).all()
+    assert flows.sizes["instance"] == 12 and (flows.status == 0).all()
     assert (flows.gross_flips > 0).all() and (flows.start_scale == 0.3).all()
-    for lane in (0, 3, 6, 11):
-        row = flows.isel(lane=lane)
+    for instance in (0, 3, 6, 11):
+        row = flows.isel(instance=instance)
         problem = ht.sparse_regression(6, 12, 2, seed=int(row.seed))
         events = ht.signs.flip_events(ht.solve_flow(problem, ht.HAM(alpha=float(row.parameter)), start_of(row)))
         found = ht.signs.totals(events)
@@ -52,8 +52,8 @@ def test_flows_flip_when_single_ones_do(flows):
 
 def test_runs_are_counted(tmp_path):
     runs = swept(tmp_path, RUN).isel(learning_rate=0, batch_size=0, draw=0)
-    for lane in (0, 11):
-        row = runs.isel(lane=lane)
+    for instance in (0, 11):
+        row = runs.isel(instance=instance)
         problem = ht.sparse_regression(6, 12, 2, seed=int(row.seed))
         end = ht.run(
             problem,
@@ -74,7 +74,7 @@ def test_checks_can_be_spaced_evenly_in_the_logarithm(tmp_path):
     assert checks.values.tolist() == [0, 1, 10, 100, 1000]
 
 
-def test_a_lane_flips_alone_as_in_company():
+def test_a_instance_flips_alone_as_in_company():
     problem = ht.sparse_regression(6, 12, 2, seed=1)
     starts = np.random.default_rng(0).normal(size=(9, 12))
     alphas = np.geomspace(1, 1e3, 9)

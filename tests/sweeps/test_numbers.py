@@ -1,4 +1,4 @@
-"""The numbers of a sweep: those of the library, and of no other lane's business."""
+"""The numbers of a sweep: those of the library, and of no other instance's business."""
 
 import jax
 import numpy as np
@@ -43,10 +43,10 @@ def bits(values):
     return np.asarray(values).tobytes()
 
 
-def test_lanes_are_the_limits_of_the_library(limits):
-    assert limits.sizes == {"lane": 40, "column": 8} and not limits.status.any()
-    for lane in (0, 17, 39):
-        row = limits.isel(lane=lane)
+def test_instances_are_the_limits_of_the_library(limits):
+    assert limits.sizes == {"instance": 40, "column": 8} and not limits.status.any()
+    for instance in (0, 17, 39):
+        row = limits.isel(instance=instance)
         problem = ht.sparse_regression(4, 8, 2, seed=int(row.seed))
         theta0 = None if row.start == 0 else 0.1 * np.random.default_rng([3, 1]).standard_normal(8)
         limit = ht.solve_limit(problem, ht.HAM(alpha=float(row.parameter)), theta0)
@@ -67,16 +67,17 @@ def test_neither_the_chunk_nor_the_order_matters(limits, engine, tmp_path, chunk
             assert bits(limits[name]) == bits(other[name]), name
 
 
-def test_neither_do_the_other_lanes(limits, engine, tmp_path):
-    """The same lanes among others: a problem less, other parameters."""
+def test_neither_do_the_other_instances(limits, engine, tmp_path):
+    """The same instances among others: a problem less, other parameters."""
     hams = {"family": "ham", "alpha": [1e4, 1000.0, 1e-2]}
     fewer = spec(engine=engine, problems=SPARSE | {"seeds": [4, 2]}, geometries=hams)
     with ht.sweep(fewer, tmp_path / "store", progress=False) as other:
         for seed in (2, 4):
             of = [
-                data.isel(lane=np.asarray((data.seed == seed) & (data.parameter == 1000.0))) for data in (limits, other)
+                data.isel(instance=np.asarray((data.seed == seed) & (data.parameter == 1000.0)))
+                for data in (limits, other)
             ]
-            assert len(of[0].lane) == len(of[1].lane) == 2
+            assert len(of[0].instance) == len(of[1].instance) == 2
             for name in VALUES:
                 assert bits(of[0][name]) == bits(of[1][name]), name
 
@@ -97,7 +98,7 @@ def poisoned(tmp_path):
     return blocks
 
 
-def test_a_poisoned_lane_is_data_and_changes_no_other(poisoned, engine, tmp_path):
+def test_a_poisoned_instance_is_data_and_changes_no_other(poisoned, engine, tmp_path):
     huge = {"kind": "normal", "scale": 1e306, "seeds": [0]}  # overflows on the way
     healthy = spec(problems=[poisoned[0], poisoned[4]], starts=["zeros"], chunk=100, engine=engine)
     with ht.sweep(healthy, tmp_path / "healthy", progress=False) as alone:
@@ -137,11 +138,11 @@ def test_csv_with_nan(tmp_path):
 @pytest.mark.slow
 def test_paths_are_limits(limits, engine, tmp_path):
     with ht.sweep(spec(quantity="path", chunk=4, engine=engine), tmp_path / "store", progress=False) as path:
-        assert path.sizes == {"lane": 10, "point": 4, "column": 8} and not path.status.any()
+        assert path.sizes == {"instance": 10, "point": 4, "column": 8} and not path.status.any()
         np.testing.assert_allclose(
             np.exp(path.log_parameters[0]), [0.1, 0.1 * 1e4 ** (1 / 3), 0.1 * 1e4 ** (2 / 3), 1e3]
         )
-        # lane of a path: (problem, start); of the limits: (problem, parameter, start)
+        # instance of a path: (problem, start); of the limits: (problem, parameter, start)
         expected = limits.theta.to_numpy().reshape(5, 4, 2, 8).transpose(0, 2, 1, 3).reshape(10, 4, 8)
         np.testing.assert_allclose(path.theta, expected, rtol=0, atol=1e-8)
 
@@ -151,11 +152,11 @@ def test_flows_end_at_limits(limits, engine, tmp_path):
     ham = {"family": "ham", "alpha": 0.1}
     small = spec(problems=SPARSE | {"seeds": 0}, geometries=ham, quantity="flow", engine=engine)
     with ht.sweep(small, tmp_path / "store", progress=False) as flow:
-        assert flow.sizes["lane"] == 2 and not flow.status.any() and float(flow.time.min()) > 0
+        assert flow.sizes["instance"] == 2 and not flow.status.any() and float(flow.time.min()) > 0
         np.testing.assert_allclose(flow.theta, limits.theta[:2], rtol=0, atol=1e-6)
     times = small | {"quantity": {"name": "flow", "ts": [0.0, 0.5, 1.0]}}
     with ht.sweep(times, tmp_path / "times", progress=False) as flow:
-        assert flow.loss.dims == ("lane", "t") and not flow.status.any()
+        assert flow.loss.dims == ("instance", "t") and not flow.status.any()
         np.testing.assert_array_equal(flow.t, [0.0, 0.5, 1.0])
         problem = ht.sparse_regression(4, 8, 2, seed=0)
         np.testing.assert_allclose(flow.loss[0, 0], problem.loss(np.zeros(8)), rtol=1e-12)
@@ -181,9 +182,9 @@ def test_every_family(tmp_path):
     with ht.sweep(every, tmp_path / "store", progress=False) as dataset:
         assert dataset.family.attrs["flag_meanings"] == "gd ham ham mw mw network-3 formula"
         for geometry, geo in enumerate(geometries):
-            lanes = dataset.isel(lane=np.flatnonzero(dataset.geometry == geometry))
-            np.testing.assert_allclose(lanes.metric, np.full(5, geo.inverse_metric(1.0)), rtol=1e-14)
-            np.testing.assert_allclose(lanes.mirror, np.full(5, geo.mirror_map(1.0)), rtol=1e-14)
+            instances = dataset.isel(instance=np.flatnonzero(dataset.geometry == geometry))
+            np.testing.assert_allclose(instances.metric, np.full(5, geo.inverse_metric(1.0)), rtol=1e-14)
+            np.testing.assert_allclose(instances.mirror, np.full(5, geo.mirror_map(1.0)), rtol=1e-14)
         np.testing.assert_array_equal(dataset.parameter_b[-4:], [3.0, 4.0, 3.0, 4.0])
         np.testing.assert_array_equal(dataset.parameter[:4], [np.nan, 1.0, 5.0, np.exp(2.0)])
         np.testing.assert_array_equal(dataset.log_parameter[3:6], [2.0, -40.0, np.log(0.1)])
@@ -223,7 +224,7 @@ def test_products_are_as_precise_as_the_type(monkeypatch):
     """Not in TF32, which accelerators take for float32 if nobody says otherwise."""
     declaration, seen = ht.SweepSpec.from_table(spec()), []
 
-    def compute(self, lanes, empty):
+    def compute(self, instances, empty):
         seen.append(jax.config.jax_default_matmul_precision)
         return empty
 
@@ -237,7 +238,7 @@ def test_problems_of_different_sizes(tmp_path):
         problems=[SPARSE, {"kind": "sparse", "n": 3, "d": 6, "k": 1}], starts="zeros", keep_theta=False, quantity="toy"
     )
     with ht.sweep(mixed, tmp_path / "store", progress=False) as dataset:
-        assert "theta" not in dataset and dataset.sizes == {"lane": 24}
+        assert "theta" not in dataset and dataset.sizes == {"instance": 24}
         np.testing.assert_array_equal(dataset.d, np.repeat([8, 6], [20, 4]))
         assert dataset.source.attrs["flag_meanings"] == "sparse-4-8-2 sparse-3-6-1" and not dataset.status.any()
 
@@ -245,7 +246,7 @@ def test_problems_of_different_sizes(tmp_path):
 # ---- the engine
 
 
-def test_few_lanes_are_the_hosts_and_nothing_is_compiled(tmp_path):
+def test_few_instances_are_the_hosts_and_nothing_is_compiled(tmp_path):
     """Which engine computes is settled by the spec, by what there is to compute for each thing to compile."""
     many = SPARSE | {"seeds": range(450)}
     assert ht.SweepSpec.from_table(spec()).on_host and not ht.SweepSpec.from_table(spec(problems=many)).on_host

@@ -56,7 +56,7 @@ def written(tmp_path):
 
 def test_toml_python_and_json_say_the_same(written):
     spec = ht.SweepSpec.from_toml(written)
-    assert spec.sizes == (5, 9, 3) and spec.lanes == 135 and spec.chunks == 27 and spec.quantity.tol == 1e-8
+    assert spec.sizes == (5, 9, 3) and spec.instances == 135 and spec.chunks == 27 and spec.quantity.tol == 1e-8
     again = ht.SweepSpec.from_table(json.loads(json.dumps(spec.as_table())))
     assert again == spec and again.hash == spec.hash
     python = ht.SweepSpec(
@@ -84,30 +84,30 @@ def test_file_is_known_by_its_content_not_by_its_place(written):
     assert ht.SweepSpec.from_toml(written).hash != before.hash
 
 
-def test_every_lane_is_one_combination(written):
+def test_every_instance_is_one_combination(written):
     spec = ht.SweepSpec.from_toml(written)
-    at = numbers_of(spec, np.arange(spec.lanes))
-    assert len(set(zip(*(axis.tolist() for axis in at.values()), strict=True))) == spec.lanes
-    assert np.all(np.diff(at["problem"]) >= 0)  # lanes of a chunk share X as far as possible
+    at = numbers_of(spec, np.arange(spec.instances))
+    assert len(set(zip(*(axis.tolist() for axis in at.values()), strict=True))) == spec.instances
+    assert np.all(np.diff(at["problem"]) >= 0)  # instances of a chunk share X as far as possible
     bounds = [spec.bounds(chunk) for chunk in range(spec.chunks)]
-    assert [first for first, _ in bounds[1:]] == [stop for _, stop in bounds[:-1]] and bounds[-1][1] == spec.lanes
+    assert [first for first, _ in bounds[1:]] == [stop for _, stop in bounds[:-1]] and bounds[-1][1] == spec.instances
 
 
 @pytest.mark.parametrize("name", READY)
 def test_ready_specs(name):
     spec = spec_of(name)
-    assert spec.lanes == {"smoke": 96, "paper": 20_000, "hundred-thousand": 100_000, "million": 1_000_000}[name]
+    assert spec.instances == {"smoke": 96, "paper": 20_000, "hundred-thousand": 100_000, "million": 1_000_000}[name]
     assert ht.SweepSpec.from_table(spec.as_table()).hash == spec.hash
 
 
-def test_a_million_lanes_take_no_room():
+def test_a_million_instances_take_no_room():
     tracemalloc.start()
     spec = spec_of("million")
     spec.layout()
     numbers_of(spec, np.arange(*spec.bounds(spec.chunks - 1)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 5e6  # bytes; a number for each lane alone would be 8e6
+    assert peak < 5e6  # bytes; a number for each instance alone would be 8e6
 
 
 def test_changes_are_named():

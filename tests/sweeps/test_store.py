@@ -69,7 +69,7 @@ def store(tmp_path):
 
 def test_data_set_has_labels_units_and_meanings(store):
     with sweep(store) as dataset:
-        assert dataset.sizes == {"lane": 30, "column": 8}
+        assert dataset.sizes == {"instance": 30, "column": 8}
         for name in dataset.variables:
             assert dataset[name].attrs["units"] == "1" and dataset[name].attrs["long_name"]
         assert dataset.status.dtype == np.int8 and dataset.status.attrs["flag_meanings"].startswith("not_computed conv")
@@ -82,7 +82,7 @@ def test_data_set_has_labels_units_and_meanings(store):
     manifest = Store(store).manifest()
     assert manifest["sessions"][0]["versions"]["jax"] and manifest["spec"]["problems"][0]["seeds"]["count"] == 10
     record = dict(Store(store).records(ht.SweepSpec.from_table(SPEC)))[4]
-    assert record["lanes"] == 2 and record["statuses"] == {"converged": 2} and record["device"].startswith("cpu")
+    assert record["instances"] == 2 and record["statuses"] == {"converged": 2} and record["device"].startswith("cpu")
 
 
 def test_chunks_on_disk_are_those_of_the_sweep(store):
@@ -197,8 +197,8 @@ def test_second_writer_is_refused(tmp_path):
                 sweep(tmp_path / "store")
             yield from super().run(spec, columns, chunks)
 
-    assert sweep(tmp_path / "store", executor=Second()).sizes["lane"] == 30
-    assert sweep(tmp_path / "store").sizes["lane"] == 30
+    assert sweep(tmp_path / "store", executor=Second()).sizes["instance"] == 30
+    assert sweep(tmp_path / "store").sizes["instance"] == 30
 
 
 def test_lock_of_a_killed_process_does_not_block(tmp_path, elsewhere):
@@ -258,7 +258,7 @@ def test_home_is_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     with sweep("~/out") as dataset:
-        assert dataset.sizes["lane"] == 30
+        assert dataset.sizes["instance"] == 30
     assert Store("~/out").verify().is_complete and ht.sweeps.report("~/out")["done"] == 30
     assert ht.sweeps.export("~/out", "~/table.csv") == 30
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
@@ -377,4 +377,8 @@ def test_sealed_files_know_that_they_are_whole(tmp_path):
 
 def test_heartbeat_can_be_read_at_any_time(store):
     beat = json.loads((store / "progress.json").read_text())
-    assert beat["state"] == "finished" and beat["done"] == beat["lanes"] == 30 and beat["statuses"] == {"converged": 30}
+    assert (
+        beat["state"] == "finished"
+        and beat["done"] == beat["instances"] == 30
+        and beat["statuses"] == {"converged": 30}
+    )

@@ -50,7 +50,7 @@ def test_run_and_run_again(capsys, spec, tmp_path):
         captured = capsys.readouterr()
         found = rows(captured.out)
         assert found["sweep"] == "toy, 10 problems x 3 geometries x 1 starts, float64"
-        assert found["lanes"] == "30 of 30 (100.0%), 5 of 5 chunks" and found["outcomes"] == "30 converged"
+        assert found["instances"] == "30 of 30 (100.0%), 5 of 5 chunks" and found["outcomes"] == "30 converged"
         assert found["writer"].startswith("finished: process ")
         assert "30.0/30.0" in captured.err  # the bar
 
@@ -69,11 +69,12 @@ def test_resume_repairs_what_verify_finds(capsys, store):
     assert main(["sweep", "verify", *words]) == 1
     captured = capsys.readouterr()
     assert (
-        "3 of 5 chunks" in captured.out and "damaged: chunk 3, lanes 21 to 27 (data.zarr/largest/c.3)" in captured.out
+        "3 of 5 chunks" in captured.out
+        and "damaged: chunk 3, instances 21 to 27 (data.zarr/largest/c.3)" in captured.out
     )
     assert "not computed: 1 chunks" in captured.out and "hamtheory sweep resume" in captured.err
     assert main(["sweep", "status", *words]) == 0
-    assert rows(capsys.readouterr().out)["lanes"].startswith("23 of 30")
+    assert rows(capsys.readouterr().out)["instances"].startswith("23 of 30")
     assert main(["sweep", "resume", "--quiet", *words]) == 0
     assert capsys.readouterr().err == ""
     assert main(["sweep", "verify", *words]) == 0
@@ -82,12 +83,14 @@ def test_resume_repairs_what_verify_finds(capsys, store):
 def test_status_as_json(capsys, store):
     assert main(["sweep", "status", str(store), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["done"] == found["lanes"] == 30 and found["statuses"] == {"converged": 30} and found["warnings"] == []
+    assert (
+        found["done"] == found["instances"] == 30 and found["statuses"] == {"converged": 30} and found["warnings"] == []
+    )
 
 
 def test_export(capsys, store, tmp_path):
     assert main(["sweep", "export", str(store), str(tmp_path / "table.csv")]) == 0
-    assert capsys.readouterr().out.startswith("30 lanes -> ")
+    assert capsys.readouterr().out.startswith("30 instances -> ")
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 31
 
 

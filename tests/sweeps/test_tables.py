@@ -20,7 +20,7 @@ class First(SerialExecutor):
 
 
 class Fails(SerialExecutor):
-    """Every third lane is out of steps."""
+    """Every third instance is out of steps."""
 
     def run(self, spec, columns, chunks):
         for result in super().run(spec, columns, chunks):
@@ -45,8 +45,8 @@ def test_summary_is_numpys(store):
     np.testing.assert_array_equal(found.largest, np.quantile(values[good], [0.25, 0.5], axis=0))
     assert found.largest.dims == ("quantile", "geometry") and "theta" not in found
     np.testing.assert_array_equal(found.parameter, [1.0, 2.0, 3.0])
-    np.testing.assert_array_equal(found.lanes.sel(outcome="max_steps"), [3, 3, 3])
-    np.testing.assert_array_equal(found.lanes.sum("outcome"), [10, 10, 10])
+    np.testing.assert_array_equal(found.instances.sel(outcome="max_steps"), [3, 3, 3])
+    np.testing.assert_array_equal(found.instances.sum("outcome"), [10, 10, 10])
     assert found.largest.attrs["long_name"] == "largest entry"
 
 
@@ -56,7 +56,7 @@ def test_summary_by_problem_and_of_everything(store):
         np.testing.assert_array_equal(found.seed, np.arange(10))
         assert np.isnan(found.largest.sel(problem=1)).all() and np.isfinite(found.largest.sel(problem=0)).all()
         every = ht.sweeps.summary(dataset, by=["problem", "geometry", "start"], quantiles=[0.5])
-        good = every.lanes.sel(outcome="converged") == 1
+        good = every.instances.sel(outcome="converged") == 1
         values = dataset.largest.to_numpy().reshape(10, 3, 1)
         np.testing.assert_array_equal(every.largest[0].to_numpy()[good], values[good])
 
@@ -65,7 +65,7 @@ def test_summary_of_what_is_there(tmp_path):
     ht.sweep(toy.spec(), tmp_path / "store", progress=False, executor=First())
     with ht.sweeps.open_store(tmp_path / "store") as dataset:
         found = ht.sweeps.summary(dataset, quantiles=[0.5])
-    np.testing.assert_array_equal(found.lanes.sel(outcome="converged"), [5, 5, 4])
+    np.testing.assert_array_equal(found.instances.sel(outcome="converged"), [5, 5, 4])
     np.testing.assert_array_equal(found.parameter, [1.0, 2.0, 3.0])
     assert np.isfinite(found.largest).all()
 
@@ -90,12 +90,12 @@ def test_summary_of_something_else():
         ht.sweeps.summary(xr.Dataset())
 
 
-def test_csv_has_every_lane(store, tmp_path):
+def test_csv_has_every_instance(store, tmp_path):
     assert ht.sweeps.export(store, tmp_path / "table.csv") == 30
     with open(tmp_path / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     with ht.sweeps.open_store(store) as dataset:
-        assert [int(row["lane"]) for row in rows] == list(range(30))
+        assert [int(row["instance"]) for row in rows] == list(range(30))
         for name in ("largest", "parameter", "seed"):  # to the last digit
             np.testing.assert_array_equal([float(row[name]) for row in rows], dataset[name])
         np.testing.assert_array_equal([[float(row[f"theta_{i}"]) for i in range(8)] for row in rows], dataset.theta)

@@ -1,4 +1,5 @@
-"""Sweeps of trainings: what is stored is what `train` returns, lane by lane, and a sweep goes on where it was."""
+"""Sweeps of trainings: what is stored is what `train` returns, instance by instance, and a sweep goes on where it
+was."""
 
 from typing import Any
 
@@ -26,7 +27,7 @@ def swept(tmp_path_factory):
         return store, dataset.load()
 
 
-def test_lanes_are_what_train_returns(swept):
+def test_instances_are_what_train_returns(swept):
     dataset = swept[1]
     assert dataset["seed"].values.tolist() == [3, 0] * 4
     assert dataset["trial"].values.tolist() == [0, 0, 1, 1] * 2 and dataset["ham"].values.tolist() == [0] * 4 + [1] * 4
@@ -39,7 +40,7 @@ def test_lanes_are_what_train_returns(swept):
     hyper = {"learning_rate": np.float32([0.05, 0.05, 0.1, 0.1]), "weight_decay": 5e-4}
     how = {"epochs": 2, "batch_size": 512, "seeds": [3, 0, 3, 0], "hyper": hyper, "progress": False}
     end = htt.train(images, "mlp", htt.RandomPruning(sparsity=0.9), recipe, **how)
-    here = dataset.isel(lane=slice(4))
+    here = dataset.isel(instance=slice(4))
     for name, values in {
         "test_accuracy": end.final_test_accuracy,
         "validation_accuracies": end.validation_accuracy.T,
@@ -70,7 +71,7 @@ def test_it_goes_on_where_it_was(swept):
 def test_spec_and_table():
     spec = spec_of()
     again = ht.train.TrainingSpec.from_table(spec.as_table())
-    assert again == spec and again.hash == spec.hash and spec.lanes == 8 and spec.chunk == 4
+    assert again == spec and again.hash == spec.hash and spec.instances == 8 and spec.chunk == 4
     assert [arm.label for arm in spec.arms] == ["random-sparsity=0.9", "random-sparsity=0.9-ham"]
 
 

@@ -66,8 +66,8 @@ def test_sparsity_is_exact_at_every_step_and_under_vmap(method):
     rng = np.random.default_rng(2)
     targets = jax.tree.map(lambda w: jnp.asarray(rng.normal(size=(2, *w.shape)), "float32"), WEIGHTS)
     keys = jax.random.split(jax.random.key(3), 2)
-    lane = jax.vmap(lambda key, target: trained(method, key, target, optax.sgd(0.05, momentum=0.9)))
-    run = jax.jit(lane, compiler_options=QUICK)
+    instance = jax.vmap(lambda key, target: trained(method, key, target, optax.sgd(0.05, momentum=0.9)))
+    run = jax.jit(instance, compiler_options=QUICK)
     (weights, masks), (counts, path, along) = run(keys, targets)
     promised = [method.promise(i + 1, STEPS, WEIGHTS) for i in range(STEPS)]
     np.testing.assert_array_equal(counts, np.stack([promised, promised]))
@@ -87,8 +87,8 @@ def test_sparsity_is_exact_when_training_fails(method):
     some = jax.tree.map(lambda t, w: jnp.where(jnp.arange(w.size).reshape(w.shape) % 3 > 0, w, t), targets, WEIGHTS)
     targets = jax.tree.map(lambda *two: jnp.concatenate(two), targets, some)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.05, momentum=0.9))
-    lane = jax.vmap(lambda target: trained(method, jax.random.key(3), target, optimizer))
-    (_, masks), (counts, _, along) = jax.jit(lane, compiler_options=QUICK)(targets)
+    instance = jax.vmap(lambda target: trained(method, jax.random.key(3), target, optimizer))
+    (_, masks), (counts, _, along) = jax.jit(instance, compiler_options=QUICK)(targets)
     finite = [np.isfinite(along[name]["w"]).all(axis=(1, 2, 3)) for name in "ac"]
     assert not np.all(finite, axis=0)[[0, 1, 3, 4]].any()
     np.testing.assert_array_equal(

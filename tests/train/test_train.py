@@ -54,8 +54,8 @@ def test_what_is_recorded(together):
     assert together.loss[-1, 0] < together.loss[0, 0] / 3 and together.final_test_accuracy[0] > 0.9
     assert together.results == ("reached_end", "nonfinite") and together.nonfinite_step[0] == -1
     assert 1 <= together.nonfinite_step[1] <= 3
-    lane = jax.tree.map(lambda leaf: np.asarray(leaf)[0], together.flips)
-    totals = ht.signs.totals(lane)
+    instance = jax.tree.map(lambda leaf: np.asarray(leaf)[0], together.flips)
+    totals = ht.signs.totals(instance)
     assert totals["entries"] == total and totals["gross"] > 0
     assert [totals[name] for name in ("gross", "net", "flipped_back")] == [
         getattr(together, name)[-1, 0] for name in ("gross", "net", "flipped_back")
