@@ -146,8 +146,13 @@ def numbers(found):
 
 def slow(name, label):
     """What the device compiles for long."""
-    deep = label.startswith(("network", "formula", "one a column")) and not label.endswith("zero")
-    return deep or name in ("ht.signs.flip_times", "ht.limit_path") or label.endswith("weight decay")
+    deep = label.startswith(("network", "one a column")) and not label.endswith("zero")
+    return (
+        deep
+        or label.startswith("formula")
+        or name in ("ht.signs.flip_times", "ht.limit_path")
+        or label.endswith("weight decay")
+    )
 
 
 ALL = [

@@ -172,7 +172,7 @@ def test_what_does_not_arrive_in_time_is_censored(swept):
     assert np.isfinite(few["run_excess"]).all(), "where it was is still known"
 
 
-def test_a_instance_does_not_depend_on_its_chunk(swept, matched):
+def test_an_instance_does_not_depend_on_its_chunk(swept, matched):
     starts = ["zeros", {"kind": "wrong", "scale": 0.3, "seeds": [1]}]
     together, alone = swept(starts, chunk=4), swept(starts, chunk=1)
     for name in together.data_vars:

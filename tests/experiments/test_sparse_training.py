@@ -135,6 +135,7 @@ def test_what_the_search_might_have_chosen():
 
 
 @pytest.mark.claim("training_cost.cost")
+@pytest.mark.slow
 def test_a_small_grid(tmp_path):
     store_ = Config.smoke()
     dataset = sparse_training.run(store_)

@@ -43,7 +43,7 @@ def test_losses_along_the_way_are_those_of_single_flows(problem):
         np.testing.assert_allclose(many.loss[instance], one.loss, rtol=1e-3, atol=1e-5 * float(one.loss[0]))
 
 
-def test_a_instance_does_not_depend_on_the_others(problem, flows):
+def test_an_instance_does_not_depend_on_the_others(problem, flows):
     """Bit for bit: not on the order, how many there are, or what is wrong with one of them."""
     order = np.random.default_rng(0).permutation(LANES)
     shuffled = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS[order]), width=16)
@@ -84,7 +84,7 @@ def test_a_poisoned_problem_is_a_status_of_its_instances_alone(problem):
     assert (np.array(ht.NAMES)[spent.result] == "max_steps").all()
 
 
-@pytest.mark.parametrize("family", [ht.Hypentropy, ht.DiagonalNetwork])
+@pytest.mark.parametrize("family", [ht.Hypentropy, pytest.param(ht.DiagonalNetwork, marks=pytest.mark.slow)])
 def test_other_geometries(problem, family):
     parameters = np.logspace(-2, 1, 8) if family is ht.Hypentropy else np.logspace(-1, 0, 8)
     build = (lambda p: ht.Hypentropy(p)) if family is ht.Hypentropy else (lambda p: ht.DiagonalNetwork(3, p))

@@ -63,6 +63,7 @@ def test_until_converged_it_is_that_of_the_limit():
     np.testing.assert_allclose(jax.jacfwd(flow)(5.0), jax.grad(limit)(5.0), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_has_none_says_so():
     f = lambda a: value(a, X, Y, START, **HOW["dual"])  # noqa: E731
     with pytest.raises(RuntimeError, match="solve_flow, twice"):

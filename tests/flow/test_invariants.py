@@ -36,7 +36,7 @@ def test_product_flow_conserves_the_difference_of_squares():
     np.testing.assert_allclose(flow.ms**2 - flow.ws**2, shrinking, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["ham", "hypentropy"])
+@pytest.mark.parametrize("name", ["ham", pytest.param("hypentropy", marks=pytest.mark.slow)])
 def test_euler_keeps_the_bias_in_dual_coordinates_and_loses_it_in_primal_ones(name):
     geo = GEOMETRIES[name]
     limit = ht.solve_limit(PROBLEM, geo, START).theta

@@ -32,6 +32,7 @@ def test_saves_the_steps_of_the_integrator():
     assert np.all(np.diff(flow.ts) > 0)
 
 
+@pytest.mark.slow
 def test_saves_at_given_times_whatever_the_solver():
     times = [0.0, 0.01, 0.5, 2.0]
     flows = [

@@ -35,7 +35,7 @@ def test_every_instance_is_the_limit_found_alone(problem, starts, limits):
         np.testing.assert_allclose(limits.dual[instance], alone.dual, rtol=1e-5, atol=1e-8 * abs(alone.dual).max())
 
 
-def test_a_instance_does_not_depend_on_the_others(problem, starts, limits):
+def test_an_instance_does_not_depend_on_the_others(problem, starts, limits):
     """Bit for bit: not on the order, nor on how many there are."""
     order = np.random.default_rng(1).permutation(LANES)
     shuffled = ht.solve_limits(problem, ht.HAM(log_alpha=LOGS[order]), starts[order], width=8)
@@ -67,7 +67,11 @@ def test_a_poisoned_problem_is_a_status_of_its_instances_alone(problem, starts):
 
 @pytest.mark.parametrize(
     "geos",
-    [ht.Hypentropy(np.logspace(-6, 3, 9)), ht.DiagonalNetwork(3, np.logspace(-2, 1, 9)), ht.Euclidean()],
+    [
+        ht.Hypentropy(np.logspace(-6, 3, 9)),
+        pytest.param(ht.DiagonalNetwork(3, np.logspace(-2, 1, 9)), marks=pytest.mark.slow),
+        ht.Euclidean(),
+    ],
     ids=["hypentropy", "depth 3", "euclidean"],
 )
 def test_other_geometries(problem, geos):

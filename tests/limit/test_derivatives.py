@@ -32,7 +32,7 @@ def difference(function, at, along, h=1e-5):
     return (function(at + h * along) - function(at - h * along)) / (2 * h)
 
 
-SLOW = ("mw", "network", "formula")
+SLOW = ("ln α", "mw", "network", "formula")
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,10 @@ def test_ham_with_huge_alpha_and_a_fixed_beta_interpolates_with_the_least_l1_nor
     np.testing.assert_allclose(jnp.abs(limit.theta).sum(), jnp.abs(ht.basis_pursuit(problem)).sum(), rtol=1e-8)
 
 
-@pytest.mark.parametrize(("geo", "weight_decay"), [(ham(1.0), 0.3), (ham(4.0), 5.0), (mw(-2.0), 0.1), (mw(1.0), 0.1)])
+@pytest.mark.parametrize(
+    ("geo", "weight_decay"),
+    [(ham(1.0), 0.3), (ham(4.0), 5.0), pytest.param(mw(-2.0), 0.1, marks=pytest.mark.slow), (mw(1.0), 0.1)],
+)
 def test_the_flow_ends_there(geo, weight_decay):
     problem = instance("gaussian", 20, 40)
     flow = ht.solve_flow(problem, geo, weight_decay=weight_decay * steepest(problem), tol=1e-8)
@@ -242,6 +245,7 @@ def test_a_zero_target():
         np.testing.assert_array_equal(solve(problem, geo, 0.1).theta, np.zeros(40))
 
 
+@pytest.mark.slow
 def test_batches_of_strengths():
     problem = instance("uneven", 20, 40)
     strengths = steepest(problem) * jnp.array([0.25, 0.05, 0.005])
@@ -253,7 +257,9 @@ def test_batches_of_strengths():
             np.testing.assert_allclose(theta, reference, atol=1e-9 * float(jnp.abs(reference).max()))
 
 
-@pytest.mark.parametrize("geo", [mw(), ham(3.0), ht.Euclidean()], ids=["lasso", "ham", "ridge"])
+@pytest.mark.parametrize(
+    "geo", [pytest.param(mw(), marks=pytest.mark.slow), ham(3.0), ht.Euclidean()], ids=["lasso", "ham", "ridge"]
+)
 def test_a_path_is_the_limits_in_the_order_of_its_grid(geo):
     for kind in KINDS:
         problem = instance(kind, 20, 40)

@@ -91,7 +91,16 @@ def test_random_draws_agree_with_the_criterion(name):
     assert (change <= 3e-9 * np.maximum(*terms)).all()
 
 
-@pytest.mark.parametrize("geometry", [ht.HAM(0.01), ht.HAM(300.0), ht.Hypentropy(1e-9), ht.Hypentropy(10.0), CUSTOM])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        ht.HAM(0.01),
+        ht.HAM(300.0),
+        ht.Hypentropy(1e-9),
+        ht.Hypentropy(10.0),
+        pytest.param(CUSTOM, marks=pytest.mark.slow),
+    ],
+)
 def test_one_geometry_on_both_layers_has_the_basin_of_gradient_descent(geometry):
     """I is strictly increasing: I(|a₀|) < I(w₀) is |a₀| < w₀, whatever it is."""
     w0, ratio = np.meshgrid([0.05, 1.0, 4.0], [0.3, 0.999, 1.001, 3.0])

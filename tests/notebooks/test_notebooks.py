@@ -16,7 +16,11 @@ from docs import notebooks
 PATHS = notebooks.files()
 HEADER = "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n#       format_name: percent\n# ---\n\n"
 TOPICS = "|".join(sorted({key.partition(".")[0] for key in ht.theorem.ledger()}))
-each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+_LONG = ("3_", "4_", "5_")
+_MARKS = [pytest.mark.slow if path.stem.startswith(_LONG) else () for path in PATHS]
+each = pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=marks, id=path.stem) for path, marks in zip(PATHS, _MARKS, strict=True)]
+)
 
 
 def is_setup(source):

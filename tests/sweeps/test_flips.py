@@ -74,7 +74,8 @@ def test_checks_can_be_spaced_evenly_in_the_logarithm(tmp_path):
     assert checks.values.tolist() == [0, 1, 10, 100, 1000]
 
 
-def test_a_instance_flips_alone_as_in_company():
+@pytest.mark.slow
+def test_an_instance_flips_alone_as_in_company():
     problem = ht.sparse_regression(6, 12, 2, seed=1)
     starts = np.random.default_rng(0).normal(size=(9, 12))
     alphas = np.geomspace(1, 1e3, 9)

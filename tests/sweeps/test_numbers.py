@@ -163,6 +163,7 @@ def test_flows_end_at_limits(limits, engine, tmp_path):
         assert np.all(np.diff(flow.loss) < 0)
 
 
+@pytest.mark.slow
 def test_every_family(tmp_path):
     formula = "b + a*theta**2"
     families = [

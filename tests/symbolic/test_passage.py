@@ -44,6 +44,7 @@ def test_leading_terms(case):
         assert sympy.simplify(sympy.expand_log(got - want, force=True)) == 0
 
 
+@pytest.mark.slow
 def test_no_closed_form_is_no_error():
     derived = first_passage("2 + cos(b*theta)")
     assert derived.time is None
