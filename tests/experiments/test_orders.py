@@ -129,5 +129,5 @@ def test_figure(data):
     marks = [line for line in figure.axes[-1].lines if line.get_marker() == "o"]
     assert sum(line.get_ydata().size for line in marks) == sum(values.size for values in off.values())
     low, high = figure.axes[-1].get_ylim()
-    assert all(low < value < high for line in marks for value in line.get_ydata())
+    assert all(low < value < high for line in marks for value in np.asarray(line.get_ydata()))
     plt.close(figure)
