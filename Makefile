@@ -24,7 +24,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures figures-full docs test test-slow check bench lint clean
+# `examples` and `verdicts` are parts of docs, `check` is one of test.
+.PHONY: help setup figures figures-full docs examples verdicts test test-slow check bench lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,12 +70,19 @@ figures-full: $(STAMP) ## the same with all instances and seeds -> figures/out/f
 	@$(PY) -m pytest -q -m full_size tests/experiments
 	@echo "The figures are in figures/out/full/index.html"
 
-# The code blocks of docstrings are doctests, which pytest runs; python -m docs executes those of the pages.
+# All examples, those of docstrings and those of pages, are run by pytest; the notebooks are executed by the build.
 docs: $(STAMP) ## execute all examples and build the documentation, offline -> docs/out/index.html
-	@$(PY) -c 'import latex2mathml, markdown_it, mdit_py_plugins' 2>/dev/null || $(PY) -m pip install -qq --editable '.[docs]'
-	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile hamtheory
-	@$(PY) -m hamtheory verify --mutations --json > docs/verdicts.json
-	@$(PY) -m docs
+	@$(PY) -c 'import mkdocs_bibtex, mkdocstrings, sybil' 2>/dev/null || $(PY) -m pip install -qq --editable '.[docs,test]'
+	@$(MAKE) --no-print-directory --jobs=2 examples verdicts
+	@$(PY) -m mkdocs build --strict
+	@echo "The site is in docs/out/index.html"
+
+examples:
+	@$(call compile_quickly,1); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile \
+	  hamtheory README.md CONTRIBUTING.md docs/*.md docs/guide docs/decisions docs/questions
+
+verdicts:
+	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m hamtheory verify --mutations --json --quiet > docs/verdicts.json
 
 test: ## run the tests, but for the slow ones
 	@$(MAKE) --no-print-directory check CHOSEN="not slow"
