@@ -98,3 +98,10 @@ pytest_collect_file = Sybil(
     setup=_open,
     teardown=lambda namespace: namespace["leave"].close(),
 ).pytest()
+
+
+def pytest_collection_modifyitems(items):
+    """Pages of the documentation train networks and sweep: the front page alone is for every run."""
+    for item in items:
+        if item.path.suffix == ".md" and "docs" in item.path.parts:
+            item.add_marker(pytest.mark.slow)
