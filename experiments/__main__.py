@@ -12,6 +12,7 @@ What is already there, made by the same code with the same configuration, is not
 """
 
 import sys
+from pathlib import Path
 
 from . import LONG, NAMES
 from ._run import run, run_side_by_side, scale_of
@@ -25,7 +26,9 @@ def main(words: list[str]) -> None:
     values = [word for word in options if word != "--fresh" and not word.startswith("--jobs=")]
     unknown = [name for name in names if name not in ("all", *NAMES, *LONG)]
     if unknown:
-        sys.exit(f"error: unknown experiment {unknown[0]!r}; there are: all, {', '.join((*NAMES, *LONG))}")
+        new = (Path(__file__).parent / f"{unknown[0]}.py").is_file()
+        hint = "; add it to NAMES in experiments/__init__.py" if new else ""
+        sys.exit(f"error: unknown experiment {unknown[0]!r}{hint}; there are: all, {', '.join((*NAMES, *LONG))}")
     if not names or (values and (len(names) > 1 or names == ["all"])):
         sys.exit(f"{__doc__}\nexperiments: {', '.join((*NAMES, *LONG))}")
     if not jobs.isdigit() or int(jobs) < 1:

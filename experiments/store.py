@@ -98,7 +98,9 @@ def compute_long(module: Any, name: str, config: Any, scale: str = "full") -> Pa
 def _describe(dataset: xr.Dataset, name: str, config: Any, seconds: float) -> None:
     """Say in the data set what it takes to believe it, or to make it again."""
     if "status" not in dataset:
-        raise ValueError(f"experiment {name}: the dataset must carry a status for every case")
+        raise ValueError(
+            f"experiment {name}: the dataset must carry a status for every case, store.status(dims, results)"
+        )
     dataset.attrs |= {
         "experiment": name,
         "config": json.dumps(dataclasses.asdict(config)),

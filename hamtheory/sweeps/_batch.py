@@ -104,7 +104,7 @@ class Batch:
         theta0s = None if self.theta0s is None else self.theta0s[places]
         return replace(self, which=self.which[places], theta0s=theta0s, geometry=geometry)
 
-    def limits(self, *, tol: float, max_steps: int, weight_decay: float = 0.0) -> Ends:
+    def limits(self, *, tol: float = 1e-10, max_steps: int = 2000, weight_decay: float = 0.0) -> Ends:
         """The limit of every instance.
 
         Args:
@@ -120,7 +120,7 @@ class Batch:
         how: dict[str, Any] = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps, "throw": False}
         return self._one_by_one(_OF_LIMITS, lambda *instance: (solve_limit(*instance, **how), {}))
 
-    def paths(self, *, tol: float, max_steps: int) -> Ends:
+    def paths(self, *, tol: float = 1e-10, max_steps: int = 2000) -> Ends:
         """The limits of every instance along its curve.
 
         Args:

@@ -185,7 +185,7 @@ class Run(Quantity):
         )
         measured = measured_of(ends["theta"], instances.truths[which])
         measured |= {"residual": ends["residual"], "steps": ends["steps"], "rate": rate}
-        measured |= {"theta": ends["theta"], "loss": ends["loss"]}
+        measured |= {"theta": ends["theta"]} | ({"loss": ends["loss"]} if self.losses else {})
         if "flips" in ends:
             measured |= flips_of(ends["flips"], instances.truths[which])
         measured["status"] = np.where(usable, ends["result"], NAMES.index("nonfinite")).astype(np.int8)

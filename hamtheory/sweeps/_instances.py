@@ -107,10 +107,23 @@ def computed(spec: SweepSpec, instances: np.ndarray, arrays: dict[str, np.ndarra
     arrays["status"][~finite] = NAMES.index("nonfinite")
     for some, batch in _groups(spec, number["problem"], at["geometry"], loaded, starts, finite):
         found = spec.quantity.compute(batch)
+        _complete(spec, found)
         with np.errstate(over="ignore"):  # what the stored dtype has no number for is infinite in it
             for name in found.keys() & arrays.keys():
                 arrays[name][some] = found[name]
     return arrays
+
+
+def _complete(spec: SweepSpec, found: dict[str, np.ndarray]) -> None:
+    """Refuse what a quantity has computed if a name is missing in it, or is none that it has declared."""
+    own = {"status", *spec.quantity.variables()}
+    missing, unknown = sorted(own - found.keys()), sorted(found.keys() - own - {"theta"})
+    if missing or unknown:
+        what = f"there is no {', '.join(missing)}" if missing else f"unknown: {', '.join(unknown)}"
+        name = f"compute of the quantity {spec.quantity.name!r}"
+        raise ValueError(f"{name} must return {', '.join(sorted(own))}, and may return theta; {what}")
+    if spec.keep_theta and "theta" not in found:
+        raise ValueError(f"keep_theta: the quantity {spec.quantity.name!r} computes no theta; leave it out")
 
 
 def _groups(spec, problem, geometry, loaded, starts, finite) -> Iterator[tuple[np.ndarray, Batch]]:

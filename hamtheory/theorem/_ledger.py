@@ -106,6 +106,8 @@ def chosen(ids: Sequence[str] | None) -> list[Theorem]:
         some = {key: t for key, t in everything.items() if wanted in (key, t.topic)}
         if not some:
             known = ", ".join(dict.fromkeys(t.topic for t in everything.values()))
-            raise ValueError(f"ids must be of the ledger: there is no {wanted!r}; topics: {known}")
+            near = [key for key in everything if key.endswith(f".{wanted}")]
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"ids must be of the ledger: there is no {wanted!r}{hint}; topics: {known}")
         found |= some
     return list(found.values())

@@ -232,3 +232,28 @@ def test_no_folder_is_replaced_by_a_store(capsys, tmp_path):
     (tmp_path / "mine.zarr" / "thesis.tex").write_text("irreplaceable")
     assert "no Zarr store" in refused(capsys, "limit", "sparse:2,4,1", "--out", str(tmp_path / "mine.zarr"))
     assert (tmp_path / "mine.zarr" / "thesis.tex").read_text() == "irreplaceable"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a,b,y\n1_000,2,3\n4,5,7\n", r"line 2, column 1 \(a\): expected a finite number, got '1_000'"),
+        ("1990,1991,1992\n1,2,3\n2,1,4\n", "look like a header of years; .*name y's column with --target"),
+        ("1,5;2,5;3\n2,5;3,5;4\n", "'1,5'|decimal comma"),
+        ("a;b;y\n1,5;2;3\n", r"line 2, column 1 \(a\): '1,5' has a decimal comma; write 1.5"),
+        ("# made by X\n1,2,3\n4,5,6\n", "line 1 begins with '#': leave comments out"),
+        ("\uff11,2,3\n4,5,6\n", "is not a number"),
+    ],
+)
+def test_what_only_python_takes_for_a_number_or_a_table_is_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_csv(str(tmp_path / "t.csv"))
+
+
+def test_semicolons_with_commas_in_the_header(tmp_path):
+    (tmp_path / "t.csv").write_text("a, in m;b, in s;y\n1;2;3\n4;5;7\n")
+    features, target, names = read_csv(str(tmp_path / "t.csv"))
+    assert (
+        features.tolist() == [[1, 2], [4, 5]] and target.tolist() == [3, 7] and names.tolist() == ["a, in m", "b, in s"]
+    )

@@ -29,6 +29,11 @@ def mirrored(geo, theta):
 
 
 @EVERY
+def test_all_methods_agree_with_each_other(geo):
+    ht.geometry.check_geometry(geo, np.array([-2.0, -0.3, 0.1, 1.0, 7.0]))
+
+
+@EVERY
 def test_limit(geo):
     start = 0.3 * np.random.default_rng(0).standard_normal(15)
     limit = ht.solve_limit(PROBLEM, geo, start)

@@ -272,3 +272,48 @@ def test_file_that_changes_is_refused(tmp_path):
 
 def test_quantities_can_join():
     assert ht.SweepSpec.from_table(toy.spec(delay=0.5)).quantity == toy.Toy(delay=0.5)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"largest": None}, "compute of the quantity 'toy' must return .*; there is no largest"),
+        ({"status": None}, "there is no status"),
+        ({"largset": 1.0}, "unknown: largset"),
+        ({"theta": None}, "keep_theta: the quantity 'toy' computes no theta"),
+    ],
+)
+def test_a_quantity_returns_what_it_declares(tmp_path, monkeypatch, change, message):
+    real = toy.Toy.compute
+
+    def changed(self, instances):
+        return {name: value for name, value in (real(self, instances) | change).items() if value is not None}
+
+    monkeypatch.setattr(toy.Toy, "compute", changed)
+    with pytest.raises(ValueError, match=message):
+        ht.sweep(toy.spec(), tmp_path / "store", progress=False)
+
+
+@pytest.mark.parametrize(
+    "table, message",
+    [
+        ({"geometries": {"family": "hamm", "alpha": [1.0]}}, "got 'hamm': did you mean 'ham'"),
+        (
+            {"problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": [2**63]}},
+            f"seeds must be from 0 to .* {2**63}",
+        ),
+        (
+            {"problems": {"kind": "sparse", "n": 4, "d": 8, "k": 1, "seeds": {"start": 2**63 - 1, "count": 2}}},
+            "seeds must",
+        ),
+    ],
+)
+def test_what_is_misspelt_or_impossible_is_named(table, message):
+    with pytest.raises(ValueError, match=message):
+        ht.SweepSpec.from_table(toy.spec() | table)
+
+
+def test_toml_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "spec.toml").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    np.savez(tmp_path / "mine.npz", X=np.eye(2, 8), y=np.ones(2))
+    assert ht.SweepSpec.from_toml(tmp_path / "spec.toml").instances > 0
