@@ -43,7 +43,8 @@ class Block(abc.ABC):
         Returns:
             Of the same shape; -1 where nothing is random.
         """
-        return np.asarray(self.seeds if hasattr(self, "seeds") else [-1], np.int64)[index]
+        own = getattr(self, "seeds", range(-1, 0))
+        return own.start + np.asarray(index, np.int64) if isinstance(own, range) else np.asarray(own, np.int64)[index]
 
 
 class Problems(Block):

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from .._validate import count
 from ._chunk import ChunkResult, compute_chunk
 from ._declaration import Declaration
@@ -67,7 +69,12 @@ class DaskExecutor(Executor):
     """
 
     def __init__(self, cluster: Any, *, retries: int = 2):
-        self.cluster = count(cluster, "workers") if isinstance(cluster, (int, float)) else cluster
+        is_number = isinstance(cluster, (int, float, np.integer))
+        if not (is_number or hasattr(cluster, "submit") or (isinstance(cluster, str) and "://" in cluster)):
+            raise TypeError(
+                f"cluster must be a number of processes, an address or a distributed.Client; got {cluster!r}"
+            )
+        self.cluster = count(cluster, "workers") if is_number else cluster
         self.retries = count(retries, "retries", least=0)
 
     def run(self, spec: Declaration, columns: int | None, chunks: Iterable[int]) -> Iterator[ChunkResult]:
@@ -75,7 +82,10 @@ class DaskExecutor(Executor):
             from distributed import CancelledError, KilledWorker, as_completed
         except ImportError as error:
             raise ImportError('Dask is missing; pip install "hamtheory[cluster]"') from error
-        rest = iter(chunks)
+        rest = list(chunks)
+        if not rest:
+            return
+        rest = iter(rest)
         with ExitStack() as stack:
             client = self._client(stack)
             results = as_completed(loop=client.loop)

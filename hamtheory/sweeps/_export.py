@@ -58,6 +58,8 @@ def export(store: str | Path, out: str | Path) -> int:
     out = Path(out).expanduser()
     if out.suffix not in SUFFIXES:
         raise ValueError(f"out must end in {' or '.join(SUFFIXES)}; got {str(out)!r}")
+    if Store(store).manifest_file.exists() and Store(store).path.resolve() in out.resolve().parents:
+        raise ValueError(f"out must lie outside of the store; got {str(out)!r}")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"out: there is no folder {str(out.parent)!r}")
     draft = out.with_name(out.name + SUFFIX)
@@ -74,7 +76,12 @@ def _frames(store: str | Path) -> "Iterator[pd.DataFrame]":
     import pandas as pd
 
     here = Store(store)
-    spec = here.spec()
+    spec, found = here.spec(), here.verify()
+    if found.damaged or found.files:
+        raise ValueError(
+            f"{here.path} is damaged: {', '.join([*found.damaged.values(), *found.files][:3])}; run the sweep again, "
+            "which computes what is lost"
+        )
     with open_store(store) as dataset:
         for chunk, _ in here.records(spec):
             first, stop = spec.bounds(chunk)
@@ -82,7 +89,12 @@ def _frames(store: str | Path) -> "Iterator[pd.DataFrame]":
             for name in spec.layout():
                 values = _words(dataset[name][first:stop])
                 for index in np.ndindex(values.shape[1:]):
-                    columns["_".join([name, *map(str, index)])] = values[(slice(None), *index)]
+                    key = "_".join([name, *map(str, index)])
+                    if key in columns:
+                        raise ValueError(
+                            f"the table would have two columns {key!r}: rename the variable of the quantity"
+                        )
+                    columns[key] = values[(slice(None), *index)]
             yield pd.DataFrame(columns)
 
 
@@ -161,10 +173,12 @@ def summary(
     import pandas as pd
     import xarray as xr
 
-    if "sizes" not in dataset.attrs or "status" not in dataset:
+    if set(json.loads(dataset.attrs.get("sizes", "{}"))) != set(AXES) or "status" not in dataset:
         raise ValueError("dataset must be that of a sweep, as ht.sweep returns it")
     if isinstance(by, str) or any(axis not in AXES for axis in by):
         raise ValueError(f"by must be a list of {', '.join(AXES)}; got {by!r}")
+    if not _in_order(dataset):
+        raise ValueError("dataset must have all instances in their order: take parts of the summary instead")
     levels = np.asarray(quantiles, float)
     if levels.ndim != 1 or levels.size == 0 or not np.all((levels >= 0) & (levels <= 1)):
         raise ValueError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}")
@@ -180,13 +194,8 @@ def summary(
     usable = status.isin([NAMES.index(name) for name in _USABLE])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)  # nothing came out: NaN says so
-        found = values.map(
-            lambda variable: (
-                variable.where(usable.any([dim for dim in usable.dims if dim not in variable.dims]))
-                .expand_dims("one")
-                .quantile(levels, dim=["one", *gone], keep_attrs=True)
-            )
-        )
+        without = lambda variable: [dim for dim in usable.dims if dim not in variable.dims]  # noqa: E731
+        found = values.map(lambda variable: _quantiles(variable.where(usable.any(without(variable))), levels, gone))
     counts = xr.concat([(status == code).sum(gone) for code in range(-1, len(NAMES))], dim="outcome")
     found["instances"] = counts.transpose(*kept, ..., "outcome").assign_attrs(
         long_name="number of instances", units="1"
@@ -197,3 +206,25 @@ def summary(
     found = found.assign_coords(known | {"outcome": ["not_computed", *NAMES]})
     extra = [name for name in found.coords if name not in (*found.dims, *known)]
     return found.drop_vars([*extra, *kept]).assign_attrs({key: dataset.attrs[key] for key in ("title", "spec_sha256")})
+
+
+def _quantiles(values: "xarray.DataArray", levels: np.ndarray, gone: list[str]) -> "xarray.DataArray":
+    """Quantiles over the dimensions `gone`; between a number and an infinity it is the infinity."""
+    values = values.expand_dims("one")
+    with np.errstate(invalid="ignore"):
+        found = {
+            how: values.quantile(levels, dim=["one", *gone], method=how, keep_attrs=True)
+            for how in ("linear", "lower", "higher")
+        }
+    return found["linear"].fillna(found["higher"].where(np.isinf(found["higher"]), found["lower"]))
+
+
+def _in_order(dataset: "xarray.Dataset") -> bool:
+    """Whether the instances are all there, as the sweep has numbered them; what is not computed has no number."""
+    sizes = json.loads(dataset.attrs["sizes"])
+    places = np.indices([sizes[axis] for axis in AXES]).reshape(len(AXES), -1)
+    numbers = [np.asarray(dataset[axis]) for axis in AXES]
+    return all(
+        own.shape == place.shape and bool(np.all((own == place) | (own < 0)))
+        for own, place in zip(numbers, places, strict=True)
+    )

@@ -110,7 +110,7 @@ def computed(spec: SweepSpec, instances: np.ndarray, arrays: dict[str, np.ndarra
         _complete(spec, found)
         with np.errstate(over="ignore"):  # what the stored dtype has no number for is infinite in it
             for name in found.keys() & arrays.keys():
-                arrays[name][some] = found[name]
+                arrays[name][some] = _fitting(name, np.asarray(found[name]), arrays[name].dtype)
     return arrays
 
 
@@ -124,6 +124,20 @@ def _complete(spec: SweepSpec, found: dict[str, np.ndarray]) -> None:
         raise ValueError(f"{name} must return {', '.join(sorted(own))}, and may return theta; {what}")
     if spec.keep_theta and "theta" not in found:
         raise ValueError(f"keep_theta: the quantity {spec.quantity.name!r} computes no theta; leave it out")
+
+
+def _fitting(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Values that their stored dtype can hold; or an error, where one would become another number."""
+    least, most = (0, len(NAMES) - 1) if name == "status" else (-np.inf, np.inf)
+    with np.errstate(invalid="ignore"):
+        whole = dtype.kind == "f" or bool(np.all(values == values.astype(dtype)))
+    if (
+        values.dtype.kind not in "biuf"
+        or not whole
+        or not np.all((values >= least) & (values <= most) | (dtype.kind == "f"))
+    ):
+        raise ValueError(f"{name} must hold numbers of {dtype}{', codes of Result' * (name == 'status')}; got {values}")
+    return values
 
 
 def _groups(spec, problem, geometry, loaded, starts, finite) -> Iterator[tuple[np.ndarray, Batch]]:

@@ -1,7 +1,6 @@
 """The sweep, as a user calls it."""
 
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +59,15 @@ def sweep(spec: Any, store: str | Path, *, executor: Executor | None = None, pro
             before.update(record["statuses"])
         meter, state = Meter(target.path / "progress.json", spec.instances, before, progress), "interrupted"
         try:
-            with closing(executor.run(spec, width, target.todo)) as results:  # type: ignore[type-var]
+            left = set(target.todo)
+            results: Any = executor.run(spec, width, target.todo)
+            try:
                 for result in results:
                     meter.add(target.write(result)["statuses"])
-            state = "finished"
+                    left.discard(result.chunk)
+            finally:
+                getattr(results, "close", lambda: None)()
+            state = "interrupted" if left else "finished"
         finally:
             meter.close(state)
     return open_store(store)

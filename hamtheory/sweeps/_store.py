@@ -23,7 +23,7 @@ from .._result import STATUSES
 from . import _sealed
 from ._declaration import Declaration
 from ._spec import spec_of
-from ._template import checksum, file_of, is_whole
+from ._template import checksum, file_of, sum_of
 
 FORMAT = 2
 
@@ -146,9 +146,9 @@ class Store:
         for file in sorted((self.path / "chunks").glob("*.json"), key=lambda file: (len(file.name), file.name)):
             try:
                 record = _sealed.read(file)
-            except (_sealed.Damaged, FileNotFoundError):
+            except (_sealed.Damaged, OSError):
                 continue
-            if record["spec_sha256"] == spec.hash and file == self.record_file(record["chunk"]):
+            if record.get("spec_sha256") == spec.hash and file == self.record_file(record["chunk"]):
                 yield record["chunk"], record
 
     def verify(self, spec: Declaration | None = None) -> Damage:
@@ -174,14 +174,15 @@ class Store:
             if not file.is_file() or checksum(file.read_bytes()) != expected:
                 found.files.append(f"data.zarr/{name}")
         dimensions = {name: 1 + len(variable.dims) for name, variable in spec.layout().items()}
-        done = {chunk for chunk, _ in self.records(spec)}
+        done = dict(self.records(spec))
         for chunk in range(spec.chunks):
             if chunk not in done:
                 broken = self.record_file(chunk).exists()
                 found.damaged.update({chunk: f"chunks/{chunk}.json"}) if broken else found.missing.append(chunk)
                 continue
             files = (file_of(name, chunk, count) for name, count in dimensions.items())
-            wrong = next((name for name in files if not is_whole(self.data / name)), None)
+            sums = done[chunk]["sums"]  # of this chunk: another one's would be whole, too
+            wrong = next((name for name in files if sum_of(self.data / name) != sums.get(name, -1)), None)
             if wrong:
                 found.damaged[chunk] = f"data.zarr/{wrong}"
         return found

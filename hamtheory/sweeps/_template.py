@@ -47,7 +47,9 @@ def template(spec: Declaration, columns: int | None) -> dict[str, bytes]:
     for name, variable in spec.layout().items():
         dims = ("instance", *variable.dims)
         shape = tuple(lengths[dim] or 0 for dim in dims)
-        create(name, variable, dims, shape, (spec.chunk, *(max(1, length) for length in shape[1:])))
+        create(
+            name, variable, dims, shape, (min(spec.chunk, spec.instances), *(max(1, length) for length in shape[1:]))
+        )
     for name, (variable, values) in spec.coordinates().items():
         values = np.asarray(values, spec.dtype_of(variable))
         create(name, variable, (name,), values.shape, values.shape)[...] = values
@@ -64,10 +66,11 @@ def checksum(data: bytes) -> int:
     return google_crc32c.value(data)
 
 
-def is_whole(chunk: Path) -> bool:
-    """Whether a file is there that ends with the checksum of the rest, as Zarr's codec makes it."""
+def sum_of(chunk: Path) -> int | None:
+    """The checksum at the end of a file, as Zarr's codec makes it; None if it is not there, or not that of the rest."""
     try:
         data = chunk.read_bytes()
-    except FileNotFoundError:
-        return False
-    return checksum(data[:-4]).to_bytes(4, "little") == data[-4:]
+    except OSError:
+        return None
+    found = checksum(data[:-4])
+    return found if len(data) > 4 and found.to_bytes(4, "little") == data[-4:] else None

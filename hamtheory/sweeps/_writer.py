@@ -16,7 +16,7 @@ from ._environment import environment, now
 from ._progress import heartbeat, writer_of
 from ._spec import differences, spec_of
 from ._store import FORMAT, Store, statuses
-from ._template import checksum, template
+from ._template import checksum, file_of, sum_of, template
 
 OURS = ("data.zarr", "chunks", "manifest.json", "progress.json", "lock")
 THE_SYSTEMS = ("Thumbs.db", "desktop.ini", "Icon\r")  # and hidden files
@@ -33,10 +33,13 @@ class Writer(Store):
         self.spec_ = spec
         files = template(spec, columns)
         session = environment(spec.dtype) | {"started": now()}
-        self.manifest_ = self._continued(session) if self.manifest_file.exists() else self._new()
+        begun = self.manifest_file.exists() or any((self.path / "chunks").glob("*.json"))
+        self.manifest_ = self._continued(session) if begun else self._new()
         self.manifest_ |= {"template": {name: checksum(data) for name, data in files.items()}}
         self.manifest_["sessions"].append(session)
-        for leftover in self.path.rglob(f"*{_sealed.SUFFIX}"):  # of a killed writer
+        drafts = (file for name in OURS for file in self.path.glob(f"{name}.*{_sealed.SUFFIX}"))
+        inner = (file for name in OURS[:2] for file in (self.path / name).rglob(f"*{_sealed.SUFFIX}"))
+        for leftover in [*drafts, *inner]:  # of a killed writer
             leftover.unlink()
         (self.path / "chunks").mkdir(exist_ok=True)
         for name, data in files.items():
@@ -65,13 +68,16 @@ class Writer(Store):
         """
         with _room(self.path, f"chunk {result.chunk}"):
             first, stop = self.spec_.bounds(result.chunk)
+            files = {}
             for name, array in self._arrays.items():
                 array[first:stop] = result.arrays[name]
+                files[name] = file_of(name, result.chunk, result.arrays[name].ndim)
             record = {
                 "chunk": result.chunk,
                 "spec_sha256": self.spec_.hash,
                 "instances": stop - first,
                 "statuses": statuses(result.arrays["status"]),
+                "sums": {name: sum_of(self.data / name) for name in files.values()},
                 "seconds": result.seconds,
                 "device": result.device,
                 "dtype": self.spec_.dtype,
@@ -102,13 +108,13 @@ class Writer(Store):
     def _continued(self, session: dict[str, Any]) -> dict[str, Any]:
         try:
             manifest = self._manifest()
-        except _sealed.Damaged:
+        except (_sealed.Damaged, FileNotFoundError):
             return self._rebuilt()
         if manifest["spec_sha256"] != self.spec_.hash:
             changed = differences(spec_of(manifest["spec"]).identity(), self.spec_.identity())
             raise ValueError(
-                f"{self.path} holds another sweep; the spec has changed in {len(changed)} place(s): "
-                f"{'; '.join(changed[:8])}. Use another store, or the old spec"
+                f"{self.path} holds another sweep; the spec has changed in {len(changed) or 1} place(s): "
+                f"{'; '.join(changed[:8]) or 'how a number is written, 1 and 1.0'}. Use another store, or the old spec"
             )
         for what in ("versions", "device"):
             changed = differences(manifest["sessions"][-1][what], session[what], what)
@@ -121,13 +127,15 @@ class Writer(Store):
         """A manifest in the place of a damaged one, if the records are of this spec."""
         for file in (self.path / "chunks").glob("*.json"):
             try:
-                other = _sealed.read(file)["spec_sha256"] != self.spec_.hash
-            except (_sealed.Damaged, FileNotFoundError):
+                other = _sealed.read(file).get("spec_sha256") != self.spec_.hash
+            except (_sealed.Damaged, OSError):
                 continue
             if other:
-                raise ValueError(f"{self.path} holds another sweep, and its manifest is damaged; use another store")
+                raise ValueError(
+                    f"{self.path} holds another sweep, and its manifest is damaged or gone; use another store"
+                )
         manifest = self._new()
-        self._warn(f"{self.manifest_file} was damaged, and made anew", manifest)
+        self._warn(f"{self.manifest_file} was damaged or gone, and made anew", manifest)
         return manifest
 
 
@@ -157,7 +165,8 @@ def writer(path: str | Path, spec: Declaration, columns: int | None) -> Iterator
 
 def _is_known(file: Path) -> bool:
     name = file.name
-    return name in OURS or name.startswith(".") or name in THE_SYSTEMS or file.suffix == _sealed.SUFFIX
+    draft = file.suffix == _sealed.SUFFIX and name.startswith(tuple(f"{own}." for own in OURS))
+    return name in OURS or name.startswith(".") or name in THE_SYSTEMS or draft
 
 
 @contextmanager

@@ -147,7 +147,7 @@ def test_a_flipped_bit_is_found_and_repaired(store, whole, contents, name, place
     if name == "manifest":
         with pytest.raises(ValueError, match=r"manifest.json is damaged; run the sweep again"):
             Store(store).verify()
-        with pytest.warns(UserWarning, match="was damaged, and made anew"):
+        with pytest.warns(UserWarning, match="was damaged or gone, and made anew"):
             assert resumed(store) == []
     else:
         found = Store(store).verify()
@@ -176,8 +176,41 @@ def test_chunk_that_vanished(store, whole, contents):
 
 def test_damaged_manifest_of_another_sweep(store):
     (store / "manifest.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds another sweep, and its manifest is damaged"):
+    with pytest.raises(ValueError, match="holds another sweep, and its manifest is damaged or gone"):
         sweep(store, toy.spec(problems=11))
+
+
+@pytest.mark.parametrize("swap", [("largest/c.0", "largest/c.1"), ("parameter/c.0", "largest/c.0")])
+def test_a_whole_chunk_in_the_place_of_another_is_found(store, whole, contents, swap):
+    one, other = (store / "data.zarr" / name for name in swap)
+    data = one.read_bytes(), other.read_bytes()
+    one.write_bytes(data[1])
+    other.write_bytes(data[0])
+    assert Store(store).verify().damaged and resumed(store) and contents(store) == whole
+
+
+def test_data_of_another_sweep_are_found(store, whole, contents, tmp_path):
+    other = toy.spec()
+    other["geometries"] = {"family": "ham", "alpha": [5.0, 6.0, 7.0]}
+    sweep(tmp_path / "other", other)
+    for file in (tmp_path / "other" / "data.zarr").rglob("c.*"):
+        (store / "data.zarr" / file.relative_to(tmp_path / "other" / "data.zarr")).write_bytes(file.read_bytes())
+    assert sorted(Store(store).verify().damaged) == list(range(CHUNKS))
+    assert resumed(store) == list(range(CHUNKS)) and contents(store) == whole
+
+
+def test_four_zeros_are_no_chunk(store, whole, contents):
+    (store / "data.zarr" / "largest" / "c.0").write_bytes(bytes(4))
+    assert list(Store(store).verify().damaged) == [0] and resumed(store) == [0] and contents(store) == whole
+
+
+def test_a_manifest_that_is_gone(store, whole, contents):
+    (store / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="holds another sweep, and its manifest is damaged or gone"):
+        sweep(store, toy.spec(problems=11))
+    with pytest.warns(UserWarning, match="was damaged or gone, and made anew"):
+        assert resumed(store) == []
+    assert contents(store) == whole
 
 
 # ---- refusals
@@ -262,6 +295,29 @@ def test_home_is_the_home(tmp_path, monkeypatch):
     assert Store("~/out").verify().is_complete and ht.sweeps.report("~/out")["done"] == 30
     assert ht.sweeps.export("~/out", "~/table.csv") == 30
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_other_peoples_drafts_are_left_alone(tmp_path, store):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "film.partial").write_text("?")
+    with pytest.raises(FileExistsError, match=r"other things in it: film.partial"):
+        sweep(tmp_path / "films")
+    (store / ".config").mkdir()
+    (store / ".config" / "download.partial").write_text("?")
+    assert resumed(store) == [] and (store / ".config" / "download.partial").exists()
+
+
+def test_a_chunk_larger_than_the_sweep_takes_no_room(tmp_path):
+    assert sweep(tmp_path / "store", toy.spec(chunk=10**12)).sizes["instance"] == 30
+
+
+def test_an_executor_that_returns_too_little_has_not_finished(tmp_path):
+    class Lazy(SerialExecutor):
+        def run(self, spec, columns, chunks):
+            return iter(list(super().run(spec, columns, chunks))[:2])
+
+    sweep(tmp_path / "store", executor=Lazy())
+    assert ht.sweeps.report(tmp_path / "store")["writer"] == "interrupted"
 
 
 def test_no_store(tmp_path):

@@ -1,6 +1,7 @@
 """Summaries and tables of sweeps."""
 
 import csv
+import shutil
 import sys
 
 import numpy as np
@@ -125,3 +126,29 @@ def test_bad_table(store, tmp_path):
         ht.sweeps.export(store, tmp_path / "none" / "table.csv")
     with pytest.raises(FileNotFoundError, match="is no store of a sweep"):
         ht.sweeps.export(tmp_path, tmp_path / "table.csv")
+
+
+def test_quantiles_between_a_number_and_an_infinity_are_infinite(store):
+    with ht.sweeps.open_store(store) as dataset:
+        dataset = dataset.load()
+    dataset["largest"][:] = np.repeat([np.inf, *range(9)], 3).astype(float)
+    dataset["status"][:] = 0
+    found = ht.sweeps.summary(dataset, quantiles=[0.0, 0.5, 0.95, 1.0]).largest
+    np.testing.assert_array_equal(found, np.repeat([[0.0], [4.5], [np.inf], [np.inf]], 3, axis=1))
+
+
+def test_summary_of_parts_or_of_another_order_is_refused(store):
+    with ht.sweeps.open_store(store) as dataset:
+        for part in (dataset.isel(instance=slice(5)), dataset.isel(instance=slice(None, None, -1))):
+            with pytest.raises(ValueError, match="must have all instances in their order"):
+                ht.sweeps.summary(part)
+
+
+def test_tables_of_what_is_lost_and_in_the_store_are_refused(store, tmp_path):
+    with pytest.raises(ValueError, match="out must lie outside of the store"):
+        ht.sweeps.export(store, store / "table.csv")
+    broken = tmp_path / "broken"
+    shutil.copytree(store, broken)
+    (broken / "data.zarr" / "largest" / "c.1").unlink()
+    with pytest.raises(ValueError, match=r"is damaged: data.zarr/largest/c.1; run the sweep again"):
+        ht.sweeps.export(broken, tmp_path / "table.csv")
