@@ -5,14 +5,16 @@ spec ──► instances ──► chunks ──► executor ──► store ─
 
 from .._grid import Grid
 from ._batch import Batch, Ends
-from ._blocks import DataSet, File, Geometries, Normal, Sparse, WrongSigns, Zeros
 from ._declaration import Declaration, Variable
 from ._discrete import Run
 from ._executors import DaskExecutor, Executor, SerialExecutor
 from ._export import export, summary
+from ._geometries import Geometries
+from ._problems import DataSet, File, Sparse
 from ._progress import report
 from ._quantities import FLIPS, MEASURED, Flow, Limit, Path, flips_of, measured_of
 from ._quantity import Quantity, register
 from ._run import open_store, sweep
 from ._spec import SweepSpec, spec_of
+from ._starts import Normal, WrongSigns, Zeros
 from ._store import Damage, Store

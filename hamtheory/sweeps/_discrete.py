@@ -16,8 +16,8 @@ from ..algorithm import GD, HYP, AbstractAlgorithm, HAMStep, MirrorDescent, Natu
 from ..geometry import AbstractGeometry
 from ..signs import FlipCounter
 from ._batch import Batch
-from ._blocks import Geometries
 from ._declaration import Variable
+from ._geometries import Geometries
 from ._quantities import FLIPS, MEASURED, REACH, decay, flips_of, measured_of
 from ._quantity import Quantity, register
 

@@ -17,8 +17,8 @@ from .._result import FLAGS, NAMES
 from ..geometry import AbstractGeometry
 from ..problem import LinearRegression, RowSpace
 from ._batch import Batch
-from ._blocks import Geometries
 from ._declaration import Variable
+from ._geometries import Geometries
 from ._spec import SweepSpec
 
 _WIDTH = 8  # problems that are decomposed side by side

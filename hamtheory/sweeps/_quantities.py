@@ -14,8 +14,8 @@ from .._validate import count, tolerance
 from ..geometry import AbstractGeometry, named
 from ..signs import agreement, recovery_time
 from ._batch import Batch
-from ._blocks import Geometries
 from ._declaration import Variable
+from ._geometries import Geometries
 from ._quantity import Quantity, register
 
 REACH = 16  # units of rounding, as in solve_limit and solve_flow

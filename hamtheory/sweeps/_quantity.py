@@ -8,8 +8,8 @@ import numpy as np
 
 from .._grid import fields
 from ._batch import Batch
-from ._blocks import Geometries
 from ._declaration import Variable
+from ._geometries import Geometries
 
 
 class Quantity(abc.ABC):

@@ -13,9 +13,11 @@ import numpy as np
 
 from .._grid import as_table, fields
 from .._validate import count
-from ._blocks import Geometries, WrongSigns, Zeros, geometries_of, problems_of, starts_of
 from ._declaration import Declaration, Variable
+from ._geometries import Geometries, geometries_of
+from ._problems import problems_of
 from ._quantity import quantity_of
+from ._starts import WrongSigns, Zeros, starts_of
 
 READY = ("smoke", "paper", "hundred-thousand", "million")
 DTYPES = ("float64", "float32")
