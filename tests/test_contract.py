@@ -26,7 +26,7 @@ ONE_ENGINE = {
     "ht.stochastic_flow": "many", "ht.signs.count_flips": "of a run", "ht.metrics.gradient_second_moments": "of a run",
     "ht.sparse_regression": "draws", "ht.signs.totals": "of events", "ht.neuron.can_change_sign": "of a neuron",
     "ht.neuron.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
-    "ht.geometry.believe": "checks",
+    "ht.geometry.believe": "checks", "ht.metrics.certified": "of the host's loops",
     "ht.geometry.named": "names", "ht.geometry.names": "names", "ht.geometry.name_of": "names",
     "ht.geometry.arguments_of": "names", "ht.geometry.namespace": "says which", "ht.geometry.divergence_terms": "inner",
 }  # fmt: skip

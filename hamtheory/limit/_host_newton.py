@@ -8,7 +8,7 @@ import numpy as np
 
 from .._array import quiet
 from ..geometry import AbstractGeometry, divergence_terms
-from ..metrics import Certificate, _certify
+from ..metrics import Certificate, certified
 from ..problem import LinearRegression
 
 Vector = np.ndarray
@@ -170,7 +170,7 @@ class _Newton:
         dtype = self.problem.dtype
         theta, coordinates = self.theta.astype(dtype, copy=False), np.zeros_like(self.problem.row_space.target)
         coordinates[: self.rank] = self.coordinates
-        certificate, misfit = _certify(
+        certificate, misfit = certified(
             self.problem, self.geo, doubled(theta), doubled(self.theta0), doubled(coordinates)
         )
         ended: Ended = "converged" if certificate.violation <= self.tol else "max_steps"

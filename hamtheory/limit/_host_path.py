@@ -35,7 +35,7 @@ import numpy as np
 
 from .._array import quiet
 from ..geometry import AbstractExponentialGeometry
-from ..metrics import _certify
+from ..metrics import certified
 from ..problem import LinearRegression
 from ._host_newton import Ended, HostLimit, Vector, doubled
 from ._host_point import EPS, ON_THE_WAY, Point, largest, log_weight_at_rest
@@ -282,7 +282,7 @@ class Path(Point):
         log_scale = float(self.given.log_exponent_unit(dtype)) - self.by
         theta, coordinates = theta.astype(dtype, copy=False), np.zeros_like(self.problem.row_space.target)
         coordinates[: eta.size] = eta * math.exp(log_scale)
-        certificate, misfit = _certify(
+        certificate, misfit = certified(
             self.problem, self.given, doubled(theta), doubled(self.theta0), doubled(coordinates)
         )
         if certificate.violation <= tol:
