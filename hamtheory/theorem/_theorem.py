@@ -44,6 +44,7 @@ class Theorem:
         mutations: For each, by name, the constants that are others.
         constants: Their values, by name.
         prove: Of the constants: steps that must be zero, all of them symbolically. None: the claim is not symbolic.
+        special: The special case of the statement that `prove` derives, in words; None: it derives the statement itself.
         published: Where the source says something else that is not true, that statement, in LaTeX; then the mutation
             named "as published" is it.
         correction: What is wrong with what was published, in words.
@@ -74,6 +75,7 @@ class Theorem:
     mutations: Mapping[str, Mapping[str, Any]]
     constants: Mapping[str, Any] = field(default_factory=dict)
     prove: Callable[..., list[Step]] | None = None
+    special: str | None = None
     published: str | None = None
     correction: str | None = None
 
@@ -84,6 +86,8 @@ class Theorem:
             unknown = [key for key in values if key not in self.constants]
             if unknown or not values:
                 raise ValueError(f"mutation {name!r} of {self.id} must change some of {', '.join(self.constants)}")
+        if self.special is not None and self.prove is None:
+            raise ValueError(f"special of {self.id} is the case that its proof is about, and it has none")
         if (self.published is None) != (self.correction is None):
             raise ValueError(f"published and correction of {self.id} go together")
         if self.published is not None and "as published" not in self.mutations:
@@ -93,6 +97,13 @@ class Theorem:
     def topic(self) -> str:
         """The part of `id` before the dot."""
         return self.id.partition(".")[0]
+
+    @property
+    def label(self) -> str:
+        """How it is known: "proved", "proved in a special case" (`special`) or "checked numerically"."""
+        if self.prove is None:
+            return "checked numerically"
+        return "proved" if self.special is None else "proved in a special case"
 
     def error(self, seed: int, mutation: str | None = None) -> float:
         """The error on the instance of a seed, of the statement or of a mutation of it; infinite for NaN.

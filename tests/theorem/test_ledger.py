@@ -66,6 +66,12 @@ def example(**changes):
     return Theorem(**(how | changes))
 
 
+def test_labels():
+    proof = {"prove": lambda two: []}
+    entries = [example(), example(**proof), example(**proof, special="n = 2")]
+    assert [e.label for e in entries] == ["checked numerically", "proved", "proved in a special case"]
+
+
 def test_what_is_caught():
     assert caught(example(), "three", SEEDS)
     assert not caught(example(check=lambda rng, two: 0.0), "three", SEEDS)
@@ -100,6 +106,7 @@ def test_zero_is_found_by_rules_alone():
     [
         ({"mutations": {}}, "mutations of test.example must hold one at least"),
         ({"mutations": {"m": {"three": 1.0}}}, "must change some of two"),
+        ({"special": "n = 2"}, "special of test.example is the case that its proof is about"),
         ({"published": "p"}, "go together"),
         ({"published": "p", "correction": "c"}, "must hold 'as published'"),
     ],
