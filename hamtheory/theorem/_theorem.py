@@ -44,7 +44,7 @@ class Theorem:
         mutations: For each, by name, the constants that are others.
         constants: Their values, by name.
         prove: Of the constants: steps that must be zero, all of them symbolically. None: the claim is not symbolic.
-        special: The special case of the statement that `prove` derives, in words; None: it derives the statement itself.
+        special: The special case that `prove` derives, in words; None: it derives the whole statement.
         published: Where the source says something else that is not true, that statement, in LaTeX; then the mutation
             named "as published" is it.
         correction: What is wrong with what was published, in words.
