@@ -112,7 +112,11 @@ class AbstractAlgorithm(eqx.Module):
         return jax.tree.map(lambda x: jnp.asarray(x, dtype) if real(x) else x, self)
 
     def of_flow(self) -> AbstractGeometry:
-        """The geometry of the flow that the rule discretises, without weight decay, if it is known."""
+        """The geometry of the flow that the rule discretises, without weight decay, if it is known.
+
+        Returns:
+            The geometry.
+        """
         raise NotImplementedError
 
     def mirror_drift(self, theta: Float[Array, " d"]) -> Float[Array, " d"]:

@@ -123,7 +123,15 @@ class AbstractHyperbolic(AbstractAlgorithm):
 
     @abc.abstractmethod
     def signs(self, theta: Float[Array, " d"], half: Float[Array, " d"]) -> Float[Array, " d"]:
-        """The signs of the hyperbolic step, by θ before and after the gradient step."""
+        """The signs of the hyperbolic step.
+
+        Args:
+            theta: θ before the gradient step, (d,).
+            half: θ after it, (d,).
+
+        Returns:
+            The signs, (d,).
+        """
 
     def init(self, problem, theta0):
         below = self.gradient_below

@@ -52,3 +52,18 @@ def test_every_function_and_class_that_users_call_has_an_example():
 def test_every_exemption_is_needed():
     assert set(NAMES) >= PLAIN and set(DOCS) >= WITHOUT_EXAMPLE
     assert not [key for key in WITHOUT_EXAMPLE if ">>>" in DOCS[key]]
+
+
+def functions():
+    yield from ((key, value) for key, value in NAMES.items() if inspect.isfunction(value))
+    for key, value in NAMES.items():
+        if inspect.isclass(value):
+            yield from ((f"{key}.{n}", f) for n, f in vars(value).items() if n[0] != "_" and inspect.isfunction(f))
+
+
+def test_a_function_says_what_it_takes_and_returns():
+    for key, function in functions():
+        doc, signature = inspect.getdoc(function) or "", inspect.signature(function)
+        assert not [name for name in signature.parameters if name != "self" and f"{name}:" not in doc], key
+        nothing = signature.return_annotation in (None, inspect.Signature.empty)
+        assert nothing or "Returns:" in doc or "Yields:" in doc, key
