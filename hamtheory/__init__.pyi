@@ -45,14 +45,22 @@ from .limit import (
     BasisPursuit as BasisPursuit,
     LimitPath as LimitPath,
     LimitResult as LimitResult,
+    MarginResult as MarginResult,
     RegularizationPath as RegularizationPath,
     basis_pursuit as basis_pursuit,
     certify_basis_pursuit as certify_basis_pursuit,
     limit_path as limit_path,
+    margin_path as margin_path,
     min_norm as min_norm,
     regularization_path as regularization_path,
     solve_limit as solve_limit,
     solve_limits as solve_limits,
+    solve_margin as solve_margin,
 )
-from .problem import LinearRegression as LinearRegression, datasets as datasets, sparse_regression as sparse_regression
+from .problem import (
+    BinaryClassification as BinaryClassification,
+    LinearRegression as LinearRegression,
+    datasets as datasets,
+    sparse_regression as sparse_regression,
+)
 from .sweeps import SweepSpec as SweepSpec, sweep as sweep

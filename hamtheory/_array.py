@@ -221,6 +221,18 @@ def norm(vector: Array, axis: int | None = None) -> Array:
     return xp.squeeze(scaled, axis=axis) if axis is not None else scaled.reshape(())[()]
 
 
+def p_norm(vector: Array, p: float) -> Array:
+    """`(Σ|x_i|^p)^(1/p)` over the last axis, p from 1 to ∞; the powers neither overflow nor underflow."""
+    xp = namespace(vector)
+    size = xp.abs(vector)
+    largest = xp.max(size, axis=-1, initial=0.0)
+    if p == np.inf:
+        return largest
+    unit = xp.where((largest > 0) & xp.isfinite(largest), largest, xp.ones_like(largest))
+    with quiet():
+        return xp.sum((size / unit[..., None]) ** p, axis=-1) ** (1 / p) * unit
+
+
 def replaced(struct: Any, **fields: Any) -> Any:
     """The same `Struct` with other values of some fields, unchecked: `__init__` is not called."""
     made = object.__new__(type(struct))

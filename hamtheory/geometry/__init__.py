@@ -7,6 +7,7 @@ from ._diagonal_network import DiagonalNetwork
 from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
 from ._ham import HAM
+from ._horizon import Horizon
 from ._hypentropy import Hypentropy
 from ._named import arguments_of, name_of, named, names
 from ._penalty import Penalty
@@ -17,6 +18,7 @@ __all__ = [
     "AbstractGeometry",
     "DiagonalNetwork",
     "Euclidean",
+    "Horizon",
     "Hypentropy",
     "Penalty",
     "arguments_of",

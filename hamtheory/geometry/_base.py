@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from .._array import Array, Struct, floating, is_jax, leaves, namespace, quiet, shown
 from .._types import Number, Parameter, Scalars
+from ._horizon import Horizon, numerical_horizon
 from ._penalty import Penalty
 
 _ELEMENTWISE = (
@@ -197,6 +198,18 @@ class AbstractGeometry(Struct, abc.ABC):
 
         return _defaults.mirror_bound(self)
 
+    def horizon(self) -> Horizon:
+        """The shape of the level sets of the potential at infinity: which margin the flow maximises.
+
+        Returns:
+            A `Horizon`; by default from values of g⁻¹, with an estimate of the error.
+
+        Raises:
+            ValueError: Where the mirror map is bounded, and for parameters that are no scalars, unless the class knows.
+            TypeError: For parameters that are arrays of JAX's, unless the class knows.
+        """
+        return numerical_horizon(self)
+
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         """`∫₀^a ds / (g⁻¹(s) (y + s))`: see `hamtheory.signs.first_passage_time`.
 
@@ -369,6 +382,9 @@ class Rescaled(AbstractGeometry):
 
     def mirror_bound(self) -> Scalars:
         return self.geo.mirror_bound() / self.size
+
+    def horizon(self) -> Horizon:
+        return self.geo.horizon()
 
     def power_barrier(self) -> tuple[int, float] | None:
         barrier = self.geo.power_barrier()

@@ -10,6 +10,7 @@ from .._array import Array, custom_jvp, namespace, quiet, replaced, static
 from .._types import Number, Parameter, Scalars
 from .._validate import count, is_traced
 from ._base import AbstractGeometry
+from ._horizon import Horizon
 from ._hypentropy import Hypentropy
 from ._numerics import asinh_quotient, sinh_times
 from ._parameter import positive_or_log
@@ -141,6 +142,11 @@ class DiagonalNetwork(AbstractGeometry):
 
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf) if self.depth == 2 else _mirror_bound(self.depth, self.scale)
+
+    def horizon(self) -> Horizon:
+        if self.depth > 2:
+            raise Horizon.refused(repr(self), f"g⁻¹ grows like |θ|^{2 - 2 / self.depth:.4g}")
+        return Horizon(1.0)
 
     def power_barrier(self) -> tuple[int, float] | None:
         if self.depth == 2 or np.ndim(self.parameter):

@@ -7,6 +7,7 @@ import numpy as np
 from .._array import namespace
 from .._types import Number, Scalars
 from ._base import AbstractGeometry
+from ._horizon import Horizon
 from ._numerics import log1p_over
 from ._penalty import Penalty
 
@@ -53,6 +54,9 @@ class Euclidean(AbstractGeometry):
 
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
+
+    def horizon(self) -> Horizon:
+        return Horizon(0.0)
 
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         return log1p_over(1 / y, a, 0) / y

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from .._array import Array, choose, namespace, quiet, static
 from .._types import Number, Parameter, Scalars
 from ._base import AbstractExponentialGeometry
+from ._horizon import Horizon
 from ._numerics import expm1_over, log1p_over, odd
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
@@ -155,6 +156,10 @@ class HAM(AbstractExponentialGeometry):
 
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
+
+    def horizon(self) -> Horizon:
+        log = self.log_alpha
+        return Horizon(1.0, namespace(log).exp(log.min() - log) if np.size(log) > 1 else None)
 
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         # In the unit of time of the geometry, with g⁻¹ = origin + α s: T = ln(x) / (α y − origin), where x is

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from .._array import Array, choose, namespace, quiet, replaced, static
 from .._types import Number, Parameter, Scalars
 from ._base import AbstractExponentialGeometry
+from ._horizon import Horizon
 from ._numerics import asinh_quotient, contracted, odd, sinh_times
 from ._parameter import largest_unscaled_log, multiplied, positive_or_log, split, with_log
 from ._penalty import Penalty
@@ -133,6 +134,9 @@ class Hypentropy(AbstractExponentialGeometry):
 
     def mirror_bound(self) -> Scalars:
         return np.float64(np.inf)
+
+    def horizon(self) -> Horizon:
+        return Horizon(1.0)
 
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
         xp = namespace(a, y, self.parameter)

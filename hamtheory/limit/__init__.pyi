@@ -6,6 +6,12 @@ from ._basis_pursuit import (
     certify_basis_pursuit as certify_basis_pursuit,
 )
 from ._batch import solve_limits as solve_limits
+from ._margin import margin_path as margin_path, solve_margin as solve_margin
 from ._paths import limit_path as limit_path, regularization_path as regularization_path
-from ._result import LimitPath as LimitPath, LimitResult as LimitResult, RegularizationPath as RegularizationPath
+from ._result import (
+    LimitPath as LimitPath,
+    LimitResult as LimitResult,
+    MarginResult as MarginResult,
+    RegularizationPath as RegularizationPath,
+)
 from ._solve import min_norm as min_norm, solve_limit as solve_limit

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .._array import Array, Struct
 
@@ -80,3 +80,29 @@ class RegularizationPath(Struct):
     relative_gap: Float[Array, " points"]
     result: Any
     steps: Array
+
+
+class MarginResult(Struct):
+    """The largest margin over a norm with its certificate, see `solve_margin`; or those of many, see `solve_margins`.
+
+    Those of many have an axis of instances before all others.
+
+    Attributes:
+        theta: Where the margin is largest, of norm 1, (d,); zeros if the classes cannot be separated.
+        margin: `min_i z_i⟨x_i, θ⟩`, a lower bound of the largest one.
+        dual: λ ≥ 0 with sum 1, (n,): the dual norm of `Σ λ_i z_i x_i` is an upper bound. Where the classes cannot be
+            separated that is 0 up to rounding, which proves it.
+        duality_gap: The upper minus the lower bound; of classes that cannot be separated the upper bound.
+        support_vectors: The samples that hold the margin, bool, (n,).
+        result: A member of `hamtheory.Result`, of many an array of their numbers: `infeasible` if the classes cannot be
+            separated.
+        stats: `steps` (of the interior-point method), `relative_gap` (over the upper bound).
+    """
+
+    theta: Float[Array, "*instances d"]
+    margin: Float[Array, "*instances"]
+    dual: Float[Array, "*instances n"]
+    duality_gap: Float[Array, "*instances"]
+    support_vectors: Bool[Array, "*instances n"]
+    result: Any
+    stats: dict[str, Array]

@@ -1,6 +1,7 @@
-"""Problems: linear regression on given, synthetic and real data."""
+"""Problems: linear regression and binary classification on given, synthetic and real data."""
 
 from . import datasets
+from ._classification import BinaryClassification, Separability
 from ._csv import read_csv
 from ._files import read_arrays, read_npz
 from ._regression import LinearRegression
@@ -8,8 +9,10 @@ from ._row_space import RowSpace
 from ._synthetic import draw_sparse, sparse_regression
 
 __all__ = [
+    "BinaryClassification",
     "LinearRegression",
     "RowSpace",
+    "Separability",
     "datasets",
     "draw_sparse",
     "read_arrays",

@@ -58,13 +58,13 @@ class LinearRegression(Struct):
             raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
         if y.shape[0] != X.shape[0]:
             raise ValueError(f"y must have one entry a row of X, {X.shape[0]}; got {y.shape[0]}")
-        owned = _owned(X, y)
-        self.X, self.y = finite(owned(X), "X"), finite(owned(y), "y")
+        own = owned(X, y)
+        self.X, self.y = finite(own(X), "X"), finite(own(y), "y")
         if theta_star is not None:
             truth = real_array(theta_star, "theta_star", ndim=1)
             if truth.shape[0] != X.shape[1]:
                 raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
-            theta_star = finite(owned(truth), "theta_star")
+            theta_star = finite(own(truth), "theta_star")
         self.theta_star = theta_star
         with contextlib.nullcontext() if is_jax(self.X, self.y) else threads_for(*self.X.shape):
             self.row_space = RowSpace(self.X, self.y)
@@ -157,7 +157,7 @@ class LinearRegression(Struct):
         return f"LinearRegression(n={self.n}, d={self.d}, dtype={self.dtype})"
 
 
-def _owned(X: Any, y: Any):
+def owned(X: Any, y: Any):
     """What makes an array the problem's own: in the common dtype, and of JAX if X or y is, else a copy that is kept."""
     if is_jax(X, y):
         xp = namespace(X, y)

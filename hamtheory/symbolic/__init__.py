@@ -2,6 +2,7 @@
 
 from ._derive import Derivation, derive
 from ._geometry import SymbolicGeometry, geometry
+from ._horizon import horizon
 from ._ito import ito_drift
 from ._limits import Limits
 from ._neuron import NeuronInvariant, neuron_invariant
@@ -23,6 +24,7 @@ __all__ = [
     "derive",
     "first_passage",
     "geometry",
+    "horizon",
     "ito_drift",
     "neuron_invariant",
 ]

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float
 from .._array import Array, shown, static
 from .._types import Parameter, Scalars
 from .._validate import finite, is_traced, real_array
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, Horizon
 from ._budget import within_budget
 from ._derive import Derivation, check_even, derive
 from ._evaluate import evaluate
 from ._forms import X
+from ._horizon import exact
 from ._numeric import closed_form
 from ._parse import THETA, parameters, parse
 
@@ -74,6 +75,15 @@ class SymbolicGeometry(AbstractGeometry):
 
     def closed_form(self, what: str, x: Scalars) -> tuple[Scalars, Bool[Array, "..."]] | None:
         return closed_form(self.derivation.forms, what, x, self.values, self.inverse_metric)
+
+    def horizon(self) -> Horizon:
+        found = exact(self.derivation.inverse_metric)
+        if found is None or is_traced(self.values) or any(np.size(value) > 1 for value in self.values):
+            return super().horizon()
+        s = float(found.s.subs({name: float(self.parameters[name.name].max()) for name in found.s.free_symbols}))
+        if s > 1:
+            raise Horizon.refused(repr(self), f"g⁻¹ grows like |θ|^{s:.4g}")
+        return Horizon(s)
 
     def arguments(self) -> dict[str, Any]:
         return {"inverse_metric": str(self.derivation.inverse_metric)} | self.parameters

@@ -1,0 +1,100 @@
+"""Binary classification: losses whose logarithm never leaves the range of numbers, and separability with a proof."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+import hamtheory as ht
+
+LOSSES = ("logistic", "exponential")
+
+
+def drawn(seed, n=12, d=5, loss="logistic"):
+    rng = np.random.default_rng(seed)
+    return ht.BinaryClassification(rng.standard_normal((n, d)), np.resize([1, -1], n), loss)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_by_their_definition_at_any_margin(loss):
+    margins = np.array([-1e4, -800.0, -3.0, 0.0, 0.5, 1.0, 2.0, 40.0, 800.0, 1e4])
+    problem = ht.BinaryClassification(np.vstack([margins[:, None], [[1.0]]]), [1] * 10 + [-1], loss)
+    with mpmath.workdps(5000):
+        of = (lambda m: mpmath.log1p(mpmath.exp(-m))) if loss == "logistic" else (lambda m: mpmath.exp(-m))
+        slope = (lambda m: 1 / (1 + mpmath.exp(m))) if loss == "logistic" else (lambda m: mpmath.exp(-m))
+        exact = [float(mpmath.log(of(mpmath.mpf(m)))) for m in margins]
+        slopes = [float(mpmath.log(slope(mpmath.mpf(m)))) for m in margins]
+    np.testing.assert_allclose(problem.log_losses(margins), exact, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(problem.log_slopes(margins), slopes, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradient_and_weights_are_derivatives(loss):
+    problem, theta = drawn(0, loss=loss), np.linspace(-1, 1, 5)
+    with jax.enable_x64(True):
+        by_jax = jax.grad(lambda t: problem.log_loss(t))(jnp.asarray(theta))
+    np.testing.assert_allclose(-problem.weights(theta) @ problem.signed, by_jax, rtol=1e-12)
+    np.testing.assert_allclose(problem.gradient(theta) / problem.loss(theta), by_jax, rtol=1e-12)
+    assert problem.log_loss(np.stack([theta, 2 * theta])).shape == (2,)
+
+
+def test_the_loss_of_huge_margins():
+    problem = ht.BinaryClassification([[1.0], [-1.0]], [True, False])
+    assert problem.log_loss([3000.0]) == -3000.0 and problem.loss([3000.0]) == 0
+    assert problem.z.tolist() == [1.0, -1.0] == ht.BinaryClassification([[1.0], [-1.0]], [1, 0]).z.tolist()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_separability_is_decided_with_a_proof(seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 50)), int(rng.integers(1, 40))
+    X = rng.standard_normal((n, d))
+    if seed % 3 == 1:
+        X = X * 10.0 ** rng.integers(-140, 140, size=(n, 1))
+    if seed % 3 == 2:
+        X = X * 10.0 ** rng.integers(-9, 9, size=d)
+    z = np.where(X @ rng.standard_normal(d) > 0, 1, -1) if seed % 2 else rng.choice([-1, 1], n)
+    z[:2] = (1, -1)
+    problem = ht.BinaryClassification(X, z)
+    found = problem.separability()
+    rows = problem.signed / np.abs(problem.signed).max(axis=1, keepdims=True)
+    rows = rows / np.abs(rows).max(axis=0)
+    programme = linprog(
+        np.r_[np.zeros(d), -1.0],
+        A_ub=np.c_[-rows, np.ones(n)],
+        b_ub=np.zeros(n),
+        bounds=[(-1, 1)] * d + [(None, 1)],
+    )
+    assert found.holds == (-programme.fun > 1e-7) == problem.is_separable
+    if found.holds:
+        assert (problem.margins(found.theta) > 0).all() and found.weights is None
+    else:
+        assert found.theta is None and (found.weights >= 0).all() and found.weights.sum() == pytest.approx(1)
+        scale = found.weights @ np.abs(problem.signed)
+        assert np.all(np.abs(found.weights @ problem.signed) <= 1e-13 * np.sqrt(n) * scale.max())
+
+
+def test_a_sample_of_both_classes_and_one_at_zero_cannot_be_separated():
+    same = ht.BinaryClassification([[1.0, 2.0], [3.0, 1.0], [1.0, 2.0]], [1, 1, -1]).separability()
+    assert same.holds is False and same.weights == pytest.approx([0.5, 0.0, 0.5], abs=1e-15)
+    zero = ht.BinaryClassification([[1.0, 2.0], [0.0, 0.0]], [1, -1]).separability()
+    assert zero.holds is False and zero.weights.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([[1.0], [2.0]], [1, 2]), "z must be ±1, or 0 and 1, or booleans; got 1, 2"),
+        (([[1.0], [2.0]], [1, 1]), "z must have both classes; got 1 alone"),
+        (([[1.0], [2.0]], [1, -1, 1]), "z must have one entry a row of X, 2; got 3"),
+        (([[0.0], [0.0]], [1, -1]), "X must not be zero"),
+        (([[np.nan], [1.0]], [1, -1]), "X must be finite; got nan at index 0, 0"),
+        (([[2.0], [1.0]], [1, np.nan]), "z must be finite"),
+        (([[2.0], [1.0]], [1, -1], "hinge"), "loss must be one of 'logistic', 'exponential'; got 'hinge'"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ht.BinaryClassification(*arguments)
