@@ -26,6 +26,7 @@ from .algorithm import (
     run_many as run_many,
 )
 from .flow import (
+    ClassificationFlow as ClassificationFlow,
     FlowResult as FlowResult,
     ProductFlowResult as ProductFlowResult,
     StochasticFlowResult as StochasticFlowResult,

@@ -233,6 +233,11 @@ def p_norm(vector: Array, p: float) -> Array:
         return xp.sum((size / unit[..., None]) ** p, axis=-1) ** (1 / p) * unit
 
 
+def conjugate_exponent(p: float) -> float:
+    """p′ with 1/p + 1/p′ = 1: of the dual norm."""
+    return np.inf if p == 1 else 1.0 if p == np.inf else p / (p - 1)
+
+
 def replaced(struct: Any, **fields: Any) -> Any:
     """The same `Struct` with other values of some fields, unchecked: `__init__` is not called."""
     made = object.__new__(type(struct))

@@ -17,7 +17,7 @@ _ADVICE = {
     "infeasible": (
         "infeasible: X theta = y has no solution, so the answer lies on the least-squares set instead. Likely causes: "
         "(a) more rows than columns, (b) noise on y with repeated or dependent rows of X, (c) X and y that do not "
-        "belong together"
+        "belong together. Of a classification: no theta separates the classes, and a flow ends where the loss is least"
     ),
     "max_steps": (
         "max steps: the step budget ran out before the certificate was within tolerance. Try (a) a larger "

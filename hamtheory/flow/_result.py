@@ -59,3 +59,36 @@ class ProductFlowResult(FlowResult):
     def ws(self) -> Float[Array, "times d"]:
         """w along the trajectory."""
         return (self.states[0] - self.states[1]) / 2
+
+
+class ClassificationFlow(Struct):
+    """The flow of a classification loss, see `solve_flow`, with a bound on the largest margin at every time.
+
+    Attributes:
+        log_ts: ln t, (saves,): t is of the size of 1/L, beyond any number.
+        clock: `s = ∫ L dt`, (saves,).
+        thetas: θ, (saves, d).
+        theta: The last one, (d,).
+        log_loss: ln L, (saves,).
+        dual: λ ≥ 0 of sum 1, (saves, n): shares of the samples in the force on θ, over a part of the time until then.
+        margin_bound: The dual norm of `Σ λ_i z_i x_i`, (saves,): no margin over `horizon` is above any of them. NaN
+            without a horizon.
+        margin_gap: 1 less the margin of θ over its norm, divided by that bound, (saves,): once it is positive, the
+            margin is at most that far, in parts, from the largest one.
+        horizon: That of the geometry; None if it has none.
+        result: A member of `hamtheory.Result`: `reached_end`, or `infeasible` if the classes cannot be separated and
+            the flow has come to rest at the minimum of the loss.
+        stats: `steps`, `evaluations`, `jacobians`.
+    """
+
+    log_ts: Float[Array, " saves"]
+    clock: Float[Array, " saves"]
+    thetas: Float[Array, "saves d"]
+    theta: Float[Array, " d"]
+    log_loss: Float[Array, " saves"]
+    dual: Float[Array, "saves n"]
+    margin_bound: Float[Array, " saves"]
+    margin_gap: Float[Array, " saves"]
+    horizon: Any
+    result: Any
+    stats: dict[str, Array]

@@ -1,14 +1,14 @@
 """The flows, as a user calls them."""
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .._array import is_jax
 from .._types import Number, Times, Vector
 from ..geometry import AbstractGeometry
-from ..problem import LinearRegression
-from ._result import FlowResult, ProductFlowResult
+from ..problem import BinaryClassification, LinearRegression
+from ._result import ClassificationFlow, FlowResult, ProductFlowResult
 
 # Integrators of the host: implicit collocation, the stabilised explicit method, SciPy's, and those of a fixed step.
 _OF_FIXED_STEP = ("euler", "heun", "rk4")
@@ -21,13 +21,26 @@ def _is_on_host(solver: Any, dt: Any) -> bool:
     return solver is None or (isinstance(solver, str) and solver in known)
 
 
+@overload
 def solve_flow(
-    problem: LinearRegression,
+    problem: LinearRegression, geo: AbstractGeometry, theta0: Vector | None = None, **options: Any
+) -> FlowResult: ...
+
+
+@overload
+def solve_flow(
+    problem: BinaryClassification, geo: AbstractGeometry, theta0: Vector | None = None, **options: Any
+) -> ClassificationFlow: ...
+
+
+def solve_flow(  # pyright: ignore[reportInconsistentOverload]
+    problem: LinearRegression | BinaryClassification,
     geo: AbstractGeometry,
     theta0: Vector | None = None,
     *,
     weight_decay: Number = 0.0,
     ts: Times | None = None,
+    log_loss: float | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-10,
     coordinates: str | None = None,
@@ -38,19 +51,23 @@ def solve_flow(
     max_steps: int = 100_000,
     progress: bool = False,
     throw: bool = True,
-) -> FlowResult:
+) -> FlowResult | ClassificationFlow:
     """Integrate the Riemannian gradient flow `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)` from θ₀, with weight decay if asked for.
+
+    The flow of a classification loss goes on for ever where the classes can be separated: it is integrated in the clock
+    `s = ∫ L dt` down to any `log_loss`, by LSODA, and saved at its steps or at `ts`.
 
     Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at (dual
     flows then take Kvaerno5).
 
     Args:
-        problem: Any regression.
+        problem: Any regression or classification.
         geo: Any geometry.
         theta0: The start, (d,); zeros if left out.
-        weight_decay: The paper's β ≥ 0. `dθ/dt = −g⁻¹(θ) ⊙ ∇f − βθ`, and for `Hypentropy` the θ-flow of m⊙w under
-            `β(‖m‖² + ‖w‖²)`, whose geometry moves: `dθ/dt = −2√(θ² + γ_t²) ⊙ ∇f − 4βθ`, `γ_t = γ e^(−4βt)`.
+        weight_decay: Of regressions, the paper's β ≥ 0. `dθ/dt = −g⁻¹(θ) ⊙ ∇f − βθ`, and for `Hypentropy` the θ-flow of
+            m⊙w under `β(‖m‖² + ‖w‖²)`, whose geometry moves: `dθ/dt = −2√(θ² + γ_t²) ⊙ ∇f − 4βθ`, `γ_t = γ e^(−4βt)`.
         ts: Increasing times ≥ 0 at which to save. Left out: until converged, saved as `save` says.
+        log_loss: Of classifications, instead of `ts`: down to where ln L is this; −300 if both are left out.
         rtol: The integrator's relative tolerance. On the way to convergence it and `atol` are tightened to a tenth of
             `tol`, at which errors in stiff directions would hover.
         atol: Its absolute tolerance, in units of the natural size of the coordinates.
@@ -68,7 +85,8 @@ def solve_flow(
 
     Returns:
         A `FlowResult`. If `Xθ = y` has no solution the flow runs to the least-squares set, and `result` says
-        `infeasible`; that is no failure, nor is `reached_end` for given `ts`.
+        `infeasible`; that is no failure, nor is `reached_end` for given `ts`. Of a classification a
+            `ClassificationFlow`.
 
     Raises:
         ValueError: For bad arguments and for tolerances out of the dtype's reach.
@@ -86,6 +104,27 @@ def solve_flow(
 
     ```
     """
+    if isinstance(problem, BinaryClassification):
+        from ._classification import solve_classification
+
+        return solve_classification(
+            problem,
+            geo,
+            theta0,
+            log_loss=log_loss,
+            ts=ts,
+            rtol=rtol,
+            atol=atol,
+            coordinates=coordinates,
+            max_steps=max_steps,
+            throw=throw,
+            weight_decay=weight_decay,
+            solver=solver,
+            dt=dt,
+            tol=tol,
+        )
+    if log_loss is not None:
+        raise ValueError(f"log_loss is for classifications; of a regression the flow converges, got {log_loss}")
     if is_jax(problem, geo, theta0, weight_decay, ts) or not _is_on_host(solver, dt):
         from ._device import solve_flow as solve
     else:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from .._array import Array, Struct, is_jax, leaves, namespace, p_norm, quiet, static
+from .._array import Array, Struct, conjugate_exponent, is_jax, leaves, namespace, p_norm, quiet, static
 from .._types import Vectors
 
 _OCTAVES = 1000
@@ -56,6 +56,19 @@ class Horizon(Struct):
         xp = namespace(theta, self.weights)
         theta = xp.asarray(theta, float if not hasattr(theta, "dtype") else None)
         return p_norm(theta * self.units(xp), float(self.rho))
+
+    def dual_gauge(self, mu: Vectors) -> Float[Array, "*batch"]:
+        """The dual norm, `max { ⟨μ, θ⟩ : φ_∞(θ) ≤ 1 }`.
+
+        Args:
+            mu: μ, (..., d).
+
+        Returns:
+            The norm, (...).
+        """
+        xp = namespace(mu, self.weights)
+        mu = xp.asarray(mu, float if not hasattr(mu, "dtype") else None)
+        return p_norm(mu / self.units(xp), conjugate_exponent(float(self.rho)))
 
     @staticmethod
     def refused(what: str, reason: str) -> ValueError:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import Array, namespace, p_norm
+from .._array import Array, conjugate_exponent, namespace, p_norm
 
 _BOUNDARY = 0.995  # the part of the way to the boundary that a step goes
 
@@ -66,11 +66,6 @@ class Margin(NamedTuple):
     def power(self) -> float:
         """r, from 1 to 2."""
         return conjugate_exponent(self.rho) if self.is_dual else self.rho
-
-
-def conjugate_exponent(rho: float) -> float:
-    """ρ′ with 1/ρ + 1/ρ′ = 1."""
-    return np.inf if rho == 1 else 1.0 if rho == np.inf else rho / (rho - 1)
 
 
 def unbounded(problem: Margin) -> Bounds:

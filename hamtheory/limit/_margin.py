@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, p_norm, quiet, replaced
+from .._array import Array, conjugate_exponent, p_norm, quiet, replaced
 from .._result import Result, throw_unless
 from .._threads import threads_for
 from .._validate import count, fits, is_traced, real_array, tolerance
 from ..geometry import AbstractGeometry, Horizon
 from ..problem import BinaryClassification
-from ._interior_margin import Bounds, Margin, Point, conjugate_exponent, improved, start, stepped, unbounded
+from ._interior_margin import Bounds, Margin, Point, improved, start, stepped, unbounded
 from ._result import MarginResult
 
 _REACH = 64

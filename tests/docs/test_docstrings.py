@@ -17,7 +17,7 @@ PLAIN = {"ht.symbolic.EUCLIDEAN", "ht.symbolic.HAM", "ht.symbolic.HYPENTROPY", "
 # those of `sweep` show the first, and the others take a script or a cluster; and `register`, which is for good.
 WITHOUT_EXAMPLE = {
     "ht.datasets.Split", "ht.problem.RowSpace",
-    "ht.problem.Separability", "ht.MarginResult", "ht.geometry.AbstractExponentialGeometry",
+    "ht.problem.Separability", "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
     "ht.symbolic.Derivation",
     "ht.symbolic.SymbolicGeometry", "ht.symbolic.Limits", "ht.symbolic.NeuronInvariant", "ht.symbolic.FirstPassage",
     "ht.FlowResult", "ht.ProductFlowResult", "ht.StochasticFlowResult", "ht.BasisPursuit",
