@@ -63,8 +63,8 @@ THEOREM = Theorem(
 \text{The best } \alpha \text{ for } y = X\theta^\ast + \xi \text{ from } 0:\quad
 \alpha^\ast(c\,\theta^\ast, c\,\xi) = \alpha^\ast(\theta^\ast, \xi)/c, \quad
 \alpha^\ast(c\,\theta^\ast, \xi) = \alpha^\ast(\theta^\ast, \xi/c)/c""",
-    hypotheses="The start, too, is in the other unit; zero is. Best: of least ‖θ_∞ − θ*‖. With the size of θ* alone the "
-    "noise is relatively another one, so that nothing is proportional to anything.",
+    hypotheses="The start is in the other unit, too; zero is. Best: of least ‖θ_∞ − θ*‖. With θ* alone the ratio of "
+    "signal to noise is another one, and the best α is not proportional to 1/‖θ*‖.",
     constants={"square": 2, "power": 1},
     check=check,
     tolerance=1e-11,
