@@ -71,7 +71,7 @@ def scaling_law(data: xr.Dataset) -> dict[str, Any]:
         "margins": [x for share in (0.1, 0.01) for x in (product(share), share)],
         "sizes": [c for c, log in own if np.isfinite(log)],
         "size_log": [log for _, log in own if np.isfinite(log)],
-        "infinite": min(c for c, log in own if np.isinf(log)),
+        "infinite": [c for c, log in own if np.isinf(log)],
     }
 
 
