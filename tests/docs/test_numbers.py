@@ -101,7 +101,7 @@ def test_they_are_those_of_the_full_data(name):
 
 def test_a_number_that_nobody_holds_is_seen():
     known = {"a.b": [0.976, 20.0], "c": [1e-6], "d": [-3.1], "e": [64000.0]}.__getitem__
-    right = "# 7\nL2, `3`, $$1$$ $x^2$ [F9] [x2020y](4.md) **0.98** or twenty,\nless <!--a.b--> a millionth,"
+    right = "# 7\nL2, `3`, $$1$$ $x^2$ [F9] [x2020y] [x](4.md) **0.98** or twenty,\nless <!--a.b--> a millionth,"
     right += " −3.1, 64,000 <!--c, d, e-->"
     assert complaints(right, known) == []
     for old, new in (("0.98", "0.97"), ("twenty", "thirty"), ("twenty", "20.4"), ("−3.1", "3.1"), ("less", "5"),
