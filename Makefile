@@ -67,7 +67,7 @@ figures: $(STAMP) ## compute the experiments and draw the figures -> figures/out
 figures-full: $(STAMP) ## the same with all instances and seeds -> figures/out/full/index.html
 	@$(PY) -m experiments all --full --jobs=$(JOBS)
 	@$(PY) -m figures all --full
-	@$(PY) -m pytest -q -m full_size tests/experiments
+	@$(PY) -m pytest -q -m full_size tests/experiments tests/docs
 	@echo "The figures are in figures/out/full/index.html"
 
 # All examples, those of docstrings and those of pages, are run by pytest; the notebooks are executed by the build.

@@ -90,13 +90,13 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Figures that a text shows, `![...](figure:NAME)`: where they are not drawn, it says so."""
+    """Figures that a text shows, `![...](figure:NAME)`: where they are not drawn, it says so. Comments are left out."""
 
     def figure(found: re.Match) -> str:
         there = files.get_file_from_path(f"figures/{found[2]}.png")
         return f"![{found[1]}](../figures/{found[2]}.png)" if there else f'<p class="absent">{found[1]}: not drawn.</p>'
 
-    return re.sub(r"!\[([^\]]*)\]\(figure:(\w+)\)", figure, markdown)
+    return re.sub(r"!\[([^\]]*)\]\(figure:(\w+)\)", figure, re.sub(r"<!--.*?-->", "", markdown, flags=re.S))
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:

@@ -12,9 +12,9 @@ from .style import COLOURS, THEORY, panel_label, shades
 NUMBER = "F16"
 TITLE = "Which α is best, and is there a scaling law?"
 SOURCE = (
-    "the mirror flow's limit [jacobs2026ham]; homogeneity, R_α(cθ) = c² R_cα(θ), by which the best α is proportional "
-    "to 1/‖θ*‖, exactly; state evolution: that of approximate message passing [donoho2009message], "
-    "[bayati2011dynamics], with the proximal map of R_α, at interpolation"
+    "the mirror flow's limit [jacobs2026ham]; homogeneity, R_α(cθ) = c² R_cα(θ), by which the best α for c times the "
+    "data, noise included, is 1/c times as large; state evolution: that of approximate message passing "
+    "[donoho2009message], [bayati2011dynamics], with the proximal map of R_α, at interpolation"
 )
 CAPTION = (
     "Limits of HAM from zero on sparse regressions, y = Xθ* + noise, around n = 40, d = 100, four spikes of ±1. Blue: "

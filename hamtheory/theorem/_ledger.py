@@ -22,6 +22,7 @@ MODULES = (
     "geometry.mw_l1",
     "geometry.l2_path",
     "geometry.monotone_values",
+    "geometry.homogeneity",
     "geometry.norms",
     "geometry.sandwich",
     "flow.bregman_projection",

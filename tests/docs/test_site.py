@@ -136,6 +136,11 @@ def test_questions_are_seven_and_have_all_parts():
             assert part in text, (path.name, part)
 
 
+def test_what_numbers_are_is_not_shown(site):
+    text = (site / "questions" / "2-noise.html").read_text()
+    assert "3.6 after" in text and "label_noise.hyp_star" not in text
+
+
 def test_tests_and_theorems_that_questions_name_are_there():
     theorems = ht.theorem.ledger()
     topics = "|".join({key.split(".")[0] for key in theorems} - {"flow", "geometry", "signs"})  # those are modules, too

@@ -72,9 +72,12 @@ def test_gated_geometry():
     ht.geometry.check_geometry(gate)
     theta = jnp.geomspace(1e-4, 2, 21)
     np.testing.assert_allclose(ablations.Gated(50.0, 10.0).mirror_map(theta), ham.mirror_map(theta), rtol=1e-12)
-    # From the threshold on, the mirror map is that of the larger α + 1/τ, in another unit of time.
-    large = jnp.geomspace(0.02, 2, 9)
-    np.testing.assert_allclose(50 * gate.mirror_map(large), jnp.log((50 + 1 / 0.013) * large), rtol=1e-12)
+    # From the threshold on, the mirror map is that of the larger α + 1/τ, in another unit of time, but for a logarithm.
+    large, other = jnp.geomspace(0.013, 2, 9), ht.HAM(alpha=50.0 + 1 / 0.013)
+    np.testing.assert_allclose(50 * gate.mirror_map(large), jnp.log(other.alpha * large), rtol=1e-12)
+    off = other.alpha * other.mirror_map(large) - 50 * gate.mirror_map(large)
+    np.testing.assert_allclose(off, jnp.log1p(1 / (other.alpha * large)), rtol=1e-10)
+    assert off[0] == pytest.approx(np.log((2 + 50 * 0.013) / (1 + 50 * 0.013)), rel=1e-10) and (jnp.diff(off) < 0).all()
 
 
 @pytest.mark.claim("ablations.threshold")
@@ -86,6 +89,10 @@ def test_gradient_step_below_a_threshold_has_the_limit_of_its_flow(data):
     excess, time = slow["gate_excess"], slow["gate_time"]
     assert (excess.sel(threshold=1e-3, method="nearest") < 0.5 * excess.isel(threshold=-1)).all()
     assert (time.sel(threshold=1e-3, method="nearest") > 2 * time.isel(threshold=-1)).all()
+    # Somewhat above 1/α it takes sparsity away; and one that is shorter than a step gives little of that of its flow.
+    assert (excess.max("threshold") > 1.02 * excess.isel(threshold=-1)).all()
+    fast = data.isel(rate=int(data["rate"].values.argmax())).isel(threshold=0)
+    assert (fast["gate_excess"] > 1.5 * fast["gate_flow_excess"]).all()
     # A bias of α + 1/τ, for entries far above the threshold.
     problem = ht.sparse_regression(20, 50, 2, seed=0)
     larger = ht.solve_limit(problem, ht.HAM(alpha=50.0 + 1 / CONFIG.thresholds[0])).theta
@@ -113,6 +120,8 @@ def test_hyp_and_its_variant_differ_by_second_order(data):
     off = zero["off"].sel(variant=["HYP", "HYP*"])
     assert (zero["apart"].isel(halving=0) < 0.5 * off.isel(halving=0)).all()
     assert (off.isel(halving=0) < off.isel(halving=-1)).all()
+    published = zero["off"].sel(variant="HYP*").transpose("instance", "halving").values
+    np.testing.assert_allclose(np.log2(published[:, 1] / published[:, 0]), 1, atol=0.1)
     flips = data["flips"].sortby("halving").isel(halving=0)
     assert (flips.sel(variant="HYP") == flips.sel(variant="HYP*")).all() and flips.sum() > 0
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 import hamtheory as ht
 from experiments import label_noise
@@ -76,6 +77,38 @@ def test_it_is_a_gradient_flow(data):
     metric = 1 / (1 + CONFIG.alpha * np.abs(np.asarray(thetas[0])))
     rate = np.diff(np.log1p(CONFIG.alpha * np.abs(np.asarray(thetas))) @ weights)[0] / 1e-6
     np.testing.assert_allclose(rate, 2 * velocity**2 @ metric, rtol=1e-3)
+
+
+def direction(X, signs):
+    """Along which |θ| of these signs grows for ever and Xθ is what it was; None if there is none."""
+    found = scipy.optimize.linprog(-np.ones(len(signs)), A_eq=X * signs, b_eq=np.zeros(len(X)), bounds=(0, 1))
+    return signs * found.x if found.fun < -1e-6 else None
+
+
+def test_there_is_an_end_where_interpolators_of_these_signs_are_bounded():
+    """The sum of logarithms is concave there: in the small problems the slow flow comes to rest."""
+    times = np.geomspace(0.1, 1.0, len(label_noise.steps_of(CONFIG)))
+    for seed in range(CONFIG.problems):
+        made = ht.sparse_regression(CONFIG.n, CONFIG.d, CONFIG.k, seed=seed)
+        X, rule = np.asarray(made.X), ht.HAMStep(CONFIG.alpha)
+        weights = np.mean(np.square(X), axis=0)
+        thetas, codes = label_noise._slow(CONFIG, ht.LinearRegression(X, made.y), rule, times, weights)
+        slope = weights * np.asarray(rule.mirror_drift(thetas[-1]))
+        assert not np.any(codes) and direction(X, np.sign(thetas[-1])) is None
+        assert np.linalg.norm(slope - np.linalg.pinv(X) @ (X @ slope)) < 1e-3 * np.linalg.norm(slope)
+
+
+def test_there_need_be_no_end():
+    """With the signs of HAM's limit from zero, those of Xᵀν, they are bounded; with most others they are not."""
+    full, rng = label_noise.Config(), np.random.default_rng(0)
+    for seed in range(full.problems):
+        problem = ht.sparse_regression(full.n, full.d, full.k, seed=seed)
+        X, theta = np.asarray(problem.X), np.asarray(ht.solve_limit(problem, ht.HAM(full.alpha)).theta)
+        assert direction(X, np.sign(theta)) is None
+        grows, weights = direction(X, rng.choice([-1.0, 1.0], full.d)), np.mean(X**2, axis=0)
+        sums = [np.log1p(full.alpha * np.abs(theta + far * grows)) @ weights for far in (1e3, 1e6, 1e9)]
+        np.testing.assert_allclose(X @ grows, 0, atol=1e-9)
+        assert np.diff(sums).min() > np.log(1e3) * weights.min()
 
 
 @pytest.mark.full_size

@@ -78,6 +78,15 @@ def test_homogeneity_holds_to_rounding():
         assert jnp.max(off) <= 100 * np.finfo(float).eps
 
 
+def test_at_fixed_noise_the_best_alpha_rises_with_the_size_of_the_truth():
+    """By state evolution: α* of c times θ* is that of θ* with noise/c, divided by c, as the homogeneity says."""
+    logs, found = np.linspace(-6.0, 12.0, 37), []
+    for c in (0.5, 0.75, 1.0, 1.25):
+        theory = scaling_law.state_evolution(Setting("", CENTRE.n, CENTRE.d, CENTRE.k, CENTRE.noise / c), logs)
+        found.append(scaling_law.best(logs, theory, 0.0, 12.0) - np.log(c))
+    assert np.isfinite(found).all() and (np.diff(found) > 0.5).all()
+
+
 def test_a_thousand_instances_none_of_them_twice():
     spec = scaling_law.specification(scaling_law.Config())
     seeds = [int(seed) for block in spec.problems for seed in block.seed_of(np.arange(len(block)))]
