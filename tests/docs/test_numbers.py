@@ -1,7 +1,7 @@
 """Every number on a question page is of the experiments' data, of their configurations, or computed here.
 
 Behind numbers stands what they are, in a comment of their line or paragraph: `<!--duel.config.n, duel.flow_steps-->` is
-all numbers since the comment before. A name is one of `docs.answers`, or of the configuration of an experiment.
+all numbers since the comment before. A name is one of `figures.answers`, or of the configuration of an experiment.
 """
 
 import dataclasses
@@ -13,8 +13,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from docs import answers, hooks
+from docs import hooks
 from experiments import store
+from figures import answers
 
 PAGES = sorted(hooks.HERE.glob("questions/*.md"))
 KEPT = answers.kept()

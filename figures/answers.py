@@ -1,7 +1,7 @@
 """What the pages of questions quote of the experiments: numbers of their full data, which are too large to be kept.
 
-    python -m experiments discrete_bias --full && python -m docs.answers discrete_bias
-    python -m docs.answers                          of all whose full data are there
+    python -m experiments discrete_bias --full && python -m figures.answers discrete_bias
+    python -m figures.answers                          of all whose full data are there
 
 A page names its numbers in a comment behind them, `<!--duel.flow_steps-->`; `tests/docs/test_numbers.py` compares them.
 """
