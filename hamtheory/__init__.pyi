@@ -57,6 +57,7 @@ from .limit import (
     solve_limit as solve_limit,
     solve_limits as solve_limits,
     solve_margin as solve_margin,
+    solve_margins as solve_margins,
 )
 from .problem import (
     BinaryClassification as BinaryClassification,

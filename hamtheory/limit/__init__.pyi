@@ -7,6 +7,7 @@ from ._basis_pursuit import (
 )
 from ._batch import solve_limits as solve_limits
 from ._margin import margin_path as margin_path, solve_margin as solve_margin
+from ._margins import solve_margins as solve_margins
 from ._paths import limit_path as limit_path, regularization_path as regularization_path
 from ._result import (
     LimitPath as LimitPath,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, conjugate_exponent, p_norm, quiet, replaced
+from .._array import Array, conjugate_exponent, p_norm, quiet
 from .._result import Result, throw_unless
 from .._threads import threads_for
 from .._validate import count, fits, is_traced, real_array, tolerance
@@ -14,7 +14,7 @@ from ..problem import BinaryClassification
 from ._interior_margin import Bounds, Margin, Point, improved, start, stepped, unbounded
 from ._result import MarginResult
 
-_REACH = 64
+REACH = 64
 _HIGHS: Any = {"method": "highs", "options": {f"{side}_feasibility_tolerance": 1e-10 for side in ("primal", "dual")}}
 _PATIENCE = 12  # steps without a better certificate
 
@@ -31,8 +31,8 @@ def solve_margin(
     """The direction that the flow of `geo` takes on separable data: where the margin over its horizon is largest.
 
     `max { min_i z_i⟨x_i, θ⟩ : φ_∞(θ) ≤ 1 }`, where φ_∞ is ℓ_ρ: ρ = 2 for gradient descent, 1 for HAM and m⊙w, whatever
-    their parameters. By linear programming for ρ = 1 and ρ = ∞, otherwise by an interior-point method, and certified by
-    weak duality: no margin is above `φ_∞*(Σ λ_i z_i x_i)`, with any weights λ ≥ 0 of sum 1.
+    their parameters. By an interior-point method, which for ρ = 1 and ρ = ∞ ends at a vertex, and certified by weak
+    duality: no margin is above `φ_∞*(Σ λ_i z_i x_i)`, with any weights λ ≥ 0 of sum 1.
 
     Args:
         problem: Any classification; the loss does not matter.
@@ -63,13 +63,12 @@ def solve_margin(
 
     ```
     """
-    rho, units = _norm(problem, geo, rho)
-    tol, max_steps = tolerance(tol, "tol", problem.dtype, _REACH), count(max_steps, "max_steps")
+    rho, units = norm_of(problem, geo, rho)
+    tol, max_steps = tolerance(tol, "tol", problem.dtype, REACH), count(max_steps, "max_steps")
     rows = np.asarray(problem.signed, float) / units
     with threads_for(*rows.shape), quiet():
         theta, dual, steps = _solved(problem, rows, units, rho, tol, max_steps)
-        result = _certified(problem, rows, theta, dual, rho, tol, steps)
-    result = replaced(result, theta=(result.theta / units).astype(problem.dtype))
+        result = certified(problem, rows, units, theta, dual, rho, tol, steps)
     if throw and result.result not in (Result.converged, Result.infeasible):
         detail = f"relative gap {float(result.stats['relative_gap']):.1e}, {int(result.stats['steps'])} steps"
         throw_unless(result.result, (), None, "solve_margin", detail)
@@ -116,14 +115,18 @@ def margin_path(
     if rhos.size == 0:
         raise ValueError("rhos must hold at least one exponent; got none")
     found = [solve_margin(problem, rho=rho, tol=tol, max_steps=max_steps, throw=throw) for rho in rhos.tolist()]
-    stacked = lambda name: np.stack([getattr(one, name) for one in found])  # noqa: E731
-    stats = {name: np.stack([one.stats[name] for one in found]) for name in found[0].stats}
+    return stacked(found)
+
+
+def stacked(found: list[MarginResult]) -> MarginResult:
+    """Results of one shape as one, with an axis before all others."""
     names = ("theta", "margin", "dual", "duality_gap", "support_vectors")
-    result = np.array([int(one.result) for one in found], np.int32)
-    return MarginResult(**{name: stacked(name) for name in names}, result=result, stats=stats)
+    arrays: Any = {name: np.stack([getattr(one, name) for one in found]) for name in names}
+    stats = {name: np.stack([one.stats[name] for one in found]) for name in found[0].stats}
+    return MarginResult(**arrays, result=np.array([int(one.result) for one in found], np.int32), stats=stats)
 
 
-def _norm(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarray]:
+def norm_of(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarray]:
     """ρ, and the units of the columns in which the horizon is ℓ_ρ, after a look at the arguments."""
     if not isinstance(problem, BinaryClassification):
         raise TypeError(f"problem must be a BinaryClassification; got a {type(problem).__name__}")
@@ -154,7 +157,11 @@ def _solved(problem, rows, units, rho, tol, most) -> tuple[np.ndarray, np.ndarra
     sizes = np.max(np.abs(rows), axis=1)
     if sizes.all():
         scaled = Margin(rows / sizes[:, None], np.min(sizes) / sizes, rho)
-        best, steps = _iterated(scaled, _cholesky, None, tol, most) if 1 < rho < np.inf else (_programmed(scaled), 0)
+        best, steps = _iterated(scaled, _cholesky, None, tol, most)
+        if rho in (1, np.inf) and best.lower > 0:
+            best = improved(scaled, best, _on_face(scaled, best))
+        if rho in (1, np.inf) and best.upper - best.lower > tol * best.upper:
+            best = _programmed(scaled, best)
         if best.upper - best.lower <= tol * best.upper < np.inf:
             return best.theta, best.weights * scaled.levels, steps
     apart = problem.separability()
@@ -226,12 +233,11 @@ def _orthogonal(rows: Array) -> Callable:
     return factor
 
 
-def _programmed(margin: Margin) -> Bounds:
+def _programmed(margin: Margin, best: Bounds) -> Bounds:
     """For ρ = 1 and ρ = ∞, by linear programming: `min ‖θ‖_ρ` over `Aθ ≥ b`, whose numbers are of one size."""
     from scipy.optimize import linprog
 
     (n, d), b = margin.rows.shape, margin.levels
-    best = unbounded(margin)
     if margin.rho == 1:
         found = linprog(np.ones(2 * d), A_ub=np.hstack([-margin.rows, margin.rows]), b_ub=-b, **_HIGHS)
         theta = None if found.x is None else found.x[:d] - found.x[d:]
@@ -283,7 +289,7 @@ def _nearest(matrix: np.ndarray, wanted: np.ndarray, here: np.ndarray) -> np.nda
     return here + np.linalg.lstsq(matrix, wanted - matrix @ here, rcond=None)[0]
 
 
-def _certified(problem, rows, theta, dual, rho, tol, steps) -> MarginResult:
+def certified(problem, rows, units, theta, dual, rho, tol, steps) -> MarginResult:
     """The result, with bounds computed anew from what is returned."""
     dtype = problem.dtype.type
     dual = dual / dual.sum()
@@ -293,7 +299,9 @@ def _certified(problem, rows, theta, dual, rho, tol, steps) -> MarginResult:
         none = np.zeros(problem.n, bool)
         result = Result.infeasible if problem.separability().holds is False else Result.stalled
         stats["relative_gap"] = dtype(1.0)
-        return MarginResult(theta, dtype(0.0), dual.astype(problem.dtype), dtype(upper), none, result, stats)
+        return MarginResult(
+            theta.astype(problem.dtype), dtype(0.0), dual.astype(problem.dtype), dtype(upper), none, result, stats
+        )
     theta = theta / float(p_norm(theta, rho))
     margins = rows @ theta
     lower = float(np.min(margins))
@@ -303,7 +311,7 @@ def _certified(problem, rows, theta, dual, rho, tol, steps) -> MarginResult:
     converged = gap <= tol * upper + rounding
     stats["relative_gap"] = dtype(gap / upper)
     return MarginResult(
-        theta=theta,
+        theta=(theta / units).astype(problem.dtype),
         margin=dtype(lower),
         dual=dual.astype(problem.dtype),
         duality_gap=dtype(gap),
