@@ -65,7 +65,7 @@ def _error(rng, factor, place, mode):
 THEOREM = Theorem(
     id="flow.asymptotic-rate",
     title="The rate at which a flow's residual decays in the end",
-    source="own",  # linearisation at the limit
+    source="own; linearisation at the limit",
     statement=r"""\dot r = -\tfrac1n X\operatorname{diag}(g^{-1}(\theta_t))X^\top r,\ r = X\theta_t - y; \quad
 \lim_{t\to\infty} -\tfrac1t\ln\|r_t\| = \lambda_{\min}^+\bigl(X\operatorname{diag}(g^{-1}(\theta_\infty))X^\top\bigr)/n
 \text{ if the slowest mode is in } r; \text{ the loss decays at twice that rate}""",
@@ -82,4 +82,5 @@ THEOREM = Theorem(
         "the metric at zero": {"place": 0},
     },
     prove=prove,
+    special="the residual's equation for n = d = 2; not that its rate tends to that at the limit",
 )

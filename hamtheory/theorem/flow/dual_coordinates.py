@@ -91,4 +91,5 @@ THEOREM = Theorem(
     violated="Euler's method on θ instead of ν",
     mutations={"the 1/n of the loss forgotten": {"exponent": 0}, "1/n twice": {"exponent": 2}},
     prove=prove,
+    special="n = 2 and d = 3, of three geometries; not that θ(ν_k) converges where its residual does",
 )

@@ -86,7 +86,7 @@ def _error(flow, X, y, theta0, theta, nu, weight, divergence):
 THEOREM = Theorem(
     id="flow.duality-gap",
     title="The duality gap of the Bregman projection",
-    source="own",  # from Fenchel's equality
+    source="own; from Fenchel's equality",
     statement=r"""D_R(\theta,\theta_0) + \sum_i\bigl[R^*(R'(\theta_{0,i}) + (X^\top\nu)_i) - R^*(R'(\theta_{0,i}))\bigr]
 - y^\top\nu = D_R(\theta,\theta(\nu)) + \nu^\top(X\theta - y), \quad
 \text{which is } \nu^\top(X\theta(\nu)-y)

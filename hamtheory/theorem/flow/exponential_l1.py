@@ -74,7 +74,7 @@ def _error(X, y, power, prefactor):
 THEOREM = Theorem(
     id="flow.exponential-l1",
     title="HAM's limit approaches basis pursuit like a power of α",
-    source="own",  # the expansion of the exponents in ln α; the selected certificate is cominetti1994asymptotic's
+    source="own; the certificate that is selected: cominetti1994asymptotic",
     statement=r"""\|\theta_\infty(\alpha)\|_1 - \|\theta^*\|_1 = (1+o(1))\sum_{j\notin S}(1-|c_j|)\,
 e^{\operatorname{sign}(c_j)\,x_j^\top\nu_1}\,\alpha^{|c_j|-1} \asymp \alpha^{-m}, \quad m = 1-\max_{j\notin S}|c_j|,
 \quad c = X^\top\nu_0,\ X_S^\top\nu_0 = \operatorname{sign}\theta^*_S,\
@@ -94,4 +94,5 @@ X_S^\top\nu_1 = \operatorname{sign}(\theta^*_S)\ln|\theta^*_S|""",
         "no prefactor": {"prefactor": 0},
     },
     prove=prove,
+    special="n = |S| = 2 and d = 3, term by term; not that the rest is of lower order",
 )

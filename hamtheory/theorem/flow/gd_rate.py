@@ -64,7 +64,7 @@ def _error(X, y, theta0, factor):
 THEOREM = Theorem(
     id="flow.gd-rate",
     title="Gradient descent's loss, mode by mode",
-    source="jacobs2026ham, Theorem 4.3 (of gradient descent)",
+    source="jacobs2026ham, Theorem 4.3, of gradient descent; mode by mode: own",
     statement=r"""f(\theta_t) = \tfrac{1}{2n}\sum_j (u_j^\top r_0)^2 e^{-2\lambda_j t} \le f(\theta_0)\,e^{-2\Lambda t},
 \quad \tfrac1n XX^\top = \sum_j\lambda_j u_ju_j^\top,\ r_0 = X\theta_0 - y,
 \Lambda = \min\{\lambda_j : \lambda_j > 0\}""",
@@ -77,4 +77,5 @@ THEOREM = Theorem(
     violated="no interpolator exists: y is not in the range of X",
     mutations={"the rate of the residual for that of the loss": {"factor": 1}, "twice the rate": {"factor": 4}},
     prove=prove,
+    special="n = 2 and d = 3, and one mode at a time",
 )

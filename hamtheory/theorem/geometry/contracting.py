@@ -34,6 +34,11 @@ def prove(two, four):
             sp.diff(mw, y, 2, c) + c / (2 * (y**2 + c**2) ** sp.Rational(3, 2)),
         ),
         Step("HAM: ∂α R'' = −θ/(1 + αθ)² ≤ 0", sp.diff(ham, y, 2, a) + y / (1 + a * y) ** 2),
+        Step(
+            "m⊙w: by a factor at most, ∂γ (γR'') = θ²/(2 (θ² + γ²)^(3/2)) ≥ 0",
+            sp.diff(c * mw, y, 2, c) - y**2 / (2 * (y**2 + c**2) ** sp.Rational(3, 2)),
+        ),
+        Step("HAM: ∂α (αR'') = 1/(1 + αθ)² ≥ 0", sp.diff(a * ham, y, 2, a) - (1 + a * y) ** -2),
     ]
 
 
@@ -89,7 +94,7 @@ def _radius(distance, levels, guess):
 THEOREM = Theorem(
     id="geometry.contracting",
     title="Level sets of the divergence: bounded, and contracting",
-    source="jacobs2025mirror, Definition 3.2",
+    source="own; the notion: jacobs2025mirror, Definition 3.2",
     statement=r"""D_\alpha(0,\theta) \le c \Rightarrow |\theta| \le \alpha c + \sqrt{2c} \ \text{(HAM)}, \qquad
 D_\gamma(0,\theta) \le c \Leftrightarrow |\theta| \le \sqrt{4c(c+\gamma)} \ (m \odot w); \qquad
 D_{\kappa'} \le D_{\kappa} \le \tfrac{\kappa'}{\kappa} D_{\kappa'}

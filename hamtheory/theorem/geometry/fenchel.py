@@ -82,7 +82,7 @@ def _largest(geo, dual, unit, end):
 THEOREM = Theorem(
     id="geometry.fenchel",
     title="Conjugate pairs, and Fenchel–Young",
-    source="own",  # classical convex analysis, of the potentials of the three geometries
+    source="own; classical convex analysis, of the potentials of the three geometries",
     statement=r"""R(\theta) + R^*(\mu) - \theta\mu = D_R\bigl(\theta, (R^*)'(\mu)\bigr) \ge 0
 \ \text{with equality iff}\ \mu = R'(\theta), \quad R^*(\mu) = \max_\theta \mu\theta - R(\theta) =
 \tfrac12\mu^2,\ \tfrac{1}{\alpha^2}\bigl(e^{\alpha|\mu|} - 1 - \alpha|\mu|\bigr),\ \tfrac12\gamma(\cosh 2\mu - 1)

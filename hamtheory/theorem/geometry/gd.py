@@ -72,12 +72,12 @@ def _error(rng, two, geo):
 THEOREM = Theorem(
     id="geometry.gd",
     title="Gradient descent: the flat geometry",
-    source="own",  # classical
+    source="own; classical",
     statement=r"""g^{-1} = 1:\quad R(\theta) = \tfrac12\theta^2, \quad R^*(\mu) = \tfrac12\mu^2, \quad
 D_R(\theta,\theta_0) = \tfrac12\|\theta-\theta_0\|_2^2, \quad
 \theta_t = \theta_0 + X^+\bigl(I - e^{-tXX^\top/n}\bigr)(y - X\theta_0)
 \to \theta_0 + X^+(y - X\theta_0) = \operatorname{argmin}_{X\theta=y} D_R(\theta,\theta_0)""",
-    hypotheses="X of full row rank; the inverse metric is 1. The flow and the projection are proved for one equation.",
+    hypotheses="X of full row rank; the inverse metric is 1.",
     constants={"two": 2},
     check=check,
     tolerance=1e-10,
@@ -86,4 +86,5 @@ D_R(\theta,\theta_0) = \tfrac12\|\theta-\theta_0\|_2^2, \quad
     violated="an inverse metric that is not 1 but HAM's, with α from 1 to 10",
     mutations={"without the half": {"two": 1}},
     prove=prove,
+    special="the flow and the projection for one equation in two unknowns",
 )

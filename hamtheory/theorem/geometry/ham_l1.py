@@ -58,7 +58,7 @@ def _error(rng, offset, bound, power):
 THEOREM = Theorem(
     id="geometry.ham-l1",
     title="HAM at the L1 end, and how slowly",
-    source="jacobs2026ham, Theorem 4.6",
+    source="jacobs2026ham, Theorem 4.6; the bounds and the rate: own",
     statement=r"""0 \le \frac{\alpha R_\alpha(\theta)}{\ln\alpha} - |\theta|
 - \frac{|\theta|(\ln|\theta| - 1)}{\ln\alpha}
 \le \frac{1 + \ln(1+\alpha|\theta|)}{\alpha\ln\alpha} \quad \text{for all } \theta \ne 0,\ \alpha > 1""",

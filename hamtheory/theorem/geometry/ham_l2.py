@@ -49,7 +49,7 @@ def _error(rng, six, twelve, sign):
 THEOREM = Theorem(
     id="geometry.ham-l2",
     title="HAM at the L2 end, and how fast",
-    source="jacobs2026ham, Theorem 4.6",
+    source="jacobs2026ham, Theorem 4.6; the bounds and the rate: own",
     statement=r"""0 \le R_\alpha(\theta) - \Bigl(\frac{\theta^2}{2} - \frac{\alpha|\theta|^3}{6}\Bigr)
 \le \frac{\alpha^2\theta^4}{12} \quad \text{for all } \theta \in \mathbb{R},\ \alpha > 0, \qquad
 R_\alpha \to \tfrac12\theta^2 \text{ at the rate } \alpha \text{ as } \alpha \to 0""",

@@ -71,6 +71,7 @@ THEOREM = Theorem(
         "the factor, but not the square": {"power": 1},
     },
     prove=prove,
+    is_erratum=True,
     published=r"\dot\theta = -\sqrt{\theta^2 + \beta}\,\nabla f, \qquad m^2 - w^2 = \beta",
     correction=(
         "The scale in the metric is β/2, half of the imbalance, and it enters squared. No unit of time repairs that: "

@@ -74,7 +74,7 @@ THEOREM = Theorem(
     statement=r"""\theta_\infty(\alpha) = p + \tfrac{\alpha}{2}(I-P)(|p| \odot p) + O(\alpha^2) \ \text{(HAM)}, \qquad
 \theta_\infty(\gamma) = p + \tfrac{1}{6\gamma^2}(I-P)\,p^{\odot 3} + O(\gamma^{-4}) \ (m \odot w), \qquad
 p = X^+ y, \quad P = X^+X""",
-    hypotheses="Flows from 0, X of full row rank. Proved for one equation in two unknowns.",
+    hypotheses="Flows from 0, X of full row rank.",
     constants={"two": 2, "six": 6},
     check=check,
     tolerance=5e-5,
@@ -86,4 +86,5 @@ p = X^+ y, \quad P = X^+X""",
         "m⊙w: the third derivative, not its sixth": {"six": 3},
     },
     prove=prove,
+    special="one equation in two unknowns, to first order: that the limit has an expansion is assumed",
 )

@@ -72,7 +72,7 @@ def _error(rng, two, whole, alpha, mirror, potential, inverse, conjugate):
 THEOREM = Theorem(
     id="geometry.legendre",
     title="HAM's potential is Legendre and superlinear",
-    source="jacobs2026ham, Theorem 4.6",
+    source="jacobs2026ham, Theorem 4.6; the bounds: own",
     statement=r"""R_\alpha'' > 0, \quad \operatorname{dom} R_\alpha = R_\alpha'(\mathbb{R}) = \mathbb{R}, \quad
 \tfrac12|\theta R_\alpha'(\theta)| \le R_\alpha(\theta) \le |\theta R_\alpha'(\theta)|, \quad
 |\theta R_\alpha'(\theta)| = \tfrac{1}{\alpha}|\theta|\ln(1+\alpha|\theta|)

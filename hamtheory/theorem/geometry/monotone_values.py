@@ -76,4 +76,5 @@ THEOREM = Theorem(
         "Ψ in units of 1/α": {"power": 1},
     },
     prove=prove,
+    special="the derivatives of R_α at a fixed θ; that V has them (the envelope theorem) is taken as known",
 )

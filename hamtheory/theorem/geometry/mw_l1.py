@@ -48,7 +48,7 @@ def _error(rng, two, bound, speed):
 THEOREM = Theorem(
     id="geometry.mw-l1",
     title="m⊙w at the L1 end, and how slowly",
-    source="woodworth2020kernel, Theorem 1",
+    source="woodworth2020kernel, Theorem 1; the bounds and the rate: own",
     statement=r"""0 \le \frac{2R_\gamma(\theta)}{\ln(1/\gamma)} - |\theta|
 - \frac{|\theta|(\ln|2\theta| - 1)}{\ln(1/\gamma)}
 \le \frac{\gamma}{\ln(1/\gamma)} \quad \text{for all } \theta \ne 0,\ 0 < \gamma < 1""",

@@ -56,7 +56,7 @@ def _error(rng, first, second, gamma, geo, scale):
 THEOREM = Theorem(
     id="geometry.mw-l2",
     title="m⊙w at the L2 end, and how fast",
-    source="woodworth2020kernel, Theorem 1",
+    source="woodworth2020kernel, Theorem 1; the bounds and the rate: own",
     statement=r"""0 \le 2\gamma R_\gamma(\theta) - \Bigl(\frac{\theta^2}{2} - \frac{\theta^4}{24\gamma^2}\Bigr)
 \le \frac{\theta^6}{80\gamma^4} \quad \text{for all } \theta \in \mathbb{R},\ \gamma > 0, \qquad
 2\gamma R_\gamma \to \tfrac12\theta^2 \text{ at the rate } \gamma^{-2} \text{ as } \gamma \to \infty""",

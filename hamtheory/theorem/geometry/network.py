@@ -74,7 +74,7 @@ def _error(rng, power, shift, ratio):
 THEOREM = Theorem(
     id="geometry.network",
     title="Diagonal networks of depth L: metric and potential",
-    source="woodworth2020kernel, Theorem 3",
+    source="woodworth2020kernel, Theorem 3; the metric and R*: own",
     statement=r"""\theta = u^L - v^L,\ u_0 = v_0 = a:\quad g^{-1}(\theta) = L^2\bigl(u^{2L-2} + v^{2L-2}\bigr), \quad
 u = a(1-z)^{-1/(L-2)},\ v = a(1+z)^{-1/(L-2)},\ z = L(L-2)a^{L-2}R'(\theta) \in (-1, 1), \quad
 R^*(\mu) = \frac{u^2+v^2-2a^2}{2L}, \quad

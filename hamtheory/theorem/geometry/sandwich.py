@@ -16,7 +16,10 @@ def prove(two, speed):
     squared, unit = sp.expand((c * ham) ** 2), mw**2 / speed**2
     return [
         Step("(|θ| + γ)² − (θ² + γ²) = 2γ|θ| ≥ 0", squared - unit - 2 * c * x),
-        Step("2(θ² + γ²) − (|θ| + γ)² = (|θ| − γ)² ≥ 0", two * unit - squared - (x - c) ** 2),
+        Step(
+            "2(θ² + γ²) − (|θ| + γ)² = (|θ| − γ)² ≥ 0; R', R and D_R are integrals of 1/g⁻¹, with weights of one sign",
+            two * unit - squared - (x - c) ** 2,
+        ),
     ]
 
 

@@ -70,7 +70,7 @@ def _excess(alpha, X, y, theta0, factor):
 THEOREM = Theorem(
     id="ham.convergence",
     title="HAM converges at least at gradient descent's rate",
-    source="jacobs2026ham, Theorem 4.3",
+    source="jacobs2026ham, Theorem 4.3; that the constant is the best one: own",
     statement=r"""f(\theta_t) \le f(\theta_0)\,e^{-2\Lambda t} \quad\text{for}\quad
 \dot\theta = -(1+\alpha|\theta|)\odot\nabla f,\ \alpha \ge 0,\ \Lambda = \lambda_{\min}^+(XX^\top)/n;
 \quad\text{the constant is the best one: equality holds at } \alpha = 0 \text{ in the slowest mode}""",
@@ -87,4 +87,5 @@ THEOREM = Theorem(
         "the rate doubled, as if α doubled the metric": {"factor": 4},
     },
     prove=prove,
+    special="n = 2 and d = 3, X of full rank; not that the constant is the best one",
 )

@@ -77,8 +77,7 @@ def _error(rng, hyperbolic, natural, shared):
 THEOREM = Theorem(
     id="ham.ito-drift",
     title="The drift of HAM's mirror coordinates in noise",
-    # κ: own derivation; for m⊙w, where noise moves γ instead, [pesme2021implicit].
-    source="own",
+    source="own; of m⊙w, where noise moves γ instead: pesme2021implicit",
     statement=r"""\mathbb{E}\,R'(\theta^+) - R'(\theta) = -\eta\nabla f(\theta)
 + \tfrac{1}{2}\eta^2\kappa(\theta)\,\mathbb{E}[g^2] + O(\eta^3),\quad
 \kappa = \frac{\alpha\operatorname{sign}\theta}{1+\alpha|\theta|}\ \text{of HYP and HYP*},\quad

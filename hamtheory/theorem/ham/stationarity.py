@@ -56,8 +56,7 @@ def _error(rng, power, coupled):
 THEOREM = Theorem(
     id="ham.stationarity",
     title="HAM with weight decay: between ridge and lasso",
-    # The flow with weight decay is the paper's Theorem 4.2; what it minimises is an own derivation.
-    source="own",
+    source="own; the flow with weight decay: jacobs2026ham, Theorem 4.2",
     statement=r"""\dot\theta = -(1+\alpha|\theta|)\odot\nabla f - \beta\theta \to
 \arg\min f + \beta\Psi_\alpha,\quad \Psi_\alpha(\theta)
 = \sum_i\frac{\alpha|\theta_i| - \ln(1+\alpha|\theta_i|)}{\alpha^2},
@@ -73,4 +72,5 @@ THEOREM = Theorem(
     violated="the weight decay is in the gradient, and multiplied by the metric (then the limit is ridge for every α)",
     mutations={"the lasso's strength β instead of β/α": {"power": 1}, "a power of α too many": {"power": 3}},
     prove=prove,
+    special="where the flow rests, and that f + βΨ falls along it; not that it converges",
 )

@@ -113,4 +113,5 @@ R^*(\mu) = \tfrac14\bigl\|e^{\sum_i\mu_iA_i}x_0\bigr\|^2""",
     violated="the Aᵢ commute",
     mutations={"forms with other axes": {"twist": 1}, "½ in the conjugate": {"quarter": sp.Rational(1, 2)}},
     prove=prove,
+    special="the examples, two entries of each; not that commuting gradients always make a mirror flow",
 )

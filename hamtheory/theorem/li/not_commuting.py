@@ -95,8 +95,7 @@ def _distance_of_limits(rng, shared):
 THEOREM = Theorem(
     id="li.not-commuting",
     title="Shared factors do not commute, and are no mirror flow",
-    # The condition: the paper; the example: own derivation.
-    source="li2022implicit, Section 4",
+    source="own; the condition: li2022implicit, Section 4",
     statement=r"""\theta_1 = u_1u_2,\ \theta_2 = u_2u_3:\quad
 [\nabla\theta_1,\nabla\theta_2] = (-u_3, 0, u_1) \ne 0;\quad
 \Phi_2^t\Phi_1^s u - \Phi_1^s\Phi_2^t u = s\,t\,(-u_3, 0, u_1) + O\bigl((|s|+|t|)^3\bigr),\quad
@@ -114,4 +113,5 @@ THEOREM = Theorem(
         "the other sign": {"factor": -1},
     },
     prove=prove,
+    special="the gap of two moves; not that a limit depends on the weights",
 )

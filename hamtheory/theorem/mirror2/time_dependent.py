@@ -9,7 +9,7 @@ from .._theorem import Step, Theorem
 
 def prove(widens):
     t, u0 = sp.symbols("t u0", positive=True)
-    k = sp.Symbol("k", integer=True, positive=True) + 1  # 2, 3, …
+    k = sp.Symbol("k", positive=True) + 1
     A, G = sp.Function("A", real=True)(t), sp.Function("G", real=True)(t)  # ∫α, ∫∇f
     u, g, strength = sp.symbols("u g alpha", positive=True)
     # Φ(u) = ∫ du/φ′(u); here of any φ, with Φ′ = 1/φ′ and du/dt = −φ′(u)(∂f + α)
@@ -86,8 +86,7 @@ def _error(rng, family, widens, weight_decay):
 THEOREM = Theorem(
     id="mirror2.time-dependent",
     title="Regularised reparametrisations: a potential that moves, and when its range shrinks",
-    # The general form and the two ranges are derived here; of the source, the set-up x = g(w) with a penalty h(w).
-    source="jacobs2025mirror, Theorem 3.1",
+    source="jacobs2025mirror, Theorem 3.1; the general form and the two ranges: own",
     statement=r"""x = \varphi(u)-\varphi(v),\ \text{flow of } f(x)+\alpha_t\sum_i\varphi(u_i)+\varphi(v_i),\
 \Phi' = 1/\varphi',\ A=\int\alpha,\ \mu=-\int\nabla f:\quad \Phi(u_t)=\Phi(u_0)+\mu-A,\ \Phi(v_t)=\Phi(v_0)-\mu-A,
 \quad\text{so } x_t = (\nabla R_{A_t}^*)(\mu_t).\quad

@@ -87,4 +87,5 @@ f(m\odot w)+\beta(\|m\|^2+\|w\|^2) \text{ converges to } \arg\min f+2\beta\|\the
     violated="imbalance: every coordinate is balanced, with the sign that it should not have",
     mutations={"the penalty β‖θ‖₁": {"factor": 1}, "the penalty 4β‖θ‖₁": {"factor": 4}},
     prove=prove,
+    special="the least penalty, and where θ = 0 is stable; not that the flow converges",
 )

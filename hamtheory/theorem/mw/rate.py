@@ -76,7 +76,7 @@ def _excess(X, y, gamma, theta0, least, factor):
 THEOREM = Theorem(
     id="mw.rate",
     title="The rate of m⊙w degenerates with its imbalance",
-    source="jacobs2025mask, Theorem 2.3",
+    source="jacobs2025mask, Theorem 2.3; that the constant is the best one: own",
     statement=r"""f(\theta_t) \le f(\theta_0)\,e^{-4\gamma\Lambda t},\quad
 \gamma = \min_i |m_{0,i}^2-w_{0,i}^2|/2,\ \Lambda = \lambda_{\min}^+(XX^\top)/n; \quad
 \text{the constant is the best one: equality holds as } \|\theta\|/\gamma\to 0 \text{ in the slowest mode,}\
@@ -95,4 +95,5 @@ THEOREM = Theorem(
         "a rate 1 % larger": {"factor": 4.04},
     },
     prove=prove,
+    special="n = 2, X of full rank; not that the constant is the best one",
 )

@@ -21,11 +21,10 @@ def prove(factor):
     gamma, theta = sp.log(2 * u * v), u**2 - v**2
     diffusion = sp.diff(gamma, u) * -u + sp.diff(gamma, v) * v
     mirror = sp.log(u / v) / 2
-    # the covariance of √(2f/n) Xᵀξ, ξ of unit covariance: two samples stand for any number
-    x = sp.symbols("x1 x2", real=True)
+    x = sp.Symbol("x_ji", real=True)
     return [
-        Step("the noise √(2f/n) Xᵀξ has this variation", (2 * f / 2) * sum(xi**2 for xi in x)
-             - (variation / h).subs({n: 2, k: sum(xi**2 for xi in x)})),
+        Step("the noise √(2f/n) x_ji dB_j of a sample has the variation (2f/n) x_ji² dt, all of it the one with K",
+             (sp.sqrt(2 * f / n) * x) ** 2 - (variation / h).subs(k, x**2)),
         Step("ln γ has no noise: it is of bounded variation", diffusion),
         Step("by Itô's formula d ln γ = −2η f diag(XᵀX/n) dt", ito(gamma) + factor * h * f * k / n),
         Step("θ itself drifts by 2η f diag(XᵀX/n) θ dt besides", ito(theta) + 2 * (u**2 + v**2) * slope

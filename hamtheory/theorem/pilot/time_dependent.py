@@ -84,6 +84,7 @@ R_a(x) = \tfrac12\sum_i x_i\operatorname{asinh}\tfrac{x_i}{a_i} - \sqrt{x_i^2+a_
         "the scale alone": {"scale": 1},
     },
     prove=prove,
+    is_erratum=True,
     published=r"a_t = 2u_0v_0e^{-2A_t} = (m_0^2-w_0^2)\,e^{-2A_t}, \quad u_0, v_0 = (m_0\pm w_0)/\sqrt2",
     correction="With these u₀ and v₀, u² − v² is twice x = m⊙w, so that a has the factor ½; and each of m and w decays "
     "as e^(−2A), so that a, quadratic in them, decays as e^(−4A). Without decay the published function is least at "

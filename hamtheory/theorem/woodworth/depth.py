@@ -79,8 +79,7 @@ def _error(rng, off, gap, rate):
 THEOREM = Theorem(
     id="woodworth.depth",
     title="The limit of a diagonal network of any depth above two",
-    # The potential: the paper; the rate of its L1 limit: own derivation.
-    source="woodworth2020kernel, Theorem 3",
+    source="woodworth2020kernel, Theorem 3; the rate of the L1 end: own",
     statement=r"""\theta = u^L - v^L,\ L\ge 3,\ u_0 = v_0 = \alpha\mathbf{1}:\quad
 \theta_\infty = \operatorname*{argmin}_{X\theta=y}\alpha^L\sum_i q_L(\theta_i/\alpha^L),\quad q_L' = h_L^{-1},\quad
 h_L(z) = (1-z)^{-L/(L-2)} - (1+z)^{-L/(L-2)};\quad
@@ -94,4 +93,5 @@ h_L(z) = (1-z)^{-L/(L-2)} - (1+z)^{-L/(L-2)};\quad
     violated="u₀ = v₀",
     mutations={"h with L/(L−1)": {"gap": 1}, "twice the rate to L1": {"rate": 1}},
     prove=prove,
+    special="the limit for every L; of its L1 end the leading order, not the size of the rest",
 )

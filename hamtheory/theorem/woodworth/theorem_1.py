@@ -71,7 +71,7 @@ def _error(rng, off, scale):
 THEOREM = Theorem(
     id="woodworth.theorem-1",
     title="The limit of a diagonal network, from L2 to L1",
-    source="woodworth2020kernel, Theorem 1",
+    source="woodworth2020kernel, Theorem 1; the terms beside the limits: own",
     statement=r"""\theta = u^2 - v^2,\ u_0 = v_0 = \alpha\mathbf{1}:\quad
 \theta_\infty = \operatorname*{argmin}_{X\theta = y} Q_\alpha(\theta),\quad
 Q_\alpha(\theta) = \alpha^2\sum_i q(\theta_i/\alpha^2),\quad q(z) = 2 - \sqrt{4+z^2} + z\operatorname{asinh}(z/2);\quad
