@@ -1,6 +1,5 @@
 """The exact rate at which the residual of a flow decays in the end."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -51,7 +50,7 @@ def _error(rng, factor, place, mode):
 
         end = dual_limit(flow, X, y, theta0)
         theta = theta_of(end)
-        predicted = factor * float(ht.metrics.asymptotic_rate(problem, flow.geo, jnp.asarray(place * theta)))
+        predicted = factor * float(ht.metrics.asymptotic_rate(problem, flow.geo, place * theta))
         rates, modes = np.linalg.eigh((X * flow.inverse_metric(theta)) @ X.T / n)
         # A step in ν changes the residual by nH, H the matrix above: this one by a multiple of the mode.
         near = end + 1e-6 * np.linalg.norm(y) / (n * rates[mode]) * modes[:, mode]

@@ -46,14 +46,14 @@ def check(rng, power, prefactor):
 
 def violate(rng, power, prefactor):
     X, y = regression(rng, 3, 6)
-    support = np.flatnonzero(np.asarray(ht.basis_pursuit(ht.LinearRegression(X, y))))
+    support = np.flatnonzero(ht.basis_pursuit(ht.LinearRegression(X, y)))
     X[:, np.setdiff1d(np.arange(6), support)[0]] = X[:, support[0]]
     return _error(X, y, power, prefactor)
 
 
 def _certificate(X, y):
     """θ*, and for the entries off its support: Xᵀν₀ and Xᵀν₁."""
-    theta = np.asarray(ht.basis_pursuit(ht.LinearRegression(X, y)))
+    theta = ht.basis_pursuit(ht.LinearRegression(X, y))
     on = np.abs(theta) > 1e-9 * np.abs(theta).max()
     signs = np.sign(theta[on])
     first, second = (np.linalg.lstsq(X[:, on].T, of)[0] for of in (signs, signs * np.log(np.abs(theta[on]))))
@@ -66,7 +66,7 @@ def _error(X, y, power, prefactor):
     size = np.abs(c)
     log = np.log(1e7) / (1 - size[size < 1 - 1e-9].max())
     limit = ht.solve_limit(ht.LinearRegression(X, y), ht.HAM(log_alpha=log), tol=1e-13, throw=False)
-    excess = np.abs(np.asarray(limit.theta)).sum() - np.abs(theta).sum()
+    excess = np.abs(limit.theta).sum() - np.abs(theta).sum()
     predicted = np.sum((1 - size) * np.exp(prefactor * np.sign(c) * b + power * (size - 1) * log))
     return abs(excess / predicted - 1)
 

@@ -1,6 +1,5 @@
 """How limits leave the least L2 norm: to first order in α for HAM, and in 1/γ² for m⊙w."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -52,8 +51,8 @@ def _error(rng, two, six, from_elsewhere):
     X, y = rng.normal(size=SHAPE), rng.normal(size=SHAPE[0]) * 10 ** rng.uniform(-3, 3)
     inverse = np.linalg.pinv(X)
     p = inverse @ y
-    theta0 = jnp.asarray(from_elsewhere * np.abs(p).max() * rng.normal(size=SHAPE[1]))
-    p = p + np.asarray(theta0) - inverse @ (X @ np.asarray(theta0))
+    theta0 = from_elsewhere * np.abs(p).max() * rng.normal(size=SHAPE[1])
+    p = p + theta0 - inverse @ (X @ theta0)
     problem, size = ht.LinearRegression(X, y), np.abs(p).max()
     errors = []
     for family, order, power, denominator in ((ht.HAM, 1, 2, two), (ht.Hypentropy, 2, 3, six)):

@@ -1,6 +1,5 @@
 """Diagonal networks of any depth: Woodworth's potential is that of the metric L² (u^(2L−2) + v^(2L−2))."""
 
-import jax.numpy as jnp
 import scipy.integrate
 import sympy as sp
 
@@ -59,15 +58,14 @@ def _error(rng, power, shift, ratio):
     u, v = scipy.integrate.solve_ivp(field, (0, mu), [a, ratio * a], "DOP853", rtol=1e-13, atol=1e-15).y[:, -1]
     theta = u**depth - v**depth
     exponent = -depth / (depth - shift)
-    at, dual = jnp.asarray(theta), jnp.asarray(mu)
     conjugate = (u**2 + v**2 - 2 * a**2) / (2 * depth)
     return max(
         relative(a**depth * ((1 - z) ** exponent - (1 + z) ** exponent), theta),
-        relative(depth**power * (u ** (2 * depth - 2) + v ** (2 * depth - 2)), geo.inverse_metric(at)),
-        relative(geo.inverse_mirror_map(dual), theta),
-        relative(geo.mirror_map(at), mu),
-        relative(geo.conjugate(dual), conjugate),
-        relative(geo.potential(at), theta * mu - conjugate),
+        relative(depth**power * (u ** (2 * depth - 2) + v ** (2 * depth - 2)), geo.inverse_metric(theta)),
+        relative(geo.inverse_mirror_map(mu), theta),
+        relative(geo.mirror_map(theta), mu),
+        relative(geo.conjugate(mu), conjugate),
+        relative(geo.potential(theta), theta * mu - conjugate),
     )
 
 

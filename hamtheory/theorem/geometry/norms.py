@@ -1,6 +1,5 @@
 """The L1 norm of HAM's limit need not fall with α: where the least L2 norm is of least L1 norm, it rises first."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -65,7 +64,7 @@ def _error(rng, two, rise, certified):
     shift = (along - np.linalg.pinv(X) @ (X @ along)) / two
     off = p == 0
     want = rise * np.sum(np.abs(shift[off]) - s[off] * shift[off])
-    potentials = [ht.HAM(log_alpha=at).potential(jnp.asarray(t)) for at, t in zip(logs, thetas, strict=True)]
+    potentials = [ht.HAM(log_alpha=at).potential(t) for at, t in zip(logs, thetas, strict=True)]
     values = np.log(np.sum(potentials, axis=1))
     falling, rising = np.diff(values), np.diff(values + logs)
     return max(

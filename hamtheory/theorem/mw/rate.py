@@ -1,6 +1,5 @@
 """The bound on the rate of m⊙w, which degenerates with the smallest imbalance."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -66,10 +65,8 @@ def _excess(X, y, gamma, theta0, least, factor):
     m = np.sqrt(np.hypot(theta0, gamma) + gamma)
     rate = least * np.linalg.eigvalsh(X @ X.T / len(y))[0]
     ts = np.concatenate([[0.0], np.geomspace(0.05, 1, 23) / rate])
-    flow = ht.product_flow(
-        ht.LinearRegression(X, y), jnp.asarray(m), jnp.asarray(theta0 / m), ts=ts, rtol=1e-13, atol=1e-15
-    )
-    loss = np.maximum(np.asarray(flow.loss), 1e-300)
+    flow = ht.product_flow(ht.LinearRegression(X, y), m, theta0 / m, ts=ts, rtol=1e-13, atol=1e-15)
+    loss = np.maximum(flow.loss, 1e-300)
     return np.log(loss[1:] / loss[0]) / (factor * rate * ts[1:]) + 1
 
 

@@ -1,6 +1,5 @@
 """The limit of u^L − v^L from u = v = α, L ≥ 3: Woodworth's potential, and its L1 end."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -67,7 +66,7 @@ def _error(rng, off, gap, rate):
     end = end_of_flow(field, start, 40 / slowest)
     flow = end[:d] ** depth - end[d:] ** depth
     geometry = ht.DiagonalNetwork(depth, alpha)
-    mirrored = geometry.mirror_map(jnp.asarray(flow)) / geometry.mirror_bound()
+    mirrored = geometry.mirror_map(flow) / geometry.mirror_bound()
     # |θ| − R/bound = rate · L α^(L−2) |θ|^(2/L) + O(α^L)
     size, tiny = rng.uniform(0.5, 2), 1e-4 if depth == 3 else 3e-3
     small = ht.DiagonalNetwork(depth, tiny)
