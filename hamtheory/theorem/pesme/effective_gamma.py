@@ -1,7 +1,10 @@
 """Noise shrinks γ of m⊙w: Pesme's formula for its end, with the integral of the loss, and its noise model."""
 
+import jax
 import numpy as np
 import sympy as sp
+
+import hamtheory as ht
 
 from .._expansions import data
 from .._theorem import Step, Theorem
@@ -45,7 +48,9 @@ def violate(rng, factor):
 
 def _error(rng, isotropic, factor):
     """The largest relative difference, over the entries, of the mean gain ln(γ₀/γ_t) over paths of u and v to that by
-    the integral of the loss along them. Not `isotropic`: the noise of single samples, whose residuals differ.
+    the integral of the loss along them; and of the library's shift, path by path.
+
+    Not `isotropic`: the noise of single samples, whose residuals differ.
     """
     gamma = 10 ** rng.uniform(-1, 1)
     X, y = data(rng, ROWS, COLUMNS)
@@ -65,8 +70,23 @@ def _error(rng, isotropic, factor):
         noise = np.sqrt(eta * dt) * (scale * rng.choice([-1.0, 1.0], residual.shape)) @ X
         u, v, loss = u * np.exp(-drift) * (1 - noise), v * np.exp(drift) * (1 + noise), loss + f * dt
     gain = np.log(gamma / (2 * np.abs(u * v)))
-    predicted = factor * eta * np.mean(X**2, axis=0) * loss[:, None]
-    return np.abs(gain.mean(axis=0) / predicted.mean(axis=0) - 1).max()
+    rate = factor * eta * np.mean(X**2, axis=0)
+    # The same of the library's paths, which are in ν and γ, with steps of dt, too: exactly, of every single one.
+    flow = ht.stochastic_flow(
+        ht.LinearRegression(X, y),
+        ht.ProductGD(gamma=gamma),
+        learning_rate=eta,
+        ts=dt * np.arange(1, STEPS + 1),
+        batch_size=1,
+        key=jax.random.key(int(rng.integers(2**31))),
+        paths=8,
+        noise="isotropic" if isotropic else "samples",
+    )
+    integrals = dt * (np.square(y).mean() / 2 + np.asarray(flow.loss)[:, :-1].sum(axis=1))
+    return max(
+        np.abs(gain.mean(axis=0) / (rate * loss.mean()) - 1).max(),
+        np.abs(np.asarray(flow.shift)[:, -1] / (rate * integrals[:, None]) - 1).max(),
+    )
 
 
 THEOREM = Theorem(
