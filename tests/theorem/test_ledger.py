@@ -45,6 +45,23 @@ def test_numbers_refute_the_proof_of_a_false_statement_and_no_step_of_a_true_one
     assert [step.says for step in theorem.steps() if is_refuted(step.zero)] == []
 
 
+def names_the_library(function, seen):
+    """Whether a function of the ledger names `ht`, or calls one that does."""
+    function = inspect.unwrap(function)
+    codes = [function.__code__]
+    for code in codes:
+        codes += [part for part in code.co_consts if inspect.iscode(part)]
+    values = [function.__globals__.get(name) for code in codes for name in code.co_names]
+    inner = [f for f in values if inspect.isfunction(f) and f.__module__.startswith("hamtheory.theorem")]
+    inner = [f for f in inner if f not in seen]
+    return any(value is ht for value in values) or any(names_the_library(f, {*seen, *inner}) for f in inner)
+
+
+@pytest.mark.parametrize("id", LEDGER)
+def test_a_check_calls_the_library(id):
+    assert names_the_library(LEDGER[id].check, set())
+
+
 @pytest.mark.parametrize("id", LEDGER)
 def test_an_entry_says_what_it_is(id):
     theorem = LEDGER[id]

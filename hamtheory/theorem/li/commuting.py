@@ -5,7 +5,9 @@ import sympy as sp
 from scipy.linalg import expm
 from scipy.optimize import root
 
-from .._expansions import end_of_flow, relative
+import hamtheory as ht
+
+from .._expansions import data, end_of_flow, relative, signed
 from .._theorem import Step, Theorem
 
 
@@ -59,7 +61,7 @@ def prove(quarter, twist):
 
 
 def check(rng, quarter, twist):
-    return _error(rng, 0.0, quarter, twist)
+    return max(_error(rng, 0.0, quarter, twist), _separable(rng))
 
 
 def violate(rng, quarter, twist):
@@ -93,6 +95,27 @@ def _error(rng, turned, quarter, twist):
     slope = np.einsum("kij,j->ki", A, start)
     time = 100 / np.linalg.eigvalsh(X @ slope @ slope.T @ X.T / n)[0]
     return relative(theta_of(end_of_flow(field, start, time)), wanted)
+
+
+def _separable(rng):
+    """The relative distance of the end of gradient flow on m and w, and on u and v, from the library's limits."""
+    n, d, depth = 2, 5, int(rng.integers(2, 5))
+    X, y = data(rng, n, d)
+    m, w = signed(rng, d, 1.2), signed(rng, d, 0.1)
+    a = rng.uniform(0.7, 1.3, d)
+    cases = (
+        (ht.Hypentropy(np.abs(m**2 - w**2) / 2), np.concatenate([m, w]), lambda x: x[:d] * x[d:],
+         lambda x: (x[d:], x[:d])),
+        (ht.DiagonalNetwork(depth, a), np.concatenate([a, a]), lambda x: x[:d] ** depth - x[d:] ** depth,
+         lambda x: (depth * x[:d] ** (depth - 1), -depth * x[d:] ** (depth - 1))),
+    )  # fmt: skip
+    errors = []
+    for geometry, start, theta_of, slopes in cases:
+        limit = ht.solve_limit(ht.LinearRegression(X, y), geometry, theta_of(start), tol=1e-13).theta
+        rate = ht.metrics.asymptotic_rate(ht.LinearRegression(X, y), geometry, limit)
+        field = lambda x, of=theta_of, by=slopes: -np.concatenate(by(x)) * np.tile(X.T @ (X @ of(x) - y) / n, 2)  # noqa: E731
+        errors.append(relative(theta_of(end_of_flow(field, start, 60 / float(rate))), limit))
+    return max(errors)
 
 
 THEOREM = Theorem(
