@@ -75,6 +75,7 @@ THEOREM = Theorem(
     correction=(
         "The scale in the metric is β/2, half of the imbalance, and it enters squared. No unit of time repairs that: "
         "√(θ² + β) is proportional to √(4θ² + β²) for β = 4 alone. At β = 1, to which Sign-In resets it, the two agree "
-        "at θ = 0 and differ by a factor of 2 far from it."
+        "at θ = 0 and differ by a factor of 2 far from it. With (m² − w²)²/4 for β "
+        "it holds, but for a unit of time."
     ),
 )
