@@ -1,5 +1,6 @@
 """Diagonal networks of any depth: Woodworth's potential is that of the metric L² (u^(2L−2) + v^(2L−2))."""
 
+import numpy as np
 import scipy.integrate
 import sympy as sp
 
@@ -55,7 +56,8 @@ def _error(rng, power, shift, ratio):
     z = rng.uniform(0.1, 0.9) * rng.choice([-1.0, 1.0])
     mu = z / (depth * (depth - 2) * a ** (depth - 2))
     field = lambda t, x: [depth * x[0] ** (depth - 1), -depth * x[1] ** (depth - 1)]  # noqa: E731
-    u, v = scipy.integrate.solve_ivp(field, (0, mu), [a, ratio * a], "DOP853", rtol=1e-13, atol=1e-15).y[:, -1]
+    with np.errstate(over="ignore", invalid="ignore"):  # for other ratios than 1 it may end at infinity
+        u, v = scipy.integrate.solve_ivp(field, (0, mu), [a, ratio * a], "DOP853", rtol=1e-13, atol=1e-15).y[:, -1]
     theta = u**depth - v**depth
     exponent = -depth / (depth - shift)
     conjugate = (u**2 + v**2 - 2 * a**2) / (2 * depth)
