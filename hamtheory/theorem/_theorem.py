@@ -241,7 +241,7 @@ def is_refuted(expression: sympy.Expr) -> bool:
     return all(_size(sympy.sympify(expression), rng) > 1e-12 for _ in range(3))
 
 
-def _size(expression: sympy.Expr, rng: np.random.Generator) -> float:
+def _size(expression: Any, rng: np.random.Generator) -> float:
     """The absolute value of an expression at random numbers; 0 if it has none."""
     x = sympy.Dummy("x")
     number = lambda: sympy.Rational(int(rng.integers(20, 200)), 100)  # noqa: E731

@@ -71,7 +71,7 @@ def _error(rng, scale, exponent, of_w):
     for state, integral in ((begun[0], total / 2), (begun[1], total), (settled, total)):
         mirrored = (np.arcsinh(state[:6] * state[6:12] / a_of(integral)) - np.log(ratio)) / 2
         errors.append(np.linalg.norm(mirrored + state[12:]) / np.linalg.norm(state[12:]))
-    return max(errors)
+    return float(max(errors))
 
 
 THEOREM = Theorem(
