@@ -13,7 +13,8 @@ from . import _names
 if TYPE_CHECKING:
     from ..theorem import Verdict
 
-_HEAD = f"{'theorem':34s} {'proof':>10s} {'worst error':>12s} {'tolerance':>10s} {'caught':>7s} {'s':>6s}"
+_LABELS = ("proved", "proved in a special case", "checked numerically")
+_HEAD = f"{'theorem':34s} {'worst error':>12s} {'tolerance':>10s} {'caught':>7s} {'s':>6s}"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Verify:
 
 An entry holds if all steps of its derivation simplify to zero, if its error stays
 within the tolerance on random instances, and if it does not once a hypothesis is
-left out; with --mutations, if each false version of it is caught too.
+left out; with --mutations, if each false version of it is caught too, and if numbers
+refute a step of the derivation of one at least. What is behind "proved in a special
+case" is all that the derivation shows: of the rest there is the check alone.
 
 examples:
   hamtheory verify
@@ -65,32 +68,35 @@ Exit code 0: all of them hold. Exit code 1: one does not. Exit code 2: bad input
 
 
 def _line(verdict: "Verdict") -> str:
-    proof = f"{verdict.steps} steps" if verdict.proof == "proved" else "-" if verdict.proof == "numerical" else "FAILED"
     caught = "" if verdict.caught is None else f"{verdict.caught}/{verdict.mutations}"
-    note = "" if verdict.as_published else "  corrected"
+    known = verdict.label + (f": {verdict.special}" if verdict.label == "proved in a special case" else "")
+    note = {"erratum": "; the source has an erratum", "false": "; false as published"}.get(verdict.as_published, "")
     return (
-        f"{verdict.id:34s} {proof:>10s} {verdict.error:12.1e} {verdict.tolerance:10.0e} {caught:>7s} "
-        f"{verdict.seconds:6.1f}  {'holds' if verdict.holds else 'FAILS'}{note}"
+        f"{verdict.id:34s} {verdict.error:12.1e} {verdict.tolerance:10.0e} {caught:>7s} "
+        f"{verdict.seconds:6.1f}  {'holds' if verdict.holds else 'FAILS'}, {known}{note}"
     )
 
 
 def _summary(found: list["Verdict"]) -> str:
-    proved = sum(verdict.proof == "proved" for verdict in found)
-    corrected = sum(not verdict.as_published for verdict in found)
+    holding = [verdict for verdict in found if verdict.holds]
+    known = ", ".join(f"{sum(verdict.label == label for verdict in holding)} {label}" for label in _LABELS)
+    errata, false = (sum(verdict.as_published == what for verdict in found) for what in ("erratum", "false"))
     seconds = sum(verdict.seconds for verdict in found)
     return (
-        f"{sum(verdict.holds for verdict in found)} of {len(found)} hold, {proved} of them proved symbolically, "
-        f"{corrected} not as published; {seconds:.0f} s"
+        f"{len(holding)} of {len(found)} hold: {known}; "
+        f"{errata} correct an erratum, {false} what is false as published; {seconds:.0f} s"
     )
 
 
 def _reason(verdict: "Verdict") -> str:
-    if verdict.proof == "failed" and not verdict.steps:
+    if verdict.failed_step and not verdict.steps:
         return f"it {verdict.failed_step}"
-    if verdict.proof == "failed":
+    if verdict.failed_step:
         return f"the step {verdict.failed_step!r} of its derivation does not simplify to zero"
     if verdict.error > verdict.tolerance:
         return f"its error is {verdict.error:.2e}, above {verdict.tolerance:.0e}"
     if verdict.error_without <= verdict.tolerance:
         return "its check passes without one of the hypotheses"
-    return f"its check passes for the false statement {verdict.escaped[0]!r}"
+    if verdict.escaped:
+        return f"its check passes for the false statement {verdict.escaped[0]!r}"
+    return "no number refutes the proof of any of its false versions"

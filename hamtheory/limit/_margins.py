@@ -96,8 +96,9 @@ def _solved(rows, levels, rho, tol, most):
             return lambda h, q: jsl.cho_solve(found, -q - A @ h)
 
         def goes_on(state):
-            _, bounds, step = state
-            return (bounds.upper - bounds.lower > tol * bounds.upper) & (step < most)
+            point, bounds, step = state
+            missing = bounds.upper - bounds.lower > tol * bounds.upper
+            return missing & (step < most) & jnp.all(jnp.isfinite(point.weights))
 
         def go(state):
             point, bounds, step = state

@@ -45,17 +45,22 @@ def extrapolated(values) -> np.ndarray:
 
 
 def dual_solution(X, y, theta, metric) -> tuple[np.ndarray, np.ndarray]:
-    """The θ(Xᵀν) with Xθ = y, and μ = Xᵀν, by damped Newton steps in ν: `theta` and its derivative `metric`, of μ."""
+    """The θ(Xᵀν) with Xθ = y, and μ = Xᵀν, by damped Newton steps in ν: `theta` and its derivative `metric`, of μ.
+
+    `metric`: a matrix, or of a separable one the diagonal.
+    """
     nu = np.zeros(len(y))
     residual = X @ theta(X.T @ nu) - y
     for _ in range(300):
-        step = np.linalg.solve((X * metric(X.T @ nu)) @ X.T, -residual)
+        weights = metric(X.T @ nu)
+        step = np.linalg.solve((X * weights if weights.ndim == 1 else X @ weights) @ X.T, -residual)
         length, size = 1.0, np.linalg.norm(residual)
         # A step is kept if it is finite and makes the residual smaller, as Newton's does if it is short enough.
         while length > 1e-10:
             with np.errstate(all="ignore"):
                 new = X @ theta(X.T @ (nu + length * step)) - y
-            if np.all(np.isfinite(new)) and np.linalg.norm(new) < size:
+                is_smaller = np.all(np.isfinite(new)) and np.linalg.norm(new) < size
+            if is_smaller:
                 break
             length /= 2
         else:

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import hamtheory as ht
 from hamtheory.geometry import AbstractExponentialGeometry
 
-SHAPE = (2, 5)  # of every problem whose limit is sought here: its solver is compiled once for all of them
+SHAPE = (2, 5)  # of every problem whose limit is sought here
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
@@ -46,8 +44,7 @@ def divergence(metric: Callable, theta: np.ndarray, theta0: np.ndarray, unit: fl
 
 
 def limits(
-    problem: ht.LinearRegression, family: type[AbstractExponentialGeometry], logs, theta0: jax.Array | None = None
+    problem: ht.LinearRegression, family: type[AbstractExponentialGeometry], logs, theta0: np.ndarray | None = None
 ) -> np.ndarray:
     """The limits of flows for these `ln α`, or `ln γ`; from 0, if not from `theta0`. Shape (logs, d)."""
-    theta0 = jnp.zeros(problem.d) if theta0 is None else theta0
     return np.stack([ht.solve_limit(problem, family.at_log(float(log)), theta0, tol=1e-13).theta for log in logs])

@@ -1,11 +1,13 @@
 """What an entry of the ledger is: a statement, its derivation, and a check that can fail."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
+from sympy.core.function import AppliedUndef
 
 
 class Step(NamedTuple):
@@ -31,7 +33,8 @@ class Theorem:
     Attributes:
         id: `topic.name`.
         title: In a few words.
-        source: The key in references.bib, and the place there.
+        source: The key in references.bib, and the place there; after it, what is our own: "...; the rate: own". "own",
+            and what of it comes from elsewhere, for a statement that no source makes.
         statement: In LaTeX, with the constants as they are.
         hypotheses: In words.
         check: Of a random generator and the constants: the error of the statement on a random instance that has the
@@ -48,10 +51,13 @@ class Theorem:
         published: Where the source says something else that is not true, that statement, in LaTeX; then the mutation
             named "as published" is it.
         correction: What is wrong with what was published, in words.
+        is_erratum: Whether that is a constant, or the meaning of a symbol, with which put right the source's claim
+            stands; if it isn't, the claim itself is false.
 
     Raises:
-        ValueError: Without a mutation, for one that changes no constant or an unknown one, and where `published`,
-            `correction` and the mutation "as published" do not go together.
+        ValueError: Without a mutation, for one that changes no constant or an unknown one, for a special case without
+            a proof, and where `published`, `correction`, the mutation "as published" and `is_erratum` do not go
+            together.
 
     ```python
     >>> import hamtheory as ht
@@ -78,6 +84,7 @@ class Theorem:
     special: str | None = None
     published: str | None = None
     correction: str | None = None
+    is_erratum: bool = False
 
     def __post_init__(self):
         if not self.mutations:
@@ -92,6 +99,8 @@ class Theorem:
             raise ValueError(f"published and correction of {self.id} go together")
         if self.published is not None and "as published" not in self.mutations:
             raise ValueError(f"{self.id} is not as published: its mutations must hold 'as published'")
+        if self.is_erratum and self.published is None:
+            raise ValueError(f"is_erratum of {self.id} is about what was published, and nothing is")
 
     @property
     def topic(self) -> str:
@@ -104,6 +113,19 @@ class Theorem:
         if self.prove is None:
             return "checked numerically"
         return "proved" if self.special is None else "proved in a special case"
+
+    @property
+    def as_published(self) -> str:
+        """Whether the source says the same.
+
+        "yes"; "in part", where some of the statement is our own, and "own", where all of it is; "erratum" and "false",
+        where the source says something else.
+        """
+        if self.published is not None:
+            return "erratum" if self.is_erratum else "false"
+        if self.source.startswith("own"):
+            return "own"
+        return "in part" if re.search(r"\bown\b", self.source) else "yes"
 
     def error(self, seed: int, mutation: str | None = None) -> float:
         """The error on the instance of a seed, of the statement or of a mutation of it; infinite for NaN.
@@ -191,3 +213,44 @@ def is_zero(expression: sympy.Expr) -> bool:
         if attempt(expression) == 0:
             return True
     return False
+
+
+def is_refuted(expression: sympy.Expr) -> bool:
+    """Whether numbers show that an expression is not 0 for all values of its symbols.
+
+    Every symbol is given a random number that its assumptions allow, every undefined function a random one that is
+    positive and convex, and what comes out is more than 1e-12, evaluated to 30 digits, in each of three draws. An
+    expression that can't be evaluated is not refuted: that no rule simplifies it shows nothing.
+
+    Args:
+        expression: Any expression of SymPy's.
+
+    Returns:
+        True if the numbers show it.
+
+    ```python
+    >>> import sympy
+    >>> import hamtheory as ht
+    >>> x = sympy.Symbol("x", positive=True)
+    >>> ht.theorem.is_refuted(sympy.log(x**2) - 2 * sympy.log(x)), ht.theorem.is_refuted(sympy.sqrt(x) - x)
+    (False, True)
+
+    ```
+    """
+    rng = np.random.default_rng(0)
+    return all(_size(sympy.sympify(expression), rng) > 1e-12 for _ in range(3))
+
+
+def _size(expression: Any, rng: np.random.Generator) -> float:
+    """The absolute value of an expression at random numbers; 0 if it has none."""
+    x = sympy.Dummy("x")
+    number = lambda: sympy.Rational(int(rng.integers(20, 200)), 100)  # noqa: E731
+    for function in sorted({f.func for f in expression.atoms(AppliedUndef)}, key=str):
+        a, b, c, d, e = (number() for _ in range(5))
+        expression = expression.replace(function, sympy.Lambda(x, a + b * sympy.exp(c * x) + d * sympy.exp(-e * x)))
+    values = {}
+    for symbol in sorted(expression.free_symbols, key=str):
+        value = sympy.Integer(int(rng.integers(2, 6))) if symbol.is_integer else number()
+        values[symbol] = value if symbol.is_positive or rng.integers(2) else -value
+    found = expression.doit().subs(values).evalf(30)
+    return abs(complex(found)) if found.is_number and found.is_finite else 0.0

@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import tqdm
 
 from .._validate import count
 from ._ledger import chosen
-from ._theorem import Theorem, is_zero
+from ._theorem import Theorem, is_refuted, is_zero
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Verdict:
         id: That of the entry.
         title: That of the entry.
         source: That of the entry.
-        as_published: False if the source says something else.
-        proof: "proved", if all `steps` simplified to 0; "failed", with the one that did not in `failed_step`;
-            "numerical" for entries without a derivation.
+        as_published: That of the entry: "yes", "in part", "own", "erratum" or "false".
+        label: That of the entry, "proved", "proved in a special case" or "checked numerically"; "not proved" if one of
+            its `steps` did not simplify to 0, the one in `failed_step`.
+        special: The special case of the statement that is proved; None if the proof is of all of it, or there is none.
         steps: The number of steps of the derivation.
         failed_step: What the step says that did not simplify to 0, or what was raised; None if there is none.
         seeds: The number of instances.
@@ -32,16 +34,19 @@ class Verdict:
         tolerance: That of the entry.
         error_without: The worst error without a hypothesis.
         mutations: Their number.
-        caught: Of how many mutations the check, or the proof, fails; None if not asked for.
+        caught: Of how many mutations the check fails; None if not asked for.
         escaped: The names of the others.
+        refuted: Of how many mutations numbers show that a step of the proof is false; None if not asked for, or
+            without a proof. (A step that merely does not simplify shows nothing.)
         seconds: Of time.
     """
 
     id: str
     title: str
     source: str
-    as_published: bool
-    proof: str
+    as_published: str
+    label: str
+    special: str | None
     steps: int
     failed_step: str | None
     seeds: int
@@ -51,13 +56,14 @@ class Verdict:
     mutations: int
     caught: int | None
     escaped: tuple[str, ...]
+    refuted: int | None
     seconds: float
 
     @property
     def holds(self) -> bool:
         """Whether the entry is as it should be: true, and able to fail."""
-        sound = self.proof != "failed" and self.error <= self.tolerance < self.error_without
-        return sound and not self.escaped
+        sound = self.label != "not proved" and self.error <= self.tolerance < self.error_without
+        return sound and not self.escaped and self.refuted != 0
 
 
 def verify(
@@ -87,7 +93,7 @@ def verify(
     ```python
     >>> import hamtheory as ht
     >>> [verdict] = ht.theorem.verify(["geometry.ham"], seeds=1, progress=False)
-    >>> verdict.holds, verdict.proof
+    >>> verdict.holds, verdict.label
     (True, 'proved')
 
     ```
@@ -138,50 +144,53 @@ def _verdict(theorem: Theorem, seeds: range, mutations: bool) -> Verdict:
     """What came of an entry. Whatever it raises is a failure, and no reason not to look at the next one."""
     started = time.monotonic()
     try:
-        return _looked_at(theorem, seeds, mutations, started)
+        found = _looked_at(theorem, seeds, mutations)
     except Exception as error:
-        return Verdict(
-            id=theorem.id,
-            title=theorem.title,
-            source=theorem.source,
-            as_published=theorem.published is None,
-            proof="failed",
-            steps=0,
-            failed_step=f"raised {type(error).__name__}: {error}",
-            seeds=len(seeds),
-            error=math.inf,
-            tolerance=theorem.tolerance,
-            error_without=math.nan,
-            mutations=len(theorem.mutations),
-            caught=0 if mutations else None,
-            escaped=tuple(theorem.mutations) if mutations else (),
-            seconds=round(time.monotonic() - started, 2),
-        )
-
-
-def _looked_at(theorem: Theorem, seeds: range, mutations: bool, started: float) -> Verdict:
-    steps = theorem.steps()
-    failed = next((step.says for step in steps if not is_zero(step.zero)), None)
-    escaped = tuple(name for name in theorem.mutations if not caught(theorem, name, seeds)) if mutations else ()
+        found = {
+            "label": "not proved",
+            "steps": 0,
+            "failed_step": f"raised {type(error).__name__}: {error}",
+            "error": math.inf,
+            "error_without": math.nan,
+            "caught": 0 if mutations else None,
+            "escaped": tuple(theorem.mutations) if mutations else (),
+            "refuted": None,
+        }
     return Verdict(
         id=theorem.id,
         title=theorem.title,
         source=theorem.source,
-        as_published=theorem.published is None,
-        proof="numerical" if not steps else "proved" if failed is None else "failed",
-        steps=len(steps),
-        failed_step=failed,
+        as_published=theorem.as_published,
+        special=theorem.special,
         seeds=len(seeds),
-        error=max(theorem.error(seed) for seed in seeds),
         tolerance=theorem.tolerance,
-        error_without=max(theorem.error_without(seed) for seed in seeds),
         mutations=len(theorem.mutations),
-        caught=len(theorem.mutations) - len(escaped) if mutations else None,
-        escaped=escaped,
         seconds=round(time.monotonic() - started, 2),
+        **found,
     )
+
+
+def _looked_at(theorem: Theorem, seeds: range, mutations: bool) -> dict[str, Any]:
+    steps = theorem.steps()
+    failed = next((step.says for step in steps if not is_zero(step.zero)), None)
+    escaped = tuple(name for name in theorem.mutations if not caught(theorem, name, seeds)) if mutations else ()
+    return {
+        "label": theorem.label if failed is None else "not proved",
+        "steps": len(steps),
+        "failed_step": failed,
+        "error": max(theorem.error(seed) for seed in seeds),
+        "error_without": max(theorem.error_without(seed) for seed in seeds),
+        "caught": len(theorem.mutations) - len(escaped) if mutations else None,
+        "escaped": escaped,
+        "refuted": sum(refuted(theorem, name) for name in theorem.mutations) if mutations and theorem.prove else None,
+    }
 
 
 def caught(theorem: Theorem, mutation: str, seeds: range) -> bool:
     """Whether the check of a mutation fails on one of the instances."""
     return any(theorem.error(seed, mutation) > theorem.tolerance for seed in seeds)
+
+
+def refuted(theorem: Theorem, mutation: str) -> bool:
+    """Whether numbers show that a step of the proof of a mutation is false."""
+    return any(is_refuted(step.zero) for step in theorem.steps(mutation))

@@ -1,6 +1,7 @@
 """The site builds without a warning, holds everything public, loads nothing from elsewhere, and can be searched."""
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
 import chromium
@@ -80,6 +81,22 @@ def test_theorems_figures_and_claims_link_each_other(pages):
         for claim in claims_of(name):
             assert ledger.anchors >= set(claim.ids) and f"gallery.html#{name}" in ledger.links
             assert gallery.links >= {f"ledger.html#{key}" for key in claim.ids}
+
+
+def test_the_ledger_says_how_each_is_known():
+    theorems = ht.theorem.ledger()
+    text = hooks._rendered("ledger", proofs={key: [] for key in theorems}, verdicts={}, keys="none")
+    labels, published = (Counter(getattr(t, name) for t in theorems.values()) for name in ("label", "as_published"))
+    intro = " ".join(text.partition("| theorem |")[0].split())
+    assert f"{len(theorems)} statements: {labels['proved']} are proved symbolically, " in intro
+    assert f" {labels['proved in a special case']} in a special case, which is named, " in intro
+    assert f" and {labels['checked numerically']} are checked alone. {published['erratum']} correct an erratum" in intro
+    assert f" and {published['false']} what is false as published; {published['own']} are our own, " in intro
+    for key, theorem in theorems.items():
+        [row] = [line.split(" | ") for line in text.splitlines() if line.startswith(f"| [`{key}`]")]
+        special = (theorem.special or "").replace("|", "&#124;")
+        assert row[2] == theorem.label + (f": {special}" if special else "")
+        assert row[4].strip("*| ") == theorem.as_published
 
 
 def test_the_ledger_names_the_tests_of_what_was_measured(site):

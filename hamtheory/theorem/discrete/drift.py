@@ -78,8 +78,7 @@ def _error(rng, beta, drift, linear):
 THEOREM = Theorem(
     id="discrete.drift",
     title="HYP with any steps: the projection of a centre that drifts outwards",
-    # HAM's counterpart of [even2023sgd], Theorem 1
-    source="own",
+    source="own; HAM's counterpart of even2023sgd, Theorem 1",
     statement=r"""R'(\theta^+) = R'(\theta) - \eta g + \frac{\operatorname{sign}\theta}{\alpha}
 \ln\Bigl(1 + \frac{e^{z}-1-z}{1+\alpha|\theta|}\Bigr),\quad z = \alpha\eta\operatorname{sign}(\theta)g;\quad
 \text{the last term is}\ \tfrac12\,\frac{\alpha\operatorname{sign}\theta}{1+\alpha|\theta|}\,\eta^2g^2 + O(\eta^3),

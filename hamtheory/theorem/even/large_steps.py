@@ -1,6 +1,5 @@
 """At any step size, (S)GD on m⊙w ends at a Bregman projection: with another γ, and from another centre."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -77,8 +76,8 @@ def _error(rng, square, centre, stop=1e-12):
         X, y, lambda m: reached * np.sinh(2 * (mu0 + m)), lambda m: 2 * reached * np.cosh(2 * (mu0 + m))
     )
     # The same by the library: R' of the end less R' of the centre is in the row space.
-    problem, geometry = ht.LinearRegression(X, y), ht.Hypentropy(jnp.asarray(reached))
-    off = ht.metrics.invariant_drift(problem, geometry, jnp.asarray(end), jnp.asarray(start))
+    problem, geometry = ht.LinearRegression(X, y), ht.Hypentropy(reached)
+    off = ht.metrics.invariant_drift(problem, geometry, end, start)
     return max(relative(end, projected), float(off))
 
 

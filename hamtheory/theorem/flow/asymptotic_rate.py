@@ -1,6 +1,5 @@
 """The exact rate at which the residual of a flow decays in the end."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -51,7 +50,7 @@ def _error(rng, factor, place, mode):
 
         end = dual_limit(flow, X, y, theta0)
         theta = theta_of(end)
-        predicted = factor * float(ht.metrics.asymptotic_rate(problem, flow.geo, jnp.asarray(place * theta)))
+        predicted = factor * float(ht.metrics.asymptotic_rate(problem, flow.geo, place * theta))
         rates, modes = np.linalg.eigh((X * flow.inverse_metric(theta)) @ X.T / n)
         # A step in ν changes the residual by nH, H the matrix above: this one by a multiple of the mode.
         near = end + 1e-6 * np.linalg.norm(y) / (n * rates[mode]) * modes[:, mode]
@@ -65,7 +64,7 @@ def _error(rng, factor, place, mode):
 THEOREM = Theorem(
     id="flow.asymptotic-rate",
     title="The rate at which a flow's residual decays in the end",
-    source="own",  # linearisation at the limit
+    source="own; linearisation at the limit",
     statement=r"""\dot r = -\tfrac1n X\operatorname{diag}(g^{-1}(\theta_t))X^\top r,\ r = X\theta_t - y; \quad
 \lim_{t\to\infty} -\tfrac1t\ln\|r_t\| = \lambda_{\min}^+\bigl(X\operatorname{diag}(g^{-1}(\theta_\infty))X^\top\bigr)/n
 \text{ if the slowest mode is in } r; \text{ the loss decays at twice that rate}""",
@@ -82,4 +81,5 @@ THEOREM = Theorem(
         "the metric at zero": {"place": 0},
     },
     prove=prove,
+    special="the residual's equation for n = d = 2; not that its rate tends to that at the limit",
 )

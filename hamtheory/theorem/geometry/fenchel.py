@@ -1,7 +1,5 @@
 """Fenchel–Young: R and R* are conjugate for GD, HAM and m⊙w, equal to θμ at μ = R′(θ); the gap is a divergence."""
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -57,19 +55,18 @@ def _error(rng, rate, linear, domain):
     ]
     errors = []
     for geo, dual, conjugate, unit in cases:
-        end = 12.0 if domain == 1 else np.arcsinh(domain * np.asarray(geo.inverse_mirror_map(jnp.asarray(dual))) / unit)
+        end = 12.0 if domain == 1 else np.arcsinh(domain * geo.inverse_mirror_map(dual) / unit)
         most = _largest(geo, dual, unit, end)
-        errors += [np.abs(most / conjugate - 1).max(), np.abs(geo.conjugate(jnp.asarray(dual)) / conjugate - 1).max()]
+        errors += [np.abs(most / conjugate - 1).max(), np.abs(geo.conjugate(dual) / conjugate - 1).max()]
     return max(errors)
 
 
 def _largest(geo, dual, unit, end):
     """The largest value of μθ − R(θ), θ = unit · sinh u, u in [0, end]: its error is the square of that in u."""
-    potential = eqx.filter_jit(geo.potential)
 
     def f(u):
         theta = unit * np.sinh(u)
-        return dual * theta - np.asarray(potential(jnp.asarray(theta)))
+        return dual * theta - geo.potential(theta)
 
     left, right = np.zeros(20), np.broadcast_to(end, (20,))
     for _ in range(60):
@@ -82,7 +79,7 @@ def _largest(geo, dual, unit, end):
 THEOREM = Theorem(
     id="geometry.fenchel",
     title="Conjugate pairs, and Fenchel–Young",
-    source="own",  # classical convex analysis, of the potentials of the three geometries
+    source="own; classical convex analysis, of the potentials of the three geometries",
     statement=r"""R(\theta) + R^*(\mu) - \theta\mu = D_R\bigl(\theta, (R^*)'(\mu)\bigr) \ge 0
 \ \text{with equality iff}\ \mu = R'(\theta), \quad R^*(\mu) = \max_\theta \mu\theta - R(\theta) =
 \tfrac12\mu^2,\ \tfrac{1}{\alpha^2}\bigl(e^{\alpha|\mu|} - 1 - \alpha|\mu|\bigr),\ \tfrac12\gamma(\cosh 2\mu - 1)

@@ -1,6 +1,5 @@
 """HAM's potential at the L2 end: half the square, less α|θ|³/6, which is the first order in α."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -37,7 +36,7 @@ def violate(rng, six, twelve):
 def _error(rng, six, twelve, sign):
     alpha = 10 ** rng.uniform(-3, 3)
     theta = signed(rng, 100, -9, 2) / alpha
-    value = np.asarray(ht.HAM(alpha).potential(jnp.asarray(theta)))
+    value = ht.HAM(alpha).potential(theta)
     if sign < 0:  # for −α, where 1 − α|θ| is positive
         theta = theta[np.abs(alpha * theta) < 0.9]
         z = alpha * np.abs(theta)
@@ -49,7 +48,7 @@ def _error(rng, six, twelve, sign):
 THEOREM = Theorem(
     id="geometry.ham-l2",
     title="HAM at the L2 end, and how fast",
-    source="jacobs2026ham, Theorem 4.6",
+    source="jacobs2026ham, Theorem 4.6; the bounds and the rate: own",
     statement=r"""0 \le R_\alpha(\theta) - \Bigl(\frac{\theta^2}{2} - \frac{\alpha|\theta|^3}{6}\Bigr)
 \le \frac{\alpha^2\theta^4}{12} \quad \text{for all } \theta \in \mathbb{R},\ \alpha > 0, \qquad
 R_\alpha \to \tfrac12\theta^2 \text{ at the rate } \alpha \text{ as } \alpha \to 0""",

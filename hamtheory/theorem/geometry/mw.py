@@ -1,6 +1,5 @@
 """The hyperbolic entropy: mirror map, potential and conjugate of m⊙w, and its γ."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -51,17 +50,17 @@ def _error(rng, two, offset, kept):
         return larger + s**2 / larger
 
     gamma = delta / offset
-    geo, at = ht.Hypentropy(gamma), jnp.asarray(theta)
+    geo = ht.Hypentropy(gamma)
     start, unit = np.zeros(theta.shape), delta / 2
     mirror = integral(lambda s: 1 / metric(s), start, theta, unit)
     potential = integral(lambda s: (theta[:, None] - s) / metric(s), start, theta, unit)
     return max(
         relative(two * np.hypot(theta, gamma), metric(theta)),
-        relative(geo.inverse_metric(at), metric(theta)),
-        relative(geo.mirror_map(at), mirror),
-        relative(geo.potential(at), potential),
-        relative(geo.inverse_mirror_map(jnp.asarray(mirror)), theta),
-        relative(geo.conjugate(jnp.asarray(mirror)), theta * mirror - potential),
+        relative(geo.inverse_metric(theta), metric(theta)),
+        relative(geo.mirror_map(theta), mirror),
+        relative(geo.potential(theta), potential),
+        relative(geo.inverse_mirror_map(mirror), theta),
+        relative(geo.conjugate(mirror), theta * mirror - potential),
     )
 
 

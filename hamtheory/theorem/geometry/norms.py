@@ -1,6 +1,5 @@
 """The L1 norm of HAM's limit need not fall with α: where the least L2 norm is of least L1 norm, it rises first."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -65,7 +64,7 @@ def _error(rng, two, rise, certified):
     shift = (along - np.linalg.pinv(X) @ (X @ along)) / two
     off = p == 0
     want = rise * np.sum(np.abs(shift[off]) - s[off] * shift[off])
-    potentials = [ht.HAM(log_alpha=at).potential(jnp.asarray(t)) for at, t in zip(logs, thetas, strict=True)]
+    potentials = [ht.HAM(log_alpha=at).potential(t) for at, t in zip(logs, thetas, strict=True)]
     values = np.log(np.sum(potentials, axis=1))
     falling, rising = np.diff(values), np.diff(values + logs)
     return max(
@@ -88,7 +87,7 @@ k = (I - X^+X)(|p| \odot p), \quad
 \|\theta_\infty(\alpha)\|_1 \ge \|p\|_1 = \lim_{\alpha \to 0} = \lim_{\alpha \to \infty}""",
     hypotheses="p is the interpolator of least L2 norm (it is in the row space), and the only one of least L1 norm (s "
     "is, and p has two entries that are not 0, of different sizes). min R_α and α min R_α, "
-    "which are monotone on the same paths, are what interpolates. Proved for three unknowns.",
+    "which are monotone on the same paths, are what interpolates.",
     constants={"two": 2, "rise": 1},
     check=check,
     tolerance=1e-6,
@@ -101,4 +100,5 @@ k = (I - X^+X)(|p| \odot p), \quad
         "twice the shift": {"two": 1},
     },
     prove=prove,
+    special="three unknowns, to first order in α: that the limit has an expansion is assumed, its ends are not derived",
 )

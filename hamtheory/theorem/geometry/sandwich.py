@@ -1,6 +1,5 @@
 """HAM and m⊙w with γ = 1/α are the same geometry up to √2, and a unit of time; with another γ, up to more."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -16,7 +15,10 @@ def prove(two, speed):
     squared, unit = sp.expand((c * ham) ** 2), mw**2 / speed**2
     return [
         Step("(|θ| + γ)² − (θ² + γ²) = 2γ|θ| ≥ 0", squared - unit - 2 * c * x),
-        Step("2(θ² + γ²) − (|θ| + γ)² = (|θ| − γ)² ≥ 0", two * unit - squared - (x - c) ** 2),
+        Step(
+            "2(θ² + γ²) − (|θ| + γ)² = (|θ| − γ)² ≥ 0; R', R and D_R are integrals of 1/g⁻¹, with weights of one sign",
+            two * unit - squared - (x - c) ** 2,
+        ),
         Step(  # x = α|θ|
             "γ = p/α: (1 + 1/p²)(x² + p²) − (1 + x)² = (x/p − p)² ≥ 0",
             (two - 1 + p**-2) * (x**2 + p**2) - (1 + x) ** 2 - (x / p - p) ** 2,
@@ -45,13 +47,13 @@ def _error(rng, two, speed, moved):
     alpha = 10 ** rng.uniform(-3, 3)
     ham, mw = ht.HAM(alpha), ht.Hypentropy(moved / alpha)
     theta = np.concatenate([signed(rng, 50, -17, 17) / alpha, [1 / alpha]])  # the last is where the bound is reached
-    at, other = jnp.asarray(theta), jnp.asarray(theta[::-1].copy())
+    other = np.roll(theta, 1)
     divergence = ht.geometry.divergence_terms
     quotients = [
-        ham.inverse_metric(at) / mw.inverse_metric(at) * speed / alpha,
-        mw.mirror_map(at) / ham.mirror_map(at) * speed / alpha,
-        mw.potential(at) / ham.potential(at) * speed / alpha,
-        (divergence(mw, at, other) / divergence(ham, at, other) * speed / alpha)[jnp.asarray(theta != theta[::-1])],
+        ham.inverse_metric(theta) / mw.inverse_metric(theta) * speed / alpha,
+        mw.mirror_map(theta) / ham.mirror_map(theta) * speed / alpha,
+        mw.potential(theta) / ham.potential(theta) * speed / alpha,
+        divergence(mw, theta, other) / divergence(ham, theta, other) * speed / alpha,
     ]
     p = 10 ** rng.uniform(-1, 1)
     x = np.append(10 ** rng.uniform(-17, 17, 50), [0, p**2, 1e17])

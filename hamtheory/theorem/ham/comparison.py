@@ -95,8 +95,7 @@ def _paths(rng, dimension):
 THEOREM = Theorem(
     id="ham.comparison",
     title="From the same point HAM is faster than gradient descent; on its own path only in one dimension",
-    # The lemma is known to compare the convergence of the two without weight decay; its words are not quoted here.
-    source="jacobs2026ham, Lemma 4.4",
+    source="own",
     statement=r"""-\tfrac{d}{dt}f(\theta_t)\Big|_{\mathrm{HAM}} + \tfrac{d}{dt}f(\theta_t)\Big|_{\mathrm{GD}}
 = \alpha\sum_i|\theta_i|\,(\partial_i f)^2 \ge 0 \text{ at every point } \theta; \quad
 \text{if } d = 1,\ f(\theta_t^{\mathrm{HAM}}) \le f(\theta_t^{\mathrm{GD}}) \text{ for all } t \ge 0
@@ -110,4 +109,5 @@ THEOREM = Theorem(
     violated="no weight decay: the term −βθ of HAM's flow changes the loss too",
     mutations={"the loss of HAM is below that of gradient descent at all times, in two dimensions": {"dimension": 2}},
     prove=prove,
+    special="the rates at a point for n = 2 and d = 3, the paths for d = 1; not that these fail for d ≥ 2",
 )

@@ -69,7 +69,7 @@ def _error(rng, imbalance, gradient, decay, second):
 THEOREM = Theorem(
     id="ham.exponentiated",
     title="Exponentiated gradient is balanced m⊙w, and keeps signs",
-    source="jacobs2026ham, Theorem 3.1",
+    source="jacobs2026ham, Theorem 3.1; the term of second order: own",
     statement=r"""m_0 = \operatorname{sign}(\theta_0)w_0 = \sqrt{|\theta_0|} \;\Rightarrow\;
 m_1 w_1 = \theta_0\,(1-\eta x)^2 = \theta_0\, e^{-\eta(2\operatorname{sign}(\theta_0)\nabla f + 4\beta)}
 \bigl(1 - \eta^2x^2 + O(\eta^3)\bigr),\quad x = \operatorname{sign}(\theta_0)\nabla f + 2\beta,

@@ -76,4 +76,5 @@ e^{-\eta(\alpha\operatorname{sign}(\theta_k)\nabla f(\theta_k) + \beta)}
     violated="no entry crosses zero",
     mutations={"the metric of m⊙w, twice the slope": {"slope": 2}, "the decay of m⊙w": {"decay": 4}},
     prove=prove,
+    special="one step; not that the errors of t/η steps add up to O(η)",
 )

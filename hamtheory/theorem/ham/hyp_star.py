@@ -77,7 +77,7 @@ def _order(rng):
 THEOREM = Theorem(
     id="ham.hyp-star",
     title="HYP* is HYP but at a crossing, and follows its flow",
-    source="jacobs2026ham, Theorem B.6",
+    source="jacobs2026ham, Theorem B.6; the ratio at a crossing: own",
     statement=r"""\theta_{1/2} = \theta - \eta g,\quad
 \theta^+_{*} = \theta_{1/2}\,e^{-\eta(\alpha\operatorname{sign}(\theta_{1/2})g+\beta)},\quad
 \theta^+ = \theta_{1/2}\,e^{-\eta(\alpha\operatorname{sign}(\theta)g+\beta)}:\quad
@@ -93,4 +93,5 @@ THEOREM = Theorem(
     violated="both steps are from the same θ",
     mutations={"half of the jump": {"crossing": 1}, "the two are the same": {"crossing": 0}},
     prove=prove,
+    special="one step; not that the errors of t/η steps add up to O(η)",
 )

@@ -59,8 +59,7 @@ def _error(rng, share, linear, power):
 THEOREM = Theorem(
     id="ham.natural-gradient",
     title="HAM's step, the mirror step and the natural gradient step",
-    # The exact gaps: own derivation. That all three discretise one flow is [jacobs2026ham], Theorem 4.2.
-    source="own",
+    source="own; that all three discretise one flow: jacobs2026ham, Theorem 4.2",
     statement=r"""\theta^{\mathrm{HYP}} - \theta^{\mathrm{mirror}}
 = \tfrac{1}{\alpha}\operatorname{sign}(\theta)\bigl[1-(1+z)e^{-z}\bigr]
 = \tfrac{1}{2}\alpha\operatorname{sign}(\theta)\eta^2 g^2 + O(\eta^3),\quad

@@ -71,8 +71,7 @@ def _error(rng, sign, half):
 THEOREM = Theorem(
     id="ham.neuron",
     title="One neuron: HAM on both layers has the basin of gradient descent",
-    # The setting and the four cases of signs: the paper's appendix; the sharp boundaries: own derivation.
-    source="jacobs2026ham, Appendix E",
+    source="own; the setting and the four cases of signs: jacobs2026ham, Appendix E",
     statement=r"""a_0 < 0 < w_0,\ \text{student}\ a\,\sigma(wz),\ \text{teacher}\ \sigma(z):\quad
 \dot a = -(1+\alpha|a|)\partial_a L,\ \dot w = -(1+\alpha|w|)\partial_w L\ \text{recovers} \iff |a_0| < w_0;\quad
 \dot a = -(1+\alpha|a|)\partial_a L,\ \dot w = -\partial_w L\ \text{recovers} \iff
@@ -87,4 +86,5 @@ THEOREM = Theorem(
     violated="w₀ > 0",
     mutations={"w₀² without its half": {"half": 1.0}, "a quarter of it": {"half": 0.25}},
     prove=prove,
+    special="what the flow conserves; not that it goes on until it recovers, or can't",
 )

@@ -69,8 +69,7 @@ def _error(rng, alpha, size, limit, slope):
 THEOREM = Theorem(
     id="ham.stability",
     title="The largest stable step of HAM near a limit",
-    # HAM, Remark 4.7, says in words that a large α needs a small step; the formula is an own derivation.
-    source="own",
+    source="own; that a large α needs a small step: jacobs2026ham, Remark 4.7",
     statement=r"""X\theta = y:\quad
 \frac{\partial\theta^+}{\partial\theta} = I - \eta\operatorname{diag}(1+\alpha|\theta|)\tfrac{1}{n}X^\top X,
 \quad\text{so that}\ \theta\ \text{is linearly stable, up to motion along the interpolators,}\iff
@@ -84,4 +83,5 @@ THEOREM = Theorem(
     violated="perturbations are infinitesimal",
     mutations={"the limit of a monotone decay": {"limit": 1}, "gradient descent's": {"slope": 0}},
     prove=prove,
+    special="n = d = 2",
 )

@@ -1,7 +1,10 @@
 """Noise shrinks γ of m⊙w: Pesme's formula for its end, with the integral of the loss, and its noise model."""
 
+import jax
 import numpy as np
 import sympy as sp
+
+import hamtheory as ht
 
 from .._expansions import data
 from .._theorem import Step, Theorem
@@ -21,11 +24,10 @@ def prove(factor):
     gamma, theta = sp.log(2 * u * v), u**2 - v**2
     diffusion = sp.diff(gamma, u) * -u + sp.diff(gamma, v) * v
     mirror = sp.log(u / v) / 2
-    # the covariance of √(2f/n) Xᵀξ, ξ of unit covariance: two samples stand for any number
-    x = sp.symbols("x1 x2", real=True)
+    x = sp.Symbol("x_ji", real=True)
     return [
-        Step("the noise √(2f/n) Xᵀξ has this variation", (2 * f / 2) * sum(xi**2 for xi in x)
-             - (variation / h).subs({n: 2, k: sum(xi**2 for xi in x)})),
+        Step("the noise √(2f/n) x_ji dB_j of a sample has the variation (2f/n) x_ji² dt, all of it the one with K",
+             (sp.sqrt(2 * f / n) * x) ** 2 - (variation / h).subs(k, x**2)),
         Step("ln γ has no noise: it is of bounded variation", diffusion),
         Step("by Itô's formula d ln γ = −2η f diag(XᵀX/n) dt", ito(gamma) + factor * h * f * k / n),
         Step("θ itself drifts by 2η f diag(XᵀX/n) θ dt besides", ito(theta) + 2 * (u**2 + v**2) * slope
@@ -46,7 +48,8 @@ def violate(rng, factor):
 
 def _error(rng, isotropic, factor):
     """The largest relative difference, over the entries, of the mean gain ln(γ₀/γ_t) over paths of u and v to that by
-    the integral of the loss along them. Not `isotropic`: the noise of single samples, whose residuals differ.
+    the integral of the loss along them, and of the library's paths. Not `isotropic`: the noise of single samples, whose
+    residuals differ, of u and v alone.
     """
     gamma = 10 ** rng.uniform(-1, 1)
     X, y = data(rng, ROWS, COLUMNS)
@@ -66,8 +69,26 @@ def _error(rng, isotropic, factor):
         noise = np.sqrt(eta * dt) * (scale * rng.choice([-1.0, 1.0], residual.shape)) @ X
         u, v, loss = u * np.exp(-drift) * (1 - noise), v * np.exp(drift) * (1 + noise), loss + f * dt
     gain = np.log(gamma / (2 * np.abs(u * v)))
-    predicted = factor * eta * np.mean(X**2, axis=0) * loss[:, None]
-    return np.abs(gain.mean(axis=0) / predicted.mean(axis=0) - 1).max()
+    rate = factor * eta * np.mean(X**2, axis=0)
+    error = np.abs(gain.mean(axis=0) / (rate * loss.mean()) - 1).max()
+    return max(error, _paths(rng, X, y, gamma, eta, rate)) if isotropic else error
+
+
+def _paths(rng, X, y, gamma, eta, rate):
+    """The error of the shift of the library's paths, which are in ν and γ: of each, exactly."""
+    dt = eta / 10
+    flow = ht.stochastic_flow(
+        ht.LinearRegression(X, y),
+        ht.ProductGD(gamma=gamma),
+        learning_rate=eta,
+        ts=dt * np.arange(1, STEPS + 1),
+        batch_size=1,
+        key=jax.random.key(int(rng.integers(2**31))),
+        paths=8,
+        noise="isotropic",
+    )
+    integrals = dt * (np.square(y).mean() / 2 + np.asarray(flow.loss)[:, :-1].sum(axis=1))
+    return np.abs(np.asarray(flow.shift)[:, -1] / (rate * integrals[:, None]) - 1).max()
 
 
 THEOREM = Theorem(

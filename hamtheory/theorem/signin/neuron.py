@@ -84,13 +84,14 @@ def _factors(theta, b):
 THEOREM = Theorem(
     id="signin.neuron",
     title="Sign-In: the imbalance of the layers decides which neuron recovers",
-    # The setting and the sign cases: the paper; the invariant and the sharp boundary: own derivation.
-    source="gadhikar2025signin, Theorem 5.2",
+    source="own; the setting and the condition at |a₀| = w₀: gadhikar2025signin, Theorem 5.2",
     statement=r"""a = m_a w_a,\ w = m_w w_w,\quad m_a^2 - w_a^2 = b_a > 0,\ m_w^2 - w_w^2 = b_w > 0,
 \quad a_0 < 0 < w_0:\quad
 \frac{da}{dt} = -\sqrt{4a^2+b_a^2}\;\partial_a L,\quad \text{the teacher is learned} \iff
 \sqrt{4a_0^2+b_a^2} - b_a < \sqrt{4w_0^2+b_w^2} - b_w;\quad \text{from}\ |a_0| = w_0 \iff b_a > b_w""",
-    hypotheses="Gradient flow on the factors of both weights of a ReLU neuron a σ(wz), teacher σ(z); w₀ > 0.",
+    hypotheses="Gradient flow on the factors of both weights of a ReLU neuron a σ(wz), teacher σ(z); w₀ > 0. "
+    "(The condition at |a₀| = w₀ is the published one: the erratum of `geometry.imbalance` moves only the rest of the "
+    "boundary.)",
     constants={"four": 4, "power": 2},
     check=check,
     tolerance=1e-11,
@@ -99,13 +100,10 @@ THEOREM = Theorem(
     violate=violate,
     violated="w₀ > 0",
     mutations={
-        "as published": {"four": 1, "power": 1},
+        "the metric √(θ² + β) of geometry.imbalance's erratum": {"four": 1, "power": 1},
         "b_a for its square": {"power": 1},
         "θ² without its factor": {"four": 1},
     },
     prove=prove,
-    published=r"""m^2 - w^2 = \beta:\quad d\theta = -\sqrt{\theta^2+\beta}\,\nabla f\,dt""",
-    correction="With m² − w² = β the metric of the flow is √(4θ² + β²). √(θ² + β) has the same shape, in half the "
-    "time, for (m² − w²)² = 4β: what is reset to β = 1 is then not m² − w². The theorem's condition at |a₀| = w₀, "
-    "β₁ > β₂, is the same; the boundary elsewhere is not.",
+    special="what the flow conserves; not that it goes on until it recovers, or can't",
 )

@@ -28,6 +28,7 @@ def prove(metric, shift):
         Step("HAM: 0/0 at αy = 1", (numerator.subs(e, 0)).expand()),
         Step("HAM: T → a/(y + a) there", sp.expand(numerator.diff(e).subs(e, 0)) - a / (y + a)),
         Step("m⊙w: dT/da = 1/(2√(a² + γ²)(y + a)), squared", sp.cancel((of_mw.diff(a) * 2 * root * (y + a)) ** 2) - 1),
+        Step("m⊙w: positive, for at a = 0 it is 1/(2γy)", of_mw.diff(a).subs(a, 0) - 1 / (2 * g * y)),
         Step("m⊙w: T(0) = 0", sp.expand(of_mw.subs(a, 0))),
     ]
 

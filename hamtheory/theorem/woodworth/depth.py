@@ -1,6 +1,5 @@
 """The limit of u^L − v^L from u = v = α, L ≥ 3: Woodworth's potential, and its L1 end."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -67,7 +66,7 @@ def _error(rng, off, gap, rate):
     end = end_of_flow(field, start, 40 / slowest)
     flow = end[:d] ** depth - end[d:] ** depth
     geometry = ht.DiagonalNetwork(depth, alpha)
-    mirrored = geometry.mirror_map(jnp.asarray(flow)) / geometry.mirror_bound()
+    mirrored = geometry.mirror_map(flow) / geometry.mirror_bound()
     # |θ| − R/bound = rate · L α^(L−2) |θ|^(2/L) + O(α^L)
     size, tiny = rng.uniform(0.5, 2), 1e-4 if depth == 3 else 3e-3
     small = ht.DiagonalNetwork(depth, tiny)
@@ -79,8 +78,7 @@ def _error(rng, off, gap, rate):
 THEOREM = Theorem(
     id="woodworth.depth",
     title="The limit of a diagonal network of any depth above two",
-    # The potential: the paper; the rate of its L1 limit: own derivation.
-    source="woodworth2020kernel, Theorem 3",
+    source="woodworth2020kernel, Theorem 3; the rate of the L1 end: own",
     statement=r"""\theta = u^L - v^L,\ L\ge 3,\ u_0 = v_0 = \alpha\mathbf{1}:\quad
 \theta_\infty = \operatorname*{argmin}_{X\theta=y}\alpha^L\sum_i q_L(\theta_i/\alpha^L),\quad q_L' = h_L^{-1},\quad
 h_L(z) = (1-z)^{-L/(L-2)} - (1+z)^{-L/(L-2)};\quad
@@ -94,4 +92,5 @@ h_L(z) = (1-z)^{-L/(L-2)} - (1+z)^{-L/(L-2)};\quad
     violated="u₀ = v₀",
     mutations={"h with L/(L−1)": {"gap": 1}, "twice the rate to L1": {"rate": 1}},
     prove=prove,
+    special="the limit for every L; of its L1 end the leading order, not the size of the rest",
 )

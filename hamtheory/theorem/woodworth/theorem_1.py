@@ -1,6 +1,5 @@
 """The limit of u² − v² from u = v = α: Woodworth's potential, and its ends."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -64,14 +63,14 @@ def _error(rng, off, scale):
     z = theta / alpha**2
     # R of the library is half of α²q, as it is m⊙w's, in half the time.
     potential = alpha**2 * np.sum(2 - np.sqrt(4 + z**2) + z * np.arcsinh(z / scale)) / 2
-    library = float(jnp.sum(ht.Hypentropy(2 * alpha**2).potential(jnp.asarray(end))))
+    library = float(np.sum(ht.Hypentropy(2 * alpha**2).potential(end)))
     return max(relative(end, theta), abs(library / potential - 1))
 
 
 THEOREM = Theorem(
     id="woodworth.theorem-1",
     title="The limit of a diagonal network, from L2 to L1",
-    source="woodworth2020kernel, Theorem 1",
+    source="woodworth2020kernel, Theorem 1; the terms beside the limits: own",
     statement=r"""\theta = u^2 - v^2,\ u_0 = v_0 = \alpha\mathbf{1}:\quad
 \theta_\infty = \operatorname*{argmin}_{X\theta = y} Q_\alpha(\theta),\quad
 Q_\alpha(\theta) = \alpha^2\sum_i q(\theta_i/\alpha^2),\quad q(z) = 2 - \sqrt{4+z^2} + z\operatorname{asinh}(z/2);\quad

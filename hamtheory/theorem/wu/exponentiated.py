@@ -67,8 +67,7 @@ def _error(rng, beta, imbalance, second):
 THEOREM = Theorem(
     id="wu.exponentiated",
     title="Gradient descent on factors approximates exponentiated gradient descent",
-    # That the first orders agree: the paper (for phase retrieval); the coefficient of the second, own derivation.
-    source="wu2020continuous, abstract",
+    source="wu2020continuous, abstract; the term of second order: own",
     statement=r"""\theta = m\odot w,\ \gamma = \tfrac12|m^2 - w^2|:\quad
 (m-\eta w g)(w - \eta m g) = \gamma\sinh\bigl(\operatorname{asinh}(\theta/\gamma) - 2\eta g\bigr)
 - \eta^2 g^2\,\theta + O(\eta^3)""",
