@@ -47,6 +47,7 @@ MODULES = (
     "ham.natural_gradient",
     "ham.stability",
     "ham.ito_drift",
+    "ham.transience",
     "ham.neuron",
     "signin.neuron",
     "wu.exponentiated",
