@@ -33,6 +33,7 @@ MODULES = (
     "mw.rate",
     "flow.asymptotic_rate",
     "flow.exponential_l1",
+    "flow.exponential_rate",
     "ham.stationarity",
     "mw.lasso",
     "mw.closed_form",

@@ -17,9 +17,10 @@ ROWS, COLUMNS, RUNS, STEPS = 2, 5, 16, 8000
 def prove(half):
     # n = 2, d = 3, at θ = s⊙x, x > 0, and u z the difference of two interpolators, z in the kernel of X
     a, x, s, p, u = *sp.symbols("alpha x", positive=True), *sp.symbols("s p u", real=True)
-    X, lam = sp.Matrix(2, 3, sp.symbols("x1:7", real=True)), sp.Matrix(sp.symbols("l1:3", real=True))
+    rows = sp.Matrix(sp.symbols("x1:4", real=True)), sp.Matrix(sp.symbols("x4:7", real=True))
+    multipliers = rows[0] * sp.Symbol("l1") + rows[1] * sp.Symbol("l2")
     drift = sp.Matrix([half * w * sp.Symbol(f"kappa{i}") for i, w in enumerate(sp.symbols("h1:4", positive=True))])
-    z = X[0, :].cross(X[1, :]).T
+    z = rows[0].cross(rows[1])
     slope = sp.log(1 + a * x) / a
     potential = ((1 + a * x) * sp.log(1 + a * x) - a * x) / a**2
     divergence = sp.Symbol("R_p") - potential - slope * (s * p - x)  # D_R(p, sx), where s² = 1
@@ -30,7 +31,7 @@ def prove(half):
     return [
         Step("dD_R(p, θ) = (θ − p) dR′(θ)", sp.diff(divergence, x) - (x - s * p) * sp.diff(slope, x)),
         Step("(θ − p)·dR′/dτ = ½ Σ hᵢκᵢ(θᵢ − pᵢ), whatever the multipliers",
-             sp.expand(u * z.dot(drift + X.T * lam) - u * z.dot(2 * drift) / 2)),
+             sp.expand(u * (z.T * (drift + multipliers))[0] - u * (z.T * drift)[0])),
         Step("α(|θ| + |p|)/(1 + α|θ|) is monotone in |θ|, from α|p| to 1",
              sp.diff(a * (x + p) / (1 + a * x), x) - a * (1 - a * p) / (1 + a * x) ** 2),
         Step("D_R(p, θ)/|θ| tends to 1/α", sp.limit(sp.diff(divergence, x), x, sp.oo) - 1 / a),
@@ -40,7 +41,7 @@ def prove(half):
              sp.diff(half * sp.log(1 + a * x), x) - half * a / (1 + a * x)),
         Step("θ₁ + θ₂ = y outside of the segment: θ = (x + y, −x) has dx/dτ = α/2, exactly",
              metric * a / 2 - half * (a / (1 + a * (x + y)) + a / (1 + a * x))),
-        Step("on it V has slope 0 at the middle", sp.diff(between, x).subs(x, y / 2)),
+        Step("on it V has slope 0 at the middle", sp.expand(sp.diff(between, x).subs(x, y / 2))),
         Step("and is concave: there θ rests", sp.diff(between, x, 2) + a**2 / (1 + a * x) ** 2
              + a**2 / (1 + a * (y - x)) ** 2),
     ]  # fmt: skip
@@ -121,14 +122,15 @@ THEOREM = Theorem(
     id="ham.transience",
     title="Under label noise HYP* grows for ever, linearly, unless its signs hold it",
     source="own",
-    statement=r"""\tau = \eta^2\delta^2k/n,\quad dR'(\theta) = \tfrac12\kappa h\,d\tau + X^\top d\lambda,\ X\theta = y,\quad
+    statement=r"""\tau = \eta^2\delta^2k/n,\quad
+dR'(\theta) = \tfrac12\kappa h\,d\tau + X^\top d\lambda,\ X\theta = y,\quad
 \kappa = \frac{\alpha\operatorname{sign}\theta}{1+\alpha|\theta|},\ h = \operatorname{diag}(X^\top X/n):\quad
 \frac{d}{d\tau}D_R(p,\theta_\tau) = \tfrac12\sum_ih_i\frac{\alpha(|\theta_i| - p_i\operatorname{sign}\theta_i)}
 {1+\alpha|\theta_i|} \le \tfrac12\sum_ih_i\max(1,\alpha|p_i|)\ \text{for every}\ p,\ Xp = y;\quad
 |\theta_i|\to\infty\ \forall i \;\Rightarrow\; \|\theta_\tau\|_1/\tau \to \tfrac{\alpha}{2n}\|X\|_F^2;\quad
 \text{no rest with signs}\ s\ \text{if some}\ z\ne0\ \text{has}\ Xz = 0,\ s\odot z\ge0;\quad
 \text{one if not: of}\ \theta_1+\theta_2 = y,\ \text{at}\ \theta_1 = \theta_2 = y/2""",
-    hypotheses="The slow flow of HYP*, and of HYP, along interpolators under label noise of standard deviation δ: η → 0 "
+    hypotheses="The slow flow of HYP*, and of HYP, on interpolators under label noise of standard deviation δ: η → 0 "
     "at fixed τ (at a fixed η the steps become unstable at |θ| ~ 1/(αη)). No column of X is 0. The interpolators with "
     "the signs of the start are unbounded, for the rate.",
     constants={"half": sp.Rational(1, 2)},
