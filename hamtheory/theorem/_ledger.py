@@ -45,6 +45,7 @@ MODULES = (
     "ham.exponentiated",
     "ham.flow",
     "ham.hyp_star",
+    "ham.hyperbolic_step",
     "ham.natural_gradient",
     "ham.stability",
     "ham.ito_drift",
@@ -60,6 +61,8 @@ MODULES = (
     "li.commuting",
     "li.not_commuting",
     "discrete.drift",
+    "vaskevicius.early_stopping",
+    "random.cover",
 )
 
 
