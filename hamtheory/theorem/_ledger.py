@@ -35,6 +35,7 @@ MODULES = (
     "flow.exponential_l1",
     "flow.exponential_rate",
     "ham.stationarity",
+    "ham.decay_rate",
     "mw.lasso",
     "mw.closed_form",
     "mw.gamma",
