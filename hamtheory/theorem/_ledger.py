@@ -46,6 +46,7 @@ MODULES = (
     "ham.exponentiated",
     "ham.flow",
     "ham.hyp_star",
+    "ham.crossings",
     "ham.hyperbolic_step",
     "ham.natural_gradient",
     "ham.stability",

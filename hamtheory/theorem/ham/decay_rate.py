@@ -18,12 +18,10 @@ def prove(power, decay):
     slope, penalty = sp.log(metric) / a, x / metric
     velocity = -metric * g - decay * b * x
     h = -b * penalty.subs(x, best)
-    divergence = lambda of, at: (
-        a**-2
-        * (  # noqa: E731
-            (1 + a * of) * sp.log((1 + a * of) / (1 + a * at)) - a * (of - at)
-        )
-    )
+
+    def divergence(of, at):
+        return ((1 + a * of) * sp.log((1 + a * of) / (1 + a * at)) - a * (of - at)) / a**2
+
     # the matrix at the limit, for n = 1, d = 2: D = diag(1 + αθ), H = (p, q)ᵀ(p, q), and z = (q, −p) with Hz = 0
     t = sp.symbols("t1:3", positive=True)
     residual = sp.Symbol("r", real=True)  # pθ₁ + qθ₂ − y, where r (p, q) + βΨ′ = 0 at the limit
