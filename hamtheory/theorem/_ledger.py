@@ -60,6 +60,7 @@ MODULES = (
     "woodworth.depth",
     "pesme.effective_gamma",
     "even.large_steps",
+    "even.gain",
     "li.commuting",
     "li.not_commuting",
     "discrete.drift",
