@@ -63,6 +63,7 @@ MODULES = (
     "even.gain",
     "li.commuting",
     "li.not_commuting",
+    "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
     "random.cover",
