@@ -67,6 +67,7 @@ MODULES = (
     "discrete.drift",
     "vaskevicius.early_stopping",
     "random.cover",
+    "random.state_evolution",
 )
 
 
