@@ -57,6 +57,7 @@ MODULES = (
     "wu.exponentiated",
     "ghai.hypentropy",
     "woodworth.theorem_1",
+    "woodworth.theorem_2",
     "woodworth.depth",
     "pesme.effective_gamma",
     "even.large_steps",

@@ -76,8 +76,8 @@ THEOREM = Theorem(
 \eta_\kappa = (\mathrm{Id}+\kappa R')^{-1},\quad
 \tau^2 = \sigma^2+\tfrac1\delta\mathbb{E}\bigl(\eta_\kappa(\Theta+\tau Z)-\Theta\bigr)^2,\quad
 \mathbb{E}\,\eta_\kappa'(\Theta+\tau Z) = \delta""",
-    hypotheses="θ_∞ minimises Σ R(θᵢ) over Xθ = y; n, d → ∞; the entries of θ* are those of a law Θ, here a tenth are ±1, "
-    "Z is standard normal. R of HAM, and of m⊙w.",
+    hypotheses="θ_∞ minimises Σ R(θᵢ) over Xθ = y; n, d → ∞; the entries of θ* are those of a law Θ, here a tenth are "
+    "±1, Z is standard normal. R of HAM, and of m⊙w.",
     constants={"over": 1, "free": 1},
     check=check,
     tolerance=0.1,
