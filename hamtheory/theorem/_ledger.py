@@ -34,6 +34,7 @@ MODULES = (
     "flow.asymptotic_rate",
     "flow.exponential_l1",
     "flow.exponential_rate",
+    "flow.l1_end_from_start",
     "ham.stationarity",
     "ham.decay_rate",
     "mw.lasso",
