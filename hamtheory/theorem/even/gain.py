@@ -7,8 +7,8 @@ import sympy as sp
 import hamtheory as ht
 
 from .._expansions import extrapolated
-from .._flows import NODES, WEIGHTS, regression
-from .._potentials import excess
+from .._flows import regression
+from .._potentials import NODES, WEIGHTS, excess
 from .._theorem import Step, Theorem
 
 ROWS, COLUMNS, STEPS = 3, 6, 400
@@ -86,7 +86,7 @@ def _error(rng, half, curvature, largest):
                            ts=end * (1 + NODES) / 2, rtol=1e-12, atol=1e-14)  # fmt: skip
     slopes = (np.asarray(path.thetas) @ X.T - y) @ X / n
     integral = 2 * half * end / 2 * WEIGHTS @ slopes**2
-    found = extrapolated([run(end / steps, steps)[0] * steps / end for steps in 64 * 2 ** np.arange(5)])
+    found = extrapolated([run(end / steps, steps)[0] * steps / end for steps in 128 * 2 ** np.arange(5)])
     worst = max(worst, excess(integral.sum() / (2 * half), 0, losses[0] / (2 * gamma), 1))
     return float(max(worst, np.abs(found - integral).max() / integral.max()))
 
@@ -107,7 +107,7 @@ f(\theta_0)/(2\min\gamma_0)""",
     constants={"half": sp.Rational(1, 2), "curvature": 2},
     check=check,
     tolerance=1e-7,
-    why="five runs of up to 1024 steps, extrapolated, leave the fifth power of a step; bounds: rounding",
+    why="five runs of up to 2048 steps, extrapolated, leave the fifth power of a step; bounds: rounding",
     violate=violate,
     violated="|ηg| < 1: it is 1.5 in the first step",
     mutations={"twice the gain": {"half": 1}, "without the 2 of ‖∇f‖² and f": {"curvature": 1}},

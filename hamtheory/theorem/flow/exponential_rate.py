@@ -1,6 +1,5 @@
 """How the limits of HAM and m⊙w come to basis pursuit: for supports of any size, and from starts near zero."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from scipy.linalg import null_space
@@ -87,7 +86,7 @@ def _error(rng, power, entropy, start, two, near):
         geometry = ht.HAM(log_alpha=at) if ham else ht.Hypentropy(log_gamma=-at)
         theta0 = zeta * np.exp(-at) if near else zeta
         q = np.sign(zeta) * np.log1p(np.abs(zeta)) if ham else np.arcsinh(zeta)
-        end = np.asarray(ht.solve_limit(problem, geometry, jnp.asarray(theta0), tol=1e-13, throw=False).theta)
+        end = np.asarray(ht.solve_limit(problem, geometry, theta0, tol=1e-13, throw=False).theta)
         excess = np.sum(np.abs(end[~on]) - c[~on] * end[~on])  # ‖θ‖₁ − ‖θ*‖₁, without cancellation
         exponent = start * z @ q - np.sum(z[on] * np.sign(theta[on]) * np.log(size))
         exponent -= entropy * np.sum(weights * np.log(weights))

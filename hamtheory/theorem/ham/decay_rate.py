@@ -1,6 +1,5 @@
 """How fast HAM with weight decay gets to the regularised minimiser: at β, divided by the metric there."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -73,7 +72,7 @@ def _error(rng, power, decay, held):
     how = {"weight_decay": beta if held else 0.0, "rtol": 1e-12, "atol": 1e-14}
 
     def flow(start, ts):
-        return np.asarray(ht.solve_flow(problem, geometry, jnp.asarray(start), ts=ts, **how).thetas)
+        return np.asarray(ht.solve_flow(problem, geometry, start, ts=ts, **how).thetas)
 
     ts = np.linspace(0, 1, 9)
     path = flow(rng.normal(size=6), 3 * ts * metric.max() / beta)
