@@ -84,13 +84,13 @@ def _of_slow_flow(alpha, X, start, half):
         pull = alpha * (np.abs(theta) - other * np.sign(theta)) / (1 + alpha * np.abs(theta))
         return unit * np.append(velocity(theta), float(half) * weights @ pull)
 
-    ts = np.array([0.0, 3.0, 1e6, 2e6])
+    ts = np.array([0.0, 3.0, 1e5, 2e5])
     path = integrate(field, np.append(start, 0.0), ts, rtol=1e-10, atol=1e-12, method="LSODA")
     geometry = ht.HAM(alpha)
     from_start, moved = (float(ht.bregman_divergence(geometry, other, theta)) for theta in path[:2, :-1])
     identity = abs((moved - from_start) / path[1, -1] - 1)
     norms = np.abs(path[2:, :-1]).sum(axis=1)
-    rate = np.diff(norms)[0] / (unit * 1e6)
+    rate = np.diff(norms)[0] / (unit * 1e5)
     return max(identity / 1e-6, abs(rate / (alpha / 2 * weights.sum()) - 1) / 1e-3)
 
 
@@ -120,7 +120,7 @@ def _of_runs(rng, alpha, X, start, half):
 
 THEOREM = Theorem(
     id="ham.transience",
-    title="Under label noise HYP* grows for ever, linearly, unless its signs hold it",
+    title="Label noise drives HYP* away at a linear rate, unless its signs hold it",
     source="own",
     statement=r"""\tau = \eta^2\delta^2k/n,\quad
 dR'(\theta) = \tfrac12\kappa h\,d\tau + X^\top d\lambda,\ X\theta = y,\quad
@@ -137,7 +137,7 @@ dR'(\theta) = \tfrac12\kappa h\,d\tau + X^\top d\lambda,\ X\theta = y,\quad
     check=check,
     tolerance=1.0,
     why="in units of 1e-6 for the integral (the integrator's 1e-10 and kinks at crossings), 1e-3 for the rate at "
-    "α²τΣh = 1e6, and 0.1 for the mean of 16 runs, which are random and of a finite step",
+    "α²τΣh = 1e5, and 0.1 for the mean of 16 runs, which are random and of a finite step",
     violate=violate,
     violated="the interpolators with the signs of the start are unbounded: X and θ₀ are positive",
     mutations={"twice the drift": {"half": 1}, "half of it": {"half": sp.Rational(1, 4)}},
