@@ -113,7 +113,7 @@ def run_many(
         sampler,
         rate_of(rate, steps, dtype) if callable(rate) else None,
         checked_integrand(integrand),
-        jnp.asarray(0.0 if tol is None else tolerance(tol, "tol", dtype, 16), dtype),
+        jnp.asarray(-1.0 if tol is None else tolerance(tol, "tol", dtype, 16), dtype),  # −1: even an exact 0 goes on
         source.shared,
     )
     if width is None:

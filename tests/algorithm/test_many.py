@@ -84,6 +84,14 @@ def test_instances_end_on_their_own():
     assert many.stats["steps"][3] - 100 < failed.stats["nonfinite_step"] <= many.stats["steps"][3]
 
 
+def test_an_exact_interpolator_is_no_end():
+    problem = ht.LinearRegression([[1.0, 2.0]], [3.0])
+    how = {"learning_rate": 0.01, "steps": 5, "label_noise": 1.0, "key": KEY}
+    many = ht.run_many(problem, ht.GD(), np.ones((1, 2)), **how)
+    assert ht.NAMES[many.result[0]] == "reached_end" and many.stats["steps"][0] == 5
+    assert np.abs(many.theta - 1).min() > 0
+
+
 def test_integrals():
     """`Σ η φ(θ_k)` over the steps before each save, by hand."""
     one = ht.run(PROBLEM, ht.HAMStep(5.0), learning_rate=0.01, steps=40, integrand=loss_and_theta)
