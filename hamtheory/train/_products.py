@@ -79,7 +79,7 @@ class Spred(_AbstractProduct, AbstractSettling):
     everything before. (The authors' code prunes by a threshold, or a ratio for each layer, after the training.)
 
     HAM, and every other optimizer, acts on m and v, each with its own gradient. So does its `where`: the parameters
-    are a `Product`.
+    are a `Product`, and `where="^m/"` is one factor of the two.
 
     Attributes:
         sparsity: As of `AbstractMethod`.

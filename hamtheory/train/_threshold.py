@@ -55,7 +55,7 @@ class STR(AbstractSettling):
     reported as it comes. If fewer weights than asked for are left, the mask holds some that are 0.
     `TrainResult.nonzero` shows what the thresholds alone have done.
 
-    HAM acts on θ, with its gradient through the threshold; not on s, which has no axes.
+    HAM acts on θ, with its gradient through the threshold; not on s, which has no axes. Of a `where`, "^theta/" is θ.
 
     Attributes:
         sparsity: As of `AbstractMethod`.
