@@ -1,5 +1,6 @@
 """Training: epochs one after the other, of all seeds together."""
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -106,7 +107,8 @@ def train(
 
     Raises:
         TypeError: For bad arguments, before any step.
-        ValueError: For bad arguments, and a checkpoint of another run, before any step.
+        ValueError: For bad arguments, those of `Images` among them, and a checkpoint of another run or that cannot be
+            read, before any step.
         RuntimeError: If a method breaks its promise of sparsity.
 
     ```python
@@ -221,6 +223,7 @@ def checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sa
     """The setup, the seeds, and the hyperparameters of each; or an error."""
     if not isinstance(data, Images):
         raise TypeError(f'data must be Images, such as images("digits"); got {type(data).__name__}')
+    dataclasses.replace(data)  # its arrays may have been written to since it was made
     if isinstance(model, str) and model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, or a function; got {model!r}")
     build: Any = _builder(model, data.shape, data.classes) if isinstance(model, str) else model

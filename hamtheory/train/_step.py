@@ -42,8 +42,8 @@ class Setup:
 
 class Carry(NamedTuple):
     """What an epoch leaves to the next, with an axis of seeds. `flips`: a list of `Flips`, of the tensors that are
-    sparsified. `finite`: how many steps have led to finite parameters, which is all or those before the first that did
-    not."""
+    sparsified. `finite`: how many steps had a finite loss and led to finite parameters, which is all or those before
+    the first that did not."""
 
     params: Any
     masks: Any
@@ -126,7 +126,7 @@ def one_step(setup: Setup, static, hyper, carry: Carry, x, y, step: Int[Array, "
     weights = method.weights(params, masks)
     watched = tensors_of(weights, method.chosen(weights))
     flips = [observed(old, w, step) for old, w in zip(carry.flips, watched, strict=True)]
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(trained)]))
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in (loss, *jax.tree.leaves(trained))]))
     still = finite & (carry.finite == step - 1)
     return Carry(params, masks, state, flips, carry.finite + still.astype(jnp.int32)), loss
 

@@ -1,5 +1,7 @@
 """Training: seeds alone and together, failures, checkpoints, HAM and SAM, and what is recorded."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,6 +40,7 @@ def optimizer(hyper):
 
 
 METHOD = htt.RigL(sparsity=0.8, every=3)
+SGD = optax.sgd(0.1)
 HOW = {"epochs": 5, "batch_size": 16, "progress": False}
 
 
@@ -188,6 +191,82 @@ def test_images():
     np.testing.assert_array_equal(rows[np.lexsort(rows.T)], theirs[np.lexsort(theirs.T)])
 
 
+def changed(name, change):
+    """The toy images with a change to one of the arrays."""
+    array = getattr(toy(), name).copy()
+    return {name: change(array)}
+
+
+def with_(value, *place):
+    def change(array):
+        array[place] = value
+        return array
+
+    return change
+
+
+BAD_IMAGES = [
+    (changed("y_train", lambda y: y + 1), "y_train must be classes from 0 to 2; got 3 at index 2, and 19 more"),
+    (changed("y_train", with_(-1, 7)), "y_train must be classes from 0 to 2; got -1 at index 7$"),
+    (changed("y_validation", with_(3, 0)), "y_validation must be classes from 0 to 2; got 3 at index 0"),
+    (changed("y_test", lambda y: y.astype(np.int64) + 2**32), "y_test must be classes from 0 to 2; got 4294967296"),
+    (changed("y_test", lambda y: y + 0.5), "y_test must hold integers, the classes from 0 to 2; got dtype float64"),
+    (changed("y_train", lambda y: y.astype(float)), "y_train must hold integers, .* got dtype float64"),
+    (changed("y_train", lambda y: y > 0), "y_train must hold integers, .* got dtype bool"),
+    (changed("y_train", lambda y: np.ma.masked_equal(y, 1)), "y_train must hold integers, .* got a masked entry"),
+    (changed("y_train", lambda y: y[:-1]), r"y_train must have shape \(60,\), one class for each image; got \(59,\)"),
+    (changed("y_test", lambda y: y[:, None]), r"y_test must have shape \(15,\)"),
+    (changed("x_train", with_(np.nan, 3, 1, 2)), "x_train must be finite; got nan at index 3, 1, 2"),
+    (changed("x_validation", with_(np.inf, 0, 0, 0)), "x_validation must be finite; got inf at index 0, 0, 0"),
+    (changed("x_test", lambda x: x.astype(float) + 1e39), "x_test must be finite; got inf"),
+    (changed("x_test", lambda x: x[:, :4]), r"x_test must hold images of \(8, 8\) pixels, as x_train; got \(4, 8\)"),
+    (changed("x_train", lambda x: x.reshape(60, 64)), r"x_train must have 3 axes; got shape \(60, 64\)"),
+    (changed("x_test", lambda x: x.astype(str)), "x_test must hold real numbers"),
+    (changed("x_train", lambda x: x[:0]), r"x_train must hold one image .* at least; got shape \(0, 8, 8\)"),
+    (changed("x_validation", lambda x: x[:0]), "x_validation must hold one image"),
+    (changed("x_test", lambda x: x[:0]), "x_test must hold one image"),
+    ({"classes": 0}, "classes must be at least 1; got 0"),
+]
+
+
+@pytest.mark.parametrize("change, message", BAD_IMAGES)
+@pytest.mark.usefixtures("unchecked")
+def test_images_that_cannot_be_trained_on_are_refused(change, message, monkeypatch):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(toy(), **change)
+    # Nor does training begin with what has been made of good ones behind their back.
+    data = toy()
+    for name, value in change.items():
+        object.__setattr__(data, name, value)
+    monkeypatch.setattr(_loop, "first_carry", None)
+    with pytest.raises(ValueError, match=message):
+        htt.train(data, model, htt.Dense(), SGD, seeds=1, **HOW)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_other_numbers_become_float32_and_int32():
+    data = toy()
+    parts = {"x_test": data.x_test.astype(float), "y_test": data.y_test.astype(np.uint8), "y_train": list(data.y_train)}
+    again = dataclasses.replace(data, **parts)
+    for name in ("x_test", "y_test", "y_train"):
+        ours = getattr(again, name)
+        assert ours.dtype == getattr(data, name).dtype
+        np.testing.assert_array_equal(ours, getattr(data, name))
+
+
+class Blind(htt.MLP):
+    """A network whose logits are NaN for what it sees, with a gradient of 0."""
+
+    def __call__(self, x):
+        return jnp.where(jnp.isfinite(super().__call__(x)), jnp.float32(jnp.nan), jnp.float32(0.0))
+
+
+def test_a_loss_that_is_not_finite_is_a_failure():
+    end = htt.train(toy(), lambda key: Blind(SHAPE, CLASSES, (8,), key=key), htt.Dense(), SGD, seeds=2, **HOW)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(end.weights))
+    assert np.isnan(end.loss).all() and end.results == ("nonfinite",) * 2 and end.nonfinite_step.tolist() == [1, 1]
+
+
 def test_a_missing_package_is_named(monkeypatch):
     def missing():
         raise ImportError("No module named 'sklearn'")
@@ -195,9 +274,6 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(_data._SOURCES, "digits", missing)
     with pytest.raises(ImportError, match=r"hamtheory\[train\]"):
         htt.images("digits")
-
-
-SGD = optax.sgd(0.1)
 
 
 @pytest.mark.parametrize(
