@@ -88,7 +88,7 @@ def first_carry(setup: Setup, hyper, keys: Keys) -> Carry:
     return jax.vmap(instance)(hyper, keys)
 
 
-def _logits(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch classes"]:
+def forward(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch classes"]:
     return eqx.combine(weights, static)(x)
 
 
@@ -96,7 +96,7 @@ def _gradient(method: AbstractMethod, static, trained, rest, masks, x, y):
     """Loss, its gradient in the weights, dense, and in the parameters that are trained."""
 
     def loss_of(weights):
-        return optax.softmax_cross_entropy_with_integer_labels(_logits(static, weights, x), y).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(forward(static, weights, x), y).mean()
 
     weights, pull = jax.vjp(lambda p: method.weights(eqx.combine(p, rest), masks), trained)
     loss, dense = jax.value_and_grad(loss_of)(weights)
@@ -138,7 +138,7 @@ def _judged(static, weights, x: Array, y: Array) -> tuple[Bool[Array, "seeds ima
     labels = jnp.pad(y, (0, chunks * _CHUNK - y.size)).reshape(chunks, _CHUNK)
 
     def judge(w, images, labels):
-        logits = _logits(static, w, images)
+        logits = forward(static, w, images)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return jnp.argmax(logits, axis=-1).astype(labels.dtype) == labels, losses
 
