@@ -59,7 +59,7 @@ class STR(AbstractSettling):
 
     Attributes:
         sparsity: As of `AbstractMethod`.
-        layers: As of `AbstractMethod`; "global" if left out.
+        layers: As of `AbstractMethod`; "global" if left out (own choice).
         dense_layers: As of `AbstractMethod`.
         settle: The fraction of the training after the sparsity is made exact, 0.2 (own choice).
         weight_decay: λ ≥ 0, 5e-4 (own choice). Published for ResNet-50 on ImageNet, 100 epochs and a sparsity of 0.9: λ
