@@ -38,7 +38,7 @@ def ham(
     `θ_{k+½} = θ_k + (the update of the base)`, `θ_{k+1} = θ_{k+½} exp(clip(−η(α sign(θ_{k+½}) g + β), −c, c))`, with g
     the raw gradient at θ_k, which is what `update` is given, and not what the base makes of it. The defaults are those
     of the authors' code: α = 200, β = 1e-3, c = 5, tensors with two axes or more, the sign after the step of the base.
-    (It also bounds norms of gradients and weights, and so does not `ham`.)
+    (That code bounds the norms of gradients and weights besides; `ham` does not.)
 
     With other transformations: HAM needs the raw gradient and the parameters after the step of the base. A link of
     `optax.chain` has neither, since it sees the parameters before that step and the output of the link before, so HAM
