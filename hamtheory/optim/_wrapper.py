@@ -54,9 +54,9 @@ def ham(
     * `inject_hyperparams`: of a function that hands one learning rate to both,
       `lambda learning_rate: ham(adam(learning_rate), learning_rate)`.
 
-    *What the base freezes still moves*: a tensor whose update is 0, by `set_to_zero`, `masked` or `partition` within
-    the base, is multiplied by the factor all the same; an update of 0 does not say whether it is meant to stay. Leave
-    it out of `where`, or freeze around HAM: `partition({"train": ham(base, …), "freeze": set_to_zero()}, labels)`.
+    *What the base freezes still moves*: a tensor whose update is 0, as of `set_to_zero` within the base, gets the
+    factor all the same; an update of 0 does not say whether it is meant to stay. Leave it out of `where`, or freeze
+    around HAM: `partition({"train": ham(base, …), "freeze": set_to_zero()}, labels)`.
 
     *Two axes or more are not always a matrix*: the biases of networks stacked by `vmap`, or of layers stacked for
     `scan`, have two, and get the factor. With `where="weight"` it is a matter of names.
