@@ -1,5 +1,6 @@
 """What transformations of optax are given: coefficients, which may be schedules, and which tensors they are for."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from ._types import Number
 from ._validate import is_traced, real_array
 
 Coefficient = Number | optax.Schedule
-Where = PyTree | Callable[[PyTree], PyTree] | None
+Where = str | re.Pattern | PyTree | Callable[[PyTree], PyTree] | None
 
 
 def rate(value, name: str = "learning_rate") -> Any:
@@ -72,6 +73,8 @@ def selection(where, params) -> PyTree:
     """A bool for each leaf of `params`: whether it is one of those meant by `where`."""
     if where is None:
         chosen = jax.tree.map(lambda p: jnp.ndim(p) >= 2 and jnp.issubdtype(_dtype(p), jnp.inexact), params)
+    elif isinstance(where, (str, re.Pattern)):
+        chosen = _found(where, params)
     else:
         chosen = _broadcast(_asked(where, params), params)
     for (path, p), chosen_ in zip(tree_flatten_with_path(params)[0], jax.tree.leaves(chosen), strict=True):
@@ -80,8 +83,33 @@ def selection(where, params) -> PyTree:
     leaves = jax.tree.leaves(chosen)
     if leaves and not any(leaves):
         reason = "no tensor has two axes or more, which is the default" if where is None else "all its bools are False"
+        if isinstance(where, (str, re.Pattern)):
+            reason = f"{_pattern(where).pattern!r} is found in none of the paths {_some(_paths(params))}"
         raise ValueError(f"where must choose at least one tensor; {reason}. All of them: where=True")
     return chosen
+
+
+def _found(where: str | re.Pattern, params) -> PyTree:
+    """A bool for each leaf: whether the pattern is found in its path."""
+    pattern, structure = _pattern(where), jax.tree.structure(params)
+    return jax.tree.unflatten(structure, [pattern.search(path) is not None for path in _paths(params)])
+
+
+def _pattern(where: str | re.Pattern) -> re.Pattern:
+    try:
+        return re.compile(where)
+    except re.error as error:
+        raise ValueError(f"where must be a regular expression; got {where!r}: {error}") from None
+
+
+def _paths(params) -> list[str]:
+    """Of all leaves, such as layers/0/weight."""
+    return [keystr(path, simple=True, separator="/") for path, _ in tree_flatten_with_path(params)[0]]
+
+
+def _some(paths: list[str], most: int = 6) -> str:
+    rest = f", … ({len(paths)} in all)" if len(paths) > most else ""
+    return ", ".join(map(repr, paths[:most])) + rest
 
 
 def _asked(where, params):
@@ -101,7 +129,7 @@ def _asked(where, params):
 def _broadcast(chosen, params):
     for leaf in jax.tree.leaves(chosen):
         if not isinstance(leaf, (bool, np.bool_)):
-            raise TypeError(f"where must hold or return bools; got {leaf!r}")
+            raise TypeError(f"where must hold or return bools, or be a regular expression; got {leaf!r}")
     try:
         return jax.tree.map(lambda flag, part: jax.tree.map(lambda _: bool(flag), part), chosen, params)
     except ValueError as error:

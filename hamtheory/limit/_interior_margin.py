@@ -125,11 +125,12 @@ def improved(problem: Margin, bounds: Bounds, point: Point) -> Bounds:
         candidates.append(xp.sign(image) * size ** (conjugate - 1))
     theta, lower = bounds.theta, bounds.lower
     for candidate in candidates:
-        unit = candidate / p_norm(candidate, rho)
+        norm = p_norm(candidate, rho)
+        unit = candidate / xp.where(norm > 0, norm, xp.ones_like(norm))
         margin = xp.min(A @ unit / b)
-        better = margin > lower  # not where it is NaN
+        better = (margin > lower) & xp.isfinite(xp.sum(candidate))  # of NaN the least need not be NaN on every device
         theta, lower = xp.where(better, unit, theta), xp.where(better, margin, lower)
-    better = upper < bounds.upper
+    better = (upper < bounds.upper) & xp.isfinite(total)
     weights = xp.where(better, point.weights / total, bounds.weights)
     return Bounds(theta, lower, weights, xp.where(better, upper, bounds.upper))
 

@@ -28,7 +28,8 @@ def ham_step(
         learning_rate: η > 0, that of the base optimizer at this step.
         alpha: α ≥ 0, the strength of the geometry; a number or a scalar array.
         beta: β ≥ 0, that of the decay; a number or a scalar array.
-        where: Which tensors get the factor, as in `ham`; those with two axes or more, if left out.
+        where: Which tensors get the factor, as in `ham`: a regular expression of their paths, or bools; those with two
+            axes or more, if left out, stacked biases among them.
         clip: c > 0, the largest size of the exponent; None for no bound, and then the factor can overflow.
 
     Returns:
@@ -36,8 +37,8 @@ def ham_step(
             that `where` leaves out come back as they are. 0 stays 0. A NaN in the gradient becomes a NaN in θ.
 
     Raises:
-        ValueError: For bad numbers, for trees that don't match, and if `where` chooses nothing. Values that are traced
-            are not looked at.
+        ValueError: For bad numbers, for trees that don't match, and if `where` chooses nothing or is no regular
+            expression. Values that are traced are not looked at.
         TypeError: If `where` holds no bools, or chooses complex or integer tensors.
 
     References:

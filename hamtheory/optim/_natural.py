@@ -23,8 +23,8 @@ def ham_natural(
         learning_rate: η > 0; a number, a scalar array or a schedule.
         alpha: α ≥ 0; a number, a scalar array or a schedule.
         beta: β ≥ 0; a number, a scalar array or a schedule.
-        where: Which tensors it is for, as in `ham`, those with two axes or more if left out; for the others it is
-            gradient descent, `θ − ηg`.
+        where: Which tensors it is for, as in `ham`: a regular expression of their paths, or bools; those with two axes
+            or more, if left out. For the others it is gradient descent, `θ − ηg`.
 
     Returns:
         A transformation whose `update(grads, state, params)` gives what is to be added to θ, in the dtype of the

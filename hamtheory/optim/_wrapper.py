@@ -37,7 +37,8 @@ def ham(
 
     `θ_{k+½} = θ_k + (the update of the base)`, `θ_{k+1} = θ_{k+½} exp(clip(−η(α sign(θ_{k+½}) g + β), −c, c))`, with g
     the raw gradient at θ_k, which is what `update` is given, and not what the base makes of it. The defaults are those
-    of the authors.
+    of the authors' code: α = 200, β = 1e-3, c = 5, tensors with two axes or more, the sign after the step of the base.
+    (That code bounds the norms of gradients and weights besides; `ham` does not.)
 
     With other transformations: HAM needs the raw gradient and the parameters after the step of the base. A link of
     `optax.chain` has neither, since it sees the parameters before that step and the output of the link before, so HAM
@@ -53,6 +54,13 @@ def ham(
     * `inject_hyperparams`: of a function that hands one learning rate to both,
       `lambda learning_rate: ham(adam(learning_rate), learning_rate)`.
 
+    *What the base freezes still moves*: a tensor whose update is 0, as of `set_to_zero` within the base, gets the
+    factor all the same; an update of 0 does not say whether it is meant to stay. Leave it out of `where`, or freeze
+    around HAM: `partition({"train": ham(base, …), "freeze": set_to_zero()}, labels)`.
+
+    *Two axes or more are not always a matrix*: the biases of networks stacked by `vmap`, or of layers stacked for
+    `scan`, have two, and get the factor. With `where="weight"` it is a matter of names.
+
     Args:
         base: Any optax optimizer.
         learning_rate: η > 0, that of the base: a number, a scalar array or a schedule, which is called with the number
@@ -60,8 +68,10 @@ def ham(
         alpha: α ≥ 0, the strength of the geometry; a number, a scalar array or a schedule.
         beta: β ≥ 0, that of the decay; a number, a scalar array or a schedule.
         where: Which tensors get the factor; the others get the step of the base alone. None: those with two axes or
-            more. Otherwise as the mask of `optax.masked`: a pytree of bools with the structure of the parameters or a
-            prefix of it (True: all), or a function of all the parameters that returns one.
+            more. A string: those in whose path, such as `layers/0/weight`, this regular expression is found
+            (`re.search`): "weight", "^layers/[01]/", "layers/1/weight$" for a single one. Otherwise as the mask of
+            `optax.masked`: a pytree of bools with the structure of the parameters or a prefix of it (True: all), or a
+            function of all the parameters that returns one.
         clip: c > 0, the largest size of the exponent; None for no bound.
 
     Returns:
@@ -73,7 +83,7 @@ def ham(
     Raises:
         TypeError: If `base` is no transformation, or `where` holds no bools or chooses complex or integer tensors.
         ValueError: For numbers out of range, an `update` without `params`, trees that don't match, and if `where`
-            chooses nothing. Traced values and schedules are not looked at.
+            chooses nothing or is no regular expression. Traced values and schedules are not looked at.
 
     References:
         [jacobs2026ham], Algorithm 1, with the sign at θ_{k+½} (HYP*), so that no copy of θ_k is kept.
@@ -86,6 +96,13 @@ def ham(
     >>> theta = optax.apply_updates(theta, updates)
     >>> theta["w"][0].round(4).tolist(), theta["b"].round(4).tolist()
     ([0.9039, 0.9039], [0.999, 0.999])
+    >>> stacked = {"w": jax.numpy.ones((3, 2, 2)), "b": jax.numpy.ones((3, 2))}  # of three networks
+    >>> for where in (None, "w"):
+    ...     optimizer = ht.optim.ham(optax.set_to_zero(), 0.1, alpha=5.0, where=where)
+    ...     updates, state = optimizer.update(stacked, optimizer.init(stacked), stacked)
+    ...     print(updates["b"][0].round(4).tolist())
+    [-0.3935, -0.3935]
+    [0.0, 0.0]
 
     ```
     """

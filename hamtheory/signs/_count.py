@@ -95,7 +95,8 @@ def count_flips(where: Where = None) -> optax.GradientTransformationExtraArgs:
     `optax.chain(ht.optim.ham(optax.adam(1e-3), 1e-3), ht.signs.count_flips())`.
 
     Args:
-        where: Which tensors to watch, as in `ht.optim.ham`; None: all that are real and floating.
+        where: Which tensors to watch, as in `ht.optim.ham`, a regular expression of their paths or bools; None: all
+            that are real and floating.
 
     Returns:
         The transformation. Its state is a `FlipState`; it takes 14 bytes for every entry that is watched.

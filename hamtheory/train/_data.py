@@ -7,14 +7,15 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Int
 
-from .._validate import count
+from .._validate import count, finite, real_array
 
+PARTS = ("train", "validation", "test")
 _SCALES = ("unit", "standard")
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images and their classes in three parts; see `images`.
+    """Images and their classes in three parts; see `images`. Pixels and classes are looked at when it is made.
 
     Attributes:
         name: As given.
@@ -27,6 +28,11 @@ class Images:
         classes: How many classes there are.
         seed: As given.
         scale: As given.
+
+    Raises:
+        ValueError: For an empty part, arrays that don't belong together, pixels that are not finite, and classes that
+            are no integers from 0 to `classes` − 1.
+        TypeError: If `classes` is no integer.
 
     References:
         The data, [alpaydin1998optical] (digits), [lecun1998gradient] (MNIST).
@@ -43,10 +49,45 @@ class Images:
     seed: int
     scale: str
 
+    def __post_init__(self):
+        count(self.classes, "classes")
+        for part in PARTS:
+            x, y = (f"{letter}_{part}" for letter in "xy")
+            pixels = _pixels(getattr(self, x), x)
+            if pixels.shape[1:] != np.shape(self.x_train)[1:]:
+                raise ValueError(f"{x} must hold images of {self.shape} pixels, as x_train; got {pixels.shape[1:]}")
+            object.__setattr__(self, x, pixels)
+            object.__setattr__(self, y, _classes(getattr(self, y), y, len(pixels), self.classes))
+
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of an image."""
         return self.x_train.shape[1], self.x_train.shape[2]
+
+
+def _pixels(value, name: str) -> np.ndarray:
+    """Images as finite numbers in float32, at least one."""
+    pixels = np.asarray(real_array(value, name, ndim=3))
+    if not pixels.size:
+        raise ValueError(f"{name} must hold one image of one pixel at least; got shape {pixels.shape}")
+    with np.errstate(over="ignore"):
+        return np.asarray(finite(pixels.astype(np.float32, copy=False), name))
+
+
+def _classes(value, name: str, images: int, classes: int) -> np.ndarray:
+    """Integers in int32, one for each image, from 0 to below `classes`."""
+    labels = np.asarray(value)
+    if labels.dtype.kind not in "iu" or np.ma.is_masked(value):
+        got = "a masked entry" if np.ma.is_masked(value) else f"dtype {labels.dtype}"
+        raise ValueError(f"{name} must hold integers, the classes from 0 to {classes - 1}; got {got}")
+    if labels.shape != (images,):
+        raise ValueError(f"{name} must have shape ({images},), one class for each image; got {labels.shape}")
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        first = f"{labels[wrong[0]]} at index {wrong[0]}"
+        more = f", and {wrong.size - 1} more" if wrong.size > 1 else ""
+        raise ValueError(f"{name} must be classes from 0 to {classes - 1}; got {first}{more}")
+    return labels.astype(np.int32, copy=False)
 
 
 @cache

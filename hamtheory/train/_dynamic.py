@@ -137,7 +137,7 @@ class RigL(RandomPruning):
 
     Attributes:
         sparsity: As of `AbstractMethod`.
-        layers: "erk" or "uniform".
+        layers: "erk", if left out (own choice of those published), or "uniform".
         dense_layers: As of `AbstractMethod`.
         every: Δt in steps, 100, as published.
         alpha: α, 0.3, as published.

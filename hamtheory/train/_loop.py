@@ -1,5 +1,6 @@
 """Training: epochs one after the other, of all seeds together."""
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -15,7 +16,7 @@ import tqdm
 
 from .._result import NAMES
 from .._validate import count, real_array
-from ._checkpoint import load, save
+from ._checkpoint import load, save, settings_of
 from ._data import Images
 from ._masks import total_of
 from ._method import AbstractMethod
@@ -95,8 +96,9 @@ def train(
         sam: ρ > 0: the gradient is taken at `θ + ρ g/‖g‖` in the parameters [foret2021sharpness]. HAM around a base
             then sees that gradient. None: at θ.
         checkpoint: A folder. All is stored there every `checkpoint_every` epochs, and at the end; if it has something,
-            it is where training goes on, with the result of an uninterrupted one, bit by bit. `optimizer` and `model`,
-            if they are functions, are not compared: only the shapes of their states.
+            it is where training goes on, with the result of an uninterrupted one, bit by bit. If that is of other data,
+            another model, optimizer (both compared by what they compute) or argument, or damaged, it is an error, and
+            the file is left as it is.
         checkpoint_every: An integer, see `checkpoint`.
         progress: Whether a bar is shown after two seconds.
 
@@ -106,7 +108,8 @@ def train(
 
     Raises:
         TypeError: For bad arguments, before any step.
-        ValueError: For bad arguments, and a checkpoint of another run, before any step.
+        ValueError: For bad arguments, those of `Images` among them, and a checkpoint of another run or that cannot be
+            read, before any step.
         RuntimeError: If a method breaks its promise of sparsity.
 
     ```python
@@ -133,7 +136,7 @@ def train(
         }
         history["mean_kept"] = np.zeros((epochs, len(seeds_), len(jax.tree.leaves(carry.masks))), np.float32)
         done, folder = np.asarray(0), None if checkpoint is None else Path(checkpoint)
-        settings = _settings(data, model, setup, seeds_, hyper_)
+        settings = {} if folder is None else settings_of(data, model, setup, seeds_, hyper_, carry)
         if folder is not None and (found := load(folder, settings, (done, carry, history))) is not None:
             done, carry, history = found
 
@@ -202,25 +205,11 @@ def _builder(name: str, shape: tuple[int, int], classes: int) -> Callable:
     return lambda key: MODELS[name](shape, classes, key=key)
 
 
-def _settings(data: Images, model, setup: Setup, seeds, hyper) -> dict[str, Any]:
-    """What has to be the same for a run to go on."""
-    return {
-        "data": [data.name, data.seed, data.scale, len(data.y_train), len(data.y_validation), len(data.y_test)],
-        "model": model if isinstance(model, str) else "function",
-        "method": repr(setup.method),
-        "epochs": setup.epochs,
-        "batch_size": setup.batch_size,
-        "sam": setup.sam,
-        "seeds": seeds.tolist(),
-        "hyper": {name: np.asarray(values).tolist() for name, values in hyper.items()},
-        "jax": jax.__version__,
-    }
-
-
 def checked(data, model, method, optimizer, epochs, batch_size, seeds, hyper, sam):
     """The setup, the seeds, and the hyperparameters of each; or an error."""
     if not isinstance(data, Images):
         raise TypeError(f'data must be Images, such as images("digits"); got {type(data).__name__}')
+    dataclasses.replace(data)  # its arrays may have been written to since it was made
     if isinstance(model, str) and model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, or a function; got {model!r}")
     build: Any = _builder(model, data.shape, data.classes) if isinstance(model, str) else model

@@ -79,14 +79,15 @@ class Spred(_AbstractProduct, AbstractSettling):
     everything before. (The authors' code prunes by a threshold, or a ratio for each layer, after the training.)
 
     HAM, and every other optimizer, acts on m and v, each with its own gradient. So does its `where`: the parameters
-    are a `Product`.
+    are a `Product`, and `where="^m/"` is one factor of the two.
 
     Attributes:
         sparsity: As of `AbstractMethod`.
-        layers: As of `AbstractMethod`; "global" if left out.
+        layers: As of `AbstractMethod`; "global" if left out (own choice).
         dense_layers: As of `AbstractMethod`.
         settle: The fraction of the training after the pruning, 0.2 (own choice).
-        kappa: κ ≥ 0, against the mean loss of a batch, 1e-4 (the authors' code tries λ from 1e-5 to 1e-3 on CIFAR-10).
+        kappa: κ ≥ 0, against the mean loss of a batch, 1e-4 (own choice, λ = 2e-4: the authors' code tries λ from 1e-5
+            to 1e-3 on CIFAR-10).
 
     Raises:
         ValueError: For values out of range.

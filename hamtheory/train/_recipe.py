@@ -76,7 +76,7 @@ class Recipe:
         steps: Of the training.
         base: "sgd" or "adam".
         ham: Whether HAM is put around it.
-        momentum: Of SGD.
+        momentum: Of SGD, 0.9 (own choice).
         clip: The largest norm of the gradient of all parameters together; a longer one is shortened to it, for both
             steps of HAM. None: any. With large learning rates, networks otherwise collapse early, now and then.
         decay: Whether the optimizer decays weights; not so for methods with a penalty of their own, `decays`.

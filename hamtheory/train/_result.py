@@ -43,7 +43,8 @@ class TrainResult:
         flips: A list of `Flips`, of the tensors that are sparsified.
         result: How each seed ended, in the order of `hamtheory.NAMES`: `reached_end`, or `nonfinite` after the step
             `nonfinite_step`, (seeds,).
-        nonfinite_step: The first step that led to an infinity or NaN; −1 if none did, (seeds,).
+        nonfinite_step: The first step whose loss was infinite or NaN, or that led to parameters that are; −1 if none
+            did, (seeds,).
     """
 
     seeds: Int[np.ndarray, " seeds"]

@@ -51,7 +51,7 @@ class RandomPruning(AbstractMethod):
 
     Attributes:
         sparsity: As of `AbstractMethod`.
-        layers: "erk" or "uniform".
+        layers: "erk", if left out (own choice), or "uniform".
         dense_layers: As of `AbstractMethod`.
 
     Raises:
@@ -181,8 +181,9 @@ class Gradual(AbstractMethod):
             [kusupati2020str] has 0.2 in its code).
         stop_at: t₀ + nΔt as a fraction of the training, or of each cycle; 0.7 (own choice; there it is 0.79).
         updates: n, 20 (own choice).
-        initial: s_i, 0.
-        cycles: How many equal parts with such a schedule the training has; 1 if left out.
+        initial: s_i, 0, as usual there.
+        cycles: How many equal parts with such a schedule the training has; 1 if left out, as in [zhu2017prune], and 3
+            of the method "cyclical" (own choice).
 
     Raises:
         ValueError: For values out of range; of `events` for steps that are too few for n updates.

@@ -42,8 +42,8 @@ class Setup:
 
 class Carry(NamedTuple):
     """What an epoch leaves to the next, with an axis of seeds. `flips`: a list of `Flips`, of the tensors that are
-    sparsified. `finite`: how many steps have led to finite parameters, which is all or those before the first that did
-    not."""
+    sparsified. `finite`: how many steps had a finite loss and led to finite parameters, which is all or those before
+    the first that did not."""
 
     params: Any
     masks: Any
@@ -88,7 +88,7 @@ def first_carry(setup: Setup, hyper, keys: Keys) -> Carry:
     return jax.vmap(instance)(hyper, keys)
 
 
-def _logits(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch classes"]:
+def forward(static: PyTree, weights: PyTree, x: Array) -> Float[Array, "batch classes"]:
     return eqx.combine(weights, static)(x)
 
 
@@ -96,7 +96,7 @@ def _gradient(method: AbstractMethod, static, trained, rest, masks, x, y):
     """Loss, its gradient in the weights, dense, and in the parameters that are trained."""
 
     def loss_of(weights):
-        return optax.softmax_cross_entropy_with_integer_labels(_logits(static, weights, x), y).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(forward(static, weights, x), y).mean()
 
     weights, pull = jax.vjp(lambda p: method.weights(eqx.combine(p, rest), masks), trained)
     loss, dense = jax.value_and_grad(loss_of)(weights)
@@ -126,7 +126,7 @@ def one_step(setup: Setup, static, hyper, carry: Carry, x, y, step: Int[Array, "
     weights = method.weights(params, masks)
     watched = tensors_of(weights, method.chosen(weights))
     flips = [observed(old, w, step) for old, w in zip(carry.flips, watched, strict=True)]
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in jax.tree.leaves(trained)]))
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(p)) for p in (loss, *jax.tree.leaves(trained))]))
     still = finite & (carry.finite == step - 1)
     return Carry(params, masks, state, flips, carry.finite + still.astype(jnp.int32)), loss
 
@@ -138,7 +138,7 @@ def _judged(static, weights, x: Array, y: Array) -> tuple[Bool[Array, "seeds ima
     labels = jnp.pad(y, (0, chunks * _CHUNK - y.size)).reshape(chunks, _CHUNK)
 
     def judge(w, images, labels):
-        logits = _logits(static, w, images)
+        logits = forward(static, w, images)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return jnp.argmax(logits, axis=-1).astype(labels.dtype) == labels, losses
 

@@ -55,11 +55,11 @@ class STR(AbstractSettling):
     reported as it comes. If fewer weights than asked for are left, the mask holds some that are 0.
     `TrainResult.nonzero` shows what the thresholds alone have done.
 
-    HAM acts on θ, with its gradient through the threshold; not on s, which has no axes.
+    HAM acts on θ, with its gradient through the threshold; not on s, which has no axes. Of a `where`, "^theta/" is θ.
 
     Attributes:
         sparsity: As of `AbstractMethod`.
-        layers: As of `AbstractMethod`; "global" if left out.
+        layers: As of `AbstractMethod`; "global" if left out (own choice).
         dense_layers: As of `AbstractMethod`.
         settle: The fraction of the training after the sparsity is made exact, 0.2 (own choice).
         weight_decay: λ ≥ 0, 5e-4 (own choice). Published for ResNet-50 on ImageNet, 100 epochs and a sparsity of 0.9: λ

@@ -192,6 +192,13 @@ def test_signs_of_zero_are_zero():
     np.testing.assert_allclose(ham, -0.01 * g * np.exp(-0.01 * (-50 * np.abs(g) + 0.3)), rtol=1e-12)
 
 
+def test_sign_in_resets_to_the_published_imbalance():
+    """m² − w² = 1, if nothing else is asked for [gadhikar2025signin]; twice γ."""
+    end = ht.run(PROBLEM, ht.ProductGD(gamma=0.2, reset_every=3), START, learning_rate=0.01, steps=3)
+    imbalance = np.abs(np.asarray(end.ms) ** 2 - np.asarray(end.ws) ** 2)
+    np.testing.assert_allclose(imbalance[[0, 3]], np.broadcast_to([[0.4], [1.0]], (2, len(START))), rtol=1e-12)
+
+
 def test_sign_in_resets_the_imbalance_at_the_same_theta():
     every, gamma = 5, 0.4
     end = ht.run(

@@ -1,11 +1,14 @@
 """The grid of sparse training: its search is the same for all arms, and its verdicts follow from the numbers."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import hamtheory as ht
+import hamtheory.train as htt
 from experiments import sparse_training, store
 from experiments._claims import _resampled, claims, holm, known, table
 from experiments.sparse_training import (
@@ -132,6 +135,133 @@ def test_what_the_search_might_have_chosen():
     test = np.array([[np.nan, np.nan, 0.5, 0.8], [0.5, 0.55, 0.6, 0.0]])
     found = _resampled(validation, 100 * test, 4000, 0)  # 20 with 9/16, 25 and −10 with 3/16, −5 with 1/16
     np.testing.assert_allclose(found, [20.0, -10.0, 25.0])
+
+
+SMALL = Config(
+    data=("digits",), methods=("random", "str"), sparsities=(0.8, 0.9), tuned_at=(0.8,), trials=3, tuning_seeds=3,
+    seeds=4, resamples=10,
+)  # fmt: skip
+
+
+class Trained:
+    """In the place of training: random accuracies on the validation part, and what `test` makes of them on the test
+    part; all seeds of the trials `failing(spec)` end with a network that is not finite, and look perfect. It keeps
+    what it was asked for."""
+
+    def __init__(self, test, failing=lambda spec, rng: np.zeros(spec.instances, bool)):
+        self.test, self.failing, self.specs, self.given = test, failing, [], []
+
+    def __call__(self, config, spec):
+        rng, n = np.random.default_rng(len(self.specs)), spec.instances
+        validation = rng.uniform(0.3, 0.9, n)
+        failed = self.failing(spec, rng)
+        values = {
+            "status": np.where(failed, ht.NAMES.index("nonfinite"), ht.NAMES.index("reached_end")),
+            "validation_accuracy": np.where(failed, 1.0, validation),
+            "validation_loss": np.where(failed, 0.0, rng.uniform(0.1, 1.0, n)),
+            "test_accuracy": self.test(validation, rng),
+            "kept": np.full(n, 10),
+            "total": np.full(n, 100),
+            "cost": np.full(n, 0.1),
+        }
+        dataset = xr.Dataset({name: ("instance", value) for name, value in values.items()})
+        dataset["gross_flips"] = (("instance", "epoch"), rng.integers(0, 50, (n, 2)))
+        self.specs.append(spec)
+        self.given.append(dataset)
+        return dataset
+
+
+def asked(monkeypatch, **how):
+    """What the whole protocol trains, of one data set: the two parts of the search, and what is tested."""
+    trained = Trained(**{"test": lambda validation, rng: 1 - validation} | how)
+    monkeypatch.setattr(sparse_training, "_swept", trained)
+    dataset = sparse_training.run(SMALL)
+    assert len(trained.specs) == 3
+    return trained, dataset
+
+
+@pytest.mark.claim("claims.same-search")
+def test_what_is_trained_does_not_depend_on_any_test_accuracy(monkeypatch):
+    """Whatever all of them are, in the search and after it, the same is trained, and the same is chosen."""
+    runs = [
+        asked(monkeypatch, test=test)
+        for test in (
+            lambda validation, rng: 1 - validation,
+            lambda validation, rng: validation,
+            lambda validation, rng: np.random.default_rng(99).uniform(0, 1, len(validation)),
+        )
+    ]
+    (first, dataset), *others = runs
+    for trained, other in others:
+        assert [spec.as_table() for spec in trained.specs] == [spec.as_table() for spec in first.specs]
+        for name in ("chosen", "learning_rate", "weight_decay", "s_init", "alpha", "beta"):
+            np.testing.assert_array_equal(other[name], dataset[name], err_msg=name)
+
+
+@pytest.mark.claim("claims.same-search")
+def test_what_is_best_on_the_validation_part_is_tested(monkeypatch):
+    """Of each arm: the trial with the highest mean over the tuning seeds, with both parts of the search for a base."""
+
+    def failing(spec, rng):  # one seed of every third trial, which is enough
+        return np.arange(spec.instances) % (3 * len(spec.seeds)) == 1
+
+    trained, _ = asked(monkeypatch, failing=failing)
+    means = []
+    for spec, given in zip(trained.specs[:2], trained.given, strict=False):
+        scores = given["validation_accuracy"].where(given["status"] == ht.NAMES.index("reached_end"), 0.1)
+        means.append(scores.values.reshape(len(spec.arms), SMALL.trials, SMALL.tuning_seeds).mean(axis=-1))
+    first, second, last = (spec.arms for spec in trained.specs)
+    for arm in last:
+        # The search of a sparse method is at 0.8, and what it found is tested at 0.8 and at 0.9.
+        same = [one for one in second if (one.method, one.sam, one.ham) == (arm.method, arm.sam, arm.ham)]
+        (own,) = same
+        scores, hyper = means[1][second.index(own)], {name: list(values) for name, values in own.hyper.items()}
+        if not arm.ham:
+            (before,) = [one for one in first if (one.method, one.sam) == (arm.method, arm.sam)]
+            scores = np.concatenate([means[0][first.index(before)], scores])
+            hyper = {name: [*before.hyper[name], *hyper[name]] for name in hyper}
+        found = {name: values[0] for name, values in arm.hyper.items()}
+        assert found == {name: values[int(np.argmax(scores))] for name, values in hyper.items()}
+    assert {(arm.method, arm.settings.get("sparsity")) for arm in last} == {
+        ("dense", None), *((method, s) for method in SMALL.methods for s in SMALL.sparsities)
+    }  # fmt: skip
+
+
+@pytest.mark.claim("claims.same-search")
+def test_no_seed_that_tunes_is_tested_and_all_arms_get_the_same(monkeypatch):
+    trained, _ = asked(monkeypatch)
+    *search, last = trained.specs
+    for spec in search:
+        assert not set(spec.seeds) & set(last.seeds) and len(spec.seeds) == SMALL.tuning_seeds
+    assert list(last.seeds) == list(range(SMALL.seeds)) and all(len(arm) == 1 for arm in last.arms)
+    # The same images, in the same parts, and for as long: in the search as in what is tested.
+    for name in ("data", "split", "validation", "test", "model", "epochs", "batch_size"):
+        assert len({getattr(spec, name) for spec in trained.specs}) == 1, name
+    assert last.validation == 0.2
+    # Whoever has HAM around it had no more trials of its own than its base.
+    tried = Counter()
+    for spec in search:
+        for arm in spec.arms:
+            tried[arm.method, arm.sam, arm.ham] += len(arm)
+    for (method, sam, ham), number in tried.items():
+        assert number == (1 if ham else 2) * SMALL.trials
+        assert tried[method, sam, True] <= tried[method, sam, False]
+    # And in each cell both are trained in the same way, but for HAM.
+    arms = {(arm.method, arm.settings.get("sparsity"), arm.sam, arm.ham): arm for arm in last.arms}
+    assert len(arms) == len(last.arms) == 2 * (2 + 2 * 2)
+    for (*cell, ham), arm in arms.items():
+        other = arms[*cell, not ham]
+        assert (arm.settings, arm.clip, arm.base) == (other.settings, other.clip, other.base)
+
+
+def test_rigl_changes_its_masks_twenty_times_in_a_training():
+    """Every twentieth of the steps, not every 100 steps as published: a training here has a few hundreds."""
+    for data, task in sparse_training.TASKS.items():
+        spec = sparse_training.specification(PAPER, data, {Cell("rigl", 0.9, False): {
+            "learning_rate": 0.1, "weight_decay": 1e-3}}, range(1))  # fmt: skip
+        steps = htt.steps_of(htt.images(data, validation=PAPER.validation), task.epochs, task.batch_size)
+        assert spec.arms[0].built.every == round(steps / 20) and spec.arms[0].clip == 1.0
+        assert len(spec.arms[0].built.events(steps)) == 14  # up to 3/4 of the steps, without the end
 
 
 @pytest.mark.claim("training_cost.cost")

@@ -110,6 +110,30 @@ def test_is_the_published_rule(case, dtype, tolerance):
         assert (first > 5).mean() > 0.5  # it was
 
 
+def test_the_defaults_are_those_of_the_authors():
+    """α = 200, β = 1e-3, exponents of 5 at most, on tensors with two axes or more (TomJacobs05/HAM): what they do."""
+    theta = {"w": jnp.asarray([[1.0, -2.0, 4.0]]), "b": jnp.asarray([3.0])}
+    g = {"w": jnp.asarray([[0.5, 0.25, 1e5]]), "b": jnp.asarray([2.0])}
+    half = np.asarray([[1 - 5e-4, -2 - 2.5e-4, 4 - 100.0]])  # the last one has changed its sign: its exponent is 20
+    exponent = [-1e-3 * (200 * 0.5 + 1e-3), -1e-3 * (-200 * 0.25 + 1e-3), 5.0]
+
+    def stepped(**changes):
+        optimizer = ht.optim.ham(optax.sgd(1e-3), 1e-3, **changes)
+        return optax.apply_updates(theta, optimizer.update(g, optimizer.init(theta), theta)[0])
+
+    found, expected = stepped(), half * np.exp([exponent])
+    np.testing.assert_allclose(found["w"], expected, rtol=1e-12)
+    np.testing.assert_allclose(found["b"], [3 - 2e-3], rtol=1e-15)
+    updates = jax.tree.map(lambda x: -1e-3 * x, g)
+    direct = ht.optim.ham_apply(theta, updates, g, 1e-3, 200.0, 1e-3)
+    factor = ht.optim.ham_step(jax.tree.map(jnp.add, theta, updates), g, 1e-3, 200.0, 1e-3)
+    for other in (direct, factor):
+        np.testing.assert_allclose(other["w"], expected, rtol=1e-12)
+        np.testing.assert_allclose(other["b"], [3 - 2e-3], rtol=1e-15)
+    for change in ({"alpha": 100.0}, {"beta": 0.0}, {"clip": 6.0}):  # none of them goes unseen
+        assert not np.allclose(stepped(**change)["w"], expected, rtol=1e-9, atol=0), change
+
+
 def test_the_sign_is_that_after_the_base_step_and_the_gradient_the_raw_one():
     theta, g = jnp.asarray([[0.1, -1.0]]), jnp.asarray([[3.0, 2.0]])
     optimizer = ht.optim.ham(optax.adam(0.2), 0.2, alpha=5.0, beta=0.0)

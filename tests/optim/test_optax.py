@@ -1,9 +1,11 @@
 """`ham` among the transformations of optax: what each of them makes of the raw gradient, the step and the state."""
 
 import io
+import re
 import subprocess
 import sys
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -170,6 +172,62 @@ def test_where(where):
     same(ht.optim.ham_step(half, GRADS[0], ETA, ALPHA, BETA, where), expected)
 
 
+def network():
+    """Three networks of two layers, stacked: their biases have two axes."""
+    return eqx.filter_vmap(lambda key: eqx.nn.MLP(2, 1, 3, 1, key=key))(jax.random.split(jax.random.key(0), 3))
+
+
+EQUINOX = eqx.filter(network(), eqx.is_inexact_array)
+FLAX = {f"Dense_{i}": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)} for i in (0, 1, 10)} | {"list": [THETA["w"]]}
+
+
+@pytest.mark.parametrize(
+    "params, where, expected",
+    [
+        (EQUINOX, None, {f"layers/{i}/{name}" for i in (0, 1) for name in ("weight", "bias")}),
+        (EQUINOX, "weight", {"layers/0/weight", "layers/1/weight"}),
+        (EQUINOX, "layers/0/weight", {"layers/0/weight"}),
+        (EQUINOX, re.compile("^LAYERS/1/", re.I), {"layers/1/weight", "layers/1/bias"}),
+        (FLAX, None, {"Dense_0/kernel", "Dense_1/kernel", "Dense_10/kernel", "list/0"}),
+        (FLAX, r"kernel$|^list/\d", {"Dense_0/kernel", "Dense_1/kernel", "Dense_10/kernel", "list/0"}),
+        (FLAX, "Dense_1/", {"Dense_1/kernel", "Dense_1/bias"}),
+        (FLAX, "^bias", None),
+    ],
+)
+def test_where_is_a_path_or_a_regular_expression(params, where, expected):
+    """Of every function that takes one: only these tensors move where the base stands still."""
+    grads = jax.tree.map(jnp.ones_like, params)
+    natural = ht.optim.ham_natural(ETA, ALPHA, 0.0, where)
+    calls = {
+        "ham": lambda: after(ham(optax.set_to_zero(), where=where), [grads], params),
+        "ham_step": lambda: ht.optim.ham_step(params, grads, ETA, ALPHA, BETA, where),
+        "ham_apply": lambda: ht.optim.ham_apply(params, None, grads, ETA, ALPHA, BETA, where),
+        "ham_natural": lambda: after(natural, [grads], params),
+    }
+    for name, call in calls.items():
+        if expected is None:
+            with pytest.raises(
+                ValueError, match=r"where must .*; '\^bias' is found in none of the paths 'Dense_0/bias'"
+            ):
+                call()
+            continue
+        still = params if name != "ham_natural" else jax.tree.map(lambda p, g: p - ETA * g, params, grads)
+        pairs = zip(jax.tree_util.tree_leaves_with_path(call()), jax.tree.leaves(still), strict=True)
+        moved = {jax.tree_util.keystr(path, simple=True, separator="/") for (path, x), y in pairs if np.any(x != y)}
+        assert moved == expected, name
+
+
+def test_what_the_base_freezes_moves_unless_it_is_frozen_around_ham():
+    theta = {"w": jnp.ones((2, 2)), "frozen": jnp.ones((2, 2))}
+    g = jax.tree.map(jnp.ones_like, theta)
+    labels = {"w": "train", "frozen": "freeze"}
+    base = optax.partition({"train": optax.sgd(ETA), "freeze": optax.set_to_zero()}, labels)
+    same(after(ham(base), [g], theta), {"w": rule(theta["w"] - ETA, g["w"]), "frozen": rule(theta["w"], g["w"])})
+    around = optax.partition({"train": ham(), "freeze": optax.set_to_zero()}, labels)
+    for optimizer in (ham(base, where="^w$"), around):
+        same(after(optimizer, [g], theta), {"w": rule(theta["w"] - ETA, g["w"]), "frozen": theta["w"]})
+
+
 def test_injected_hyperparameters():
     """Each of them is read anew in every step, as a number or from a schedule that warms up from 0."""
     make = optax.inject_hyperparams(lambda eta, alpha, beta: ht.optim.ham(optax.sgd(eta), eta, alpha, beta))
@@ -255,7 +313,10 @@ def test_optax_is_not_imported_before_it_is_needed():
         (lambda: ht.optim.ham_natural(0.0, 1.0), ValueError, "learning_rate must be positive"),
         (lambda: ht.optim.ham_natural(0.1, -1.0), ValueError, "alpha must be at least 0"),
         (lambda: ham(where=False).init(THETA), ValueError, "where must choose at least one tensor; all its bools"),
-        (lambda: ham(where={"w": 1.0}).init(THETA), TypeError, "where must hold or return bools; got 1.0"),
+        (lambda: ham(where={"w": 1.0}).init(THETA), TypeError, "where must hold or return bools, .* got 1.0"),
+        (lambda: ham(where={"w": "weight"}).init(THETA), TypeError, "or be a regular expression; got 'weight'"),
+        (lambda: ham(where="w(").init(THETA), ValueError, r"where must be a regular expression; got 'w\('"),
+        (lambda: ham(where="W").init({str(i): 0.0 for i in range(9)}), ValueError, r"'0', .*'5', … \(9 in all\)"),
         (lambda: ham(where={"v": True}).init(THETA), ValueError, "where must have the tree structure of params"),
         (lambda: ham(where=lambda x: x.ndim > 1).init(THETA), TypeError, "where is called once, with all of params"),
         (lambda: ham(where=True).init({"n": jnp.ones(2, int)}), TypeError, r"params\['n'\] has dtype int"),

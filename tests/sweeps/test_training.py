@@ -8,6 +8,7 @@ import pytest
 
 import hamtheory as ht
 import hamtheory.train as htt
+from hamtheory.train import _data
 from hamtheory.train._sweep import _cost
 
 HYPER: dict[str, Any] = {"learning_rate": [0.05, 0.1], "weight_decay": 5e-4}
@@ -116,4 +117,19 @@ def test_bad_specs(changes, error, message, unchecked):
 def test_what_cannot_be_trained_is_refused_before_any_work(changes, message, tmp_path, unchecked):
     with pytest.raises(ValueError, match=message):
         ht.sweep(spec_of(**changes), tmp_path / "store", progress=False)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (lambda x, y: (x, np.where(y == 9, -1, y)), "y_train must be classes from 0 to 8; got -1"),
+        (lambda x, y: (np.where(x == x.max(), np.nan, x), y), "x_train must be finite; got nan"),
+    ],
+)
+def test_images_that_cannot_be_trained_on_are_refused_before_any_work(images, message, tmp_path, monkeypatch):
+    source = _data._SOURCES["digits"]
+    monkeypatch.setitem(_data._SOURCES, "digits", lambda: images(*source()))
+    with pytest.raises(ValueError, match=message):
+        ht.sweep(spec_of(), tmp_path / "store", progress=False)
     assert not (tmp_path / "store").exists()

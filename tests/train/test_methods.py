@@ -1,5 +1,6 @@
 """Each method's rule on a few weights, with the numbers worked by hand; and exact sparsity at every step."""
 
+import dataclasses
 from functools import partial
 
 import equinox as eqx
@@ -376,6 +377,168 @@ def test_sign_in_resets_the_imbalance_and_keeps_the_weights():
     np.testing.assert_allclose(new.m["w"], [[3.0, 3.0, 0.0]], rtol=1e-15)
     np.testing.assert_allclose(new.v["w"], [[2.0, -2.0, 0.0]], rtol=1e-15)
     assert ones(after) == [0, 1] and trace.m["w"].tolist() == [[1.0] * 3]
+
+
+def at_the_end(method):
+    """How many weights each of two layers of 20 and 80 keeps, the first with the larger ones; of those that count."""
+    weights = {"a": jnp.linspace(2.0, 3.0, 20).reshape(2, 10), "c": jnp.linspace(0.5, 1.5, 80).reshape(8, 10)}
+    params, masks = method.init(jax.random.key(0), weights, 400)
+    _, masks = method.final(params, masks)
+    return [int(mask.sum()) for mask in jax.tree.leaves(masks)]
+
+
+def along(*times, steps, number):
+    """A probe: how many of the weights 1, …, `number` are kept after so many steps."""
+
+    def probe(method):
+        params, masks = method.init(jax.random.key(0), ladder(number), steps)
+        found = []
+        for step in times:
+            params, masks, _ = changed(method, params, masks, step, steps, ladder(number))
+            found.append(len(ones(masks)))
+        return found
+
+    return probe
+
+
+def ladder(number):
+    return {"w": jnp.arange(1.0, number + 1.0)[None]}
+
+
+def rewired(method):
+    """How many weights of 2,000, half of them active, RigL moves after so many of 1,000 steps."""
+    params, masks = method.init(jax.random.key(0), ladder(2000), 1000)
+    elsewhere = {"w": jnp.where(masks["w"], 0.0, 1.0)}
+    updates = (changed(method, params, masks, step, 1000, elsewhere) for step in (100, 150, 300, 600, 700, 750, 800))
+    return [int((new["w"] & ~masks["w"]).sum()) for _, new, _ in updates]
+
+
+def first_masks(method):
+    """The first three new masks of alternating training, as they are shown: their sizes, and how many of them are
+    weights that the gradient, larger for small weights, has chosen."""
+    params, masks = method.init(jax.random.key(0), ladder(1000), 480)
+    shown = []
+    for step in range(1, 21):
+        params, masks, _ = changed(method, params, masks, step, 480, {"w": 1.0 / ladder(1000)["w"]})
+        shown.append(np.asarray(masks["w"][0]))
+    return [(int(mask.sum()), int(np.argmin(mask))) for mask in shown[17:20]]
+
+
+def thresholded(method):
+    """What STR makes of a weight of 1, and the decay of one of 2 and of a threshold at first."""
+    params, masks = method.init(jax.random.key(0), {"w": jnp.asarray([[1.0, 2.0]])}, 100)
+    grads = method.regularised(jax.tree.map(jnp.zeros_like, params), params, 0, 100)
+    return method.weights(params, masks)["w"][0, 0], grads.theta["w"][0, 1], grads.s["w"]
+
+
+def factored(method):
+    """m² and v² of a weight of √2, and the decay of a factor of m = 1 after so many of 1,000 steps."""
+    params, _ = method.init(jax.random.key(0), {"w": jnp.asarray([[np.sqrt(2.0)]])}, 1000)
+    unit = jax.tree.map(jnp.ones_like, params)
+    decays = [
+        method.regularised(jax.tree.map(jnp.zeros_like, unit), unit, step, 1000).m["w"] for step in (0, 10, 499, 500)
+    ]
+    return [*(float(x["w"][0, 0]) ** 2 for x in params), *(float(decay[0, 0]) for decay in decays)]
+
+
+def reset_factors(method):
+    """m² − v² at first, and after 4 and 5 of 100 steps, of m = 2 and v = √2/2, whose product √2 has m² = 2, v² = 1."""
+    start, masks = method.init(jax.random.key(0), {"w": jnp.asarray([[np.sqrt(2.0)]])}, 100)
+    far = htt.Product({"w": jnp.asarray([[2.0]])}, {"w": jnp.asarray([[np.sqrt(0.5)]])})
+    all_ = [start, *(changed(method, far, masks, step, 100)[0] for step in (4, 5))]
+    return [float((params.m["w"] ** 2 - params.v["w"] ** 2)[0, 0]) for params in all_]
+
+
+EVERY = {"layers": "uniform", "dense_layers": ("first",)}
+GLOBAL, ERK = [20, 10], [12, 18]  # of 30 weights; uniform would be 6 and 24. Erdős–Rényi kernel: Σ n is 12 and 18.
+# Of every method: what its defaults do, by hand; and for each field another value, with which it does something else.
+DEFAULTS = {
+    htt.RandomPruning: [(0.7, at_the_end, ERK, EVERY)],
+    htt.MagnitudePruning: [(0.7, at_the_end, ERK, EVERY)],  # own choice
+    htt.OneShot: [
+        (0.7, at_the_end, GLOBAL, EVERY),  # own choice
+        (0.5, along(49, 50, steps=100, number=10), [10, 5], {"at": 0.4}),  # own choice: at half of it
+    ],
+    htt.Gradual: [
+        (0.7, at_the_end, GLOBAL, EVERY),  # own choice
+        # Own choice: t₀ = 20, Δt = 6, n = 20, so the first weights go at 26: 0.8 (1 − 0.95³) = 0.1141; at 80 it is
+        # 0.8 · 7/8, and 0.8 (1 − 0.55³) = 0.6669 before. s_i = 0, [zhu2017prune].
+        (0.8, along(20, 26, 79, 80, 140, 150, steps=200, number=100), [100, 89, 89, 30, 20, 20],
+         {"start_at": 0.2, "stop_at": 0.8, "updates": 10, "initial": 0.1, "cycles": 2}),
+    ],
+    htt.ACDC: [
+        (0.7, at_the_end, GLOBAL, EVERY),  # [peste2021acdc]
+        # [peste2021acdc], the authors' code: 10, 5, 10 and 15 of 100 epochs.
+        (0.9, along(9, 10, 14, 15, 20, 70, 75, 84, 85, 100, steps=100, number=50), [50, 5, 5, 50, 5, 5, 50, 50, 5, 5],
+         {"warmup": 0.2, "phase": 0.1, "last_dense": 0.2, "last_sparse": 0.1}),
+    ],
+    htt.RigL: [
+        (0.7, at_the_end, ERK, EVERY),
+        # [evci2020rigging], the authors' code: Δt = 100, α = 0.3, a cosine; T_end at 3/4 is own choice. Of 1,000
+        # weights 150 (1 + cos(π t/750)): with cosines of 24°, 72°, 144°, 168°; none between, and none after the end.
+        (0.5, rewired, [287, 0, 196, 28, 3, 0, 0], {"every": 50, "alpha": 0.2, "stop_at": 1.0}),
+    ],
+    htt.Alternating: [
+        (0.7, at_the_end, GLOBAL, EVERY),  # [yang2022more]
+        # [yang2022more], the authors' code for CIFAR-10: densities 0.1, 0.05, 0.02, from t₀ = 0 to 110/160, α = 1/2; n
+        # = 20 is own choice, thus Δt = 15 of 480 steps. 1,000 (1 − s (1 − 0.95³)) with s = 0.9, 0.95 and 0.98 are kept,
+        # of which the gradient chooses ⌈k (1 + cos(π t/480))/4⌉ at t = 16, 17 and 18.
+        (0.98, first_masks, [(872, 435), (865, 432), (860, 429)],
+         {"multiples": (5.0, 2.0), "start_at": 0.1, "stop_at": 0.9, "updates": 10, "alpha": 0.25}),
+    ],
+    htt.STR: [
+        (0.7, at_the_end, GLOBAL, EVERY),
+        # Own choices: s = −4, a threshold of 1/(1 + e⁴); λ = 5e-4; settled at 80 of 100 steps.
+        (0.5, thresholded, [1 - 1 / (1 + np.exp(4.0)), 1e-3, -2e-3], {"s_init": -3.0, "weight_decay": 1e-3}),
+        (0.5, along(79, 80, steps=100, number=10), [10, 5], {"settle": 0.3}),
+    ],
+    htt.Spred: [
+        (0.7, at_the_end, GLOBAL, EVERY),
+        # [ziyin2023spred] tries 2κ from 1e-5 to 1e-3; κ = 1e-4, balanced factors and 80 of 100 steps are own choices.
+        (0.5, factored, [np.sqrt(2.0), np.sqrt(2.0), *[2e-4] * 4], {"kappa": 2e-4}),
+        (0.5, along(79, 80, steps=100, number=10), [10, 5], {"settle": 0.3}),
+    ],
+    htt.PILoT: [
+        (0.7, at_the_end, GLOBAL, EVERY),
+        # [jacobs2025mask]: m² − v² = 1. Own choices: κ = 1e-3, falling by 0.95 in a hundredth of the steps, until half.
+        (0.5, factored, [2.0, 1.0, 2e-3, 1.9e-3, 2e-3 * 0.95**49.9, 0.0],
+         {"imbalance": 0.5, "kappa": 2e-3, "ratio": 0.9, "off": 0.6}),
+        (0.5, along(79, 80, steps=100, number=10), [10, 5], {"settle": 0.3}),
+    ],
+    htt.SignIn: [
+        (0.7, at_the_end, ERK, EVERY),
+        # [gadhikar2025signin]: m² − v² = 1, again and again; every 5 of 100 steps is own choice.
+        (0.0, reset_factors, [1.0, 3.5, 1.0], {"imbalance": 0.5, "every": 0.1}),
+    ],
+}  # fmt: skip
+
+
+def test_every_default_of_every_method_is_among_them():
+    classes = {type(make(sparsity=0.0)) for make in htt.METHODS.values()} - {
+        htt.Dense
+    }  # which keeps all, whatever else
+    assert DEFAULTS.keys() == classes
+    for kind, probes in DEFAULTS.items():
+        fields = {field.name for field in dataclasses.fields(kind)} - {"sparsity"}
+        assert fields == {name for *_, others in probes for name in others}, kind
+
+
+@pytest.mark.parametrize("kind", DEFAULTS, ids=lambda kind: kind.__name__)
+def test_what_the_defaults_do(kind):
+    for sparsity, probe, expected, others in DEFAULTS[kind]:
+        method = kind(sparsity=sparsity)
+        close = lambda value, probe=probe, expected=expected: np.allclose(probe(value), expected, rtol=1e-6, atol=1e-12)  # noqa: E731
+        assert close(method), (probe(method), expected)
+        for name, value in others.items():
+            other = dataclasses.replace(method, **{name: value})
+            found = probe(other)
+            assert np.shape(found) != np.shape(expected) or not close(other), name
+
+
+def test_cyclical_pruning_has_three_cycles():
+    # Own choice. In each third of 300 steps, the last of 20 updates is after 70; all weights come back with the next.
+    counts = along(69, 70, 100, 169, 170, 200, 300, steps=300, number=10)(htt.method_of("cyclical", sparsity=0.8))
+    assert counts == [10, 2, 10, 10, 2, 10, 10]
 
 
 @pytest.mark.parametrize(

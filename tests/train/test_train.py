@@ -1,5 +1,12 @@
 """Training: seeds alone and together, failures, checkpoints, HAM and SAM, and what is recorded."""
 
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,28 +16,12 @@ import pytest
 import hamtheory as ht
 import hamtheory.train as htt
 from hamtheory.train import _data, _loop
-from hamtheory.train._checkpoint import save
-from hamtheory.train._data import Images
+from hamtheory.train._checkpoint import load, save
 from hamtheory.train._models import MODELS, Convolution
 from hamtheory.train._step import Setup, _static, first_carry, keys_of, one_step
+from tests.train.toy import CLASSES, SHAPE, changed, model, toy, with_
 
-SHAPE, CLASSES = (8, 8), 3
-
-
-def blobs(rng, images):
-    y = np.arange(images) % CLASSES
-    x = 0.3 * rng.normal(size=(images, *SHAPE))
-    x[np.arange(images), y, y] += 2.0
-    return x.astype(np.float32), y.astype(np.int32)
-
-
-def toy():
-    rng = np.random.default_rng(0)
-    return Images("toy", *blobs(rng, 60), *blobs(rng, 12), *blobs(rng, 15), classes=CLASSES, seed=0, scale="unit")
-
-
-def model(key):
-    return htt.MLP(SHAPE, CLASSES, (8,), key=key)
+ROOT = Path(__file__).parents[2]
 
 
 def optimizer(hyper):
@@ -38,6 +29,7 @@ def optimizer(hyper):
 
 
 METHOD = htt.RigL(sparsity=0.8, every=3)
+SGD = optax.sgd(0.1)
 HOW = {"epochs": 5, "batch_size": 16, "progress": False}
 
 
@@ -101,6 +93,130 @@ def test_a_resumed_run_is_the_same_bit_by_bit(together, tmp_path, monkeypatch):
             np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match=r"belongs to another run: its seeds is \[5, 9\]; got \[5, 8\]"):
         htt.train(toy(), model, METHOD, optimizer, **how | {"seeds": [5, 8]})
+
+
+TINY = {"epochs": 1, "batch_size": 30, "seeds": 1, "progress": False}
+
+
+def ending(folder, **change):
+    """The loss of a short training with a checkpoint there, of which something is changed."""
+    how = {"data": toy(), "model": model, "method": METHOD, "optimizer": SGD, "checkpoint": folder} | TINY | change
+    return htt.train(**how).loss
+
+
+def wider(key):
+    return htt.MLP(SHAPE, CLASSES, (9,), key=key)
+
+
+def doubled(key):
+    """Of the same shapes as `model`."""
+    net = model(key)
+    return eqx.tree_at(lambda net: net.layers[0], net, Doubled(net.layers[0]))
+
+
+class Doubled(eqx.Module):
+    layer: eqx.Module
+
+    def __call__(self, x):
+        return 2 * self.layer(x)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with the checkpoint of a whole training."""
+    folder = tmp_path_factory.mktemp("finished")
+    ending(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change, differs",
+    [
+        ({"optimizer": optax.sgd(0.2)}, r"its optimizer is \"EmptyState \(program \w+\)\"; got \"EmptyState \(program"),
+        ({"optimizer": optax.sgd(jnp.float32(0.1))}, "its optimizer is"),
+        ({"optimizer": optax.adam(0.1)}, r"its optimizer is \"EmptyState .*; got \"ScaleByAdamState, EmptyState"),
+        ({"optimizer": ht.optim.ham(SGD, 0.1)}, r"its optimizer is .*; got \"HamState"),
+        ({"optimizer": htt.Recipe(2), "hyper": {"learning_rate": 0.1, "weight_decay": 0.0}}, 'got "Recipe.steps=2, '),
+        ({"model": wider}, "its model is"),
+        ({"model": doubled}, "its model is"),
+        ({"model": "cnn"}, r"its model is \"a function .*; got \"cnn \(program"),
+        ({"method": htt.RigL(sparsity=0.8, every=2)}, r"its method is \"RigL\(.*every=3.*; got \"RigL\(.*every=2"),
+        ({"data": dataclasses.replace(toy(), seed=1)}, "its data is"),
+        ({"data": dataclasses.replace(toy(), **changed("x_train", with_(0.5, 0, 0, 0)))}, "its images is"),
+        ({"data": dataclasses.replace(toy(), **changed("y_test", with_(2, 0)))}, "its images is"),
+        ({"epochs": 2}, "its epochs is 1; got 2"),
+        ({"batch_size": 20}, "its batch_size is 30; got 20"),
+        ({"sam": 0.1}, "its sam is null; got 0.1"),
+        ({"hyper": {"rate": 0.1}}, r"its hyper is \{\}; got \{\"rate\": \[0.1"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_by_name_and_left_alone(finished, change, differs):
+    before = (finished / "train.eqx").read_bytes()
+    with pytest.raises(ValueError, match=f"checkpoint .*train.eqx belongs to another run: .*{differs}"):
+        ending(finished, **change)
+    assert (finished / "train.eqx").read_bytes() == before and len(list(finished.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda whole: b"", "train.eqx is of another version, or damaged"),
+        (lambda whole: b"\x93NUMPY\x01 something else", "is of another version, or damaged"),
+        (lambda whole: b"[1, 2]\n" + whole, "is of another version, or damaged"),
+        (
+            lambda whole: whole[: len(whole) // 2],
+            r"train.eqx is damaged: after its first line it holds \d+ bytes of \d+",
+        ),
+        (lambda whole: whole[:-1], "is damaged"),
+        (lambda whole: whole + b" ", "is damaged"),
+        (lambda whole: whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], "holds other bytes than were written"),
+    ],
+)
+def test_half_a_checkpoint_is_refused_by_name_and_left_alone(finished, tmp_path, damage, message):
+    damaged = damage((finished / "train.eqx").read_bytes())
+    (tmp_path / "train.eqx").write_bytes(damaged)
+    with pytest.raises(ValueError, match=message):
+        ending(tmp_path)
+    assert (tmp_path / "train.eqx").read_bytes() == damaged
+
+
+def test_checkpoints_that_go_on(finished, tmp_path, monkeypatch):
+    """The same words, but other objects; and hyperparameters that are NaN are themselves."""
+    monkeypatch.setattr(_loop, "epoch", None)  # nothing is left to train
+    assert np.isfinite(ending(finished, optimizer=optax.sgd(0.1), model=lambda key: model(key))).all()
+    monkeypatch.undo()
+    first = ending(tmp_path, hyper={"rate": np.nan})
+    np.testing.assert_array_equal(ending(tmp_path, hyper={"rate": np.nan}), first)
+
+
+def test_what_is_no_folder_or_holds_another_state(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match=r"checkpoint must be a folder; got .*file, which is a file"):
+        ending(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+    save(tmp_path, {"epochs": 1}, {"w": jnp.ones(3)})
+    with pytest.raises(ValueError, match=r"train.eqx holds another state than this run has"):
+        load(tmp_path, {"epochs": 1}, {"w": jnp.ones(4)})
+
+
+@pytest.mark.slow
+def test_another_process_finds_the_same_programs(tmp_path):
+    """What is compared are texts that a compiler prints: they must not depend on hashes and addresses."""
+    code = """
+import sys, jax, optax, hamtheory as ht, hamtheory.train as htt
+recipe = htt.Recipe(2, base="adam", ham=True)
+hyper = {"learning_rate": 0.1, "weight_decay": 0.0, "alpha": 1.0, "beta": 0.0}
+how = {"epochs": 1, "batch_size": 600, "seeds": 1, "hyper": hyper, "progress": False, "checkpoint": sys.argv[1]}
+print(htt.train(htt.images("digits"), "cnn", htt.Spred(sparsity=0.9), recipe, **how).loss)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    losses = {
+        subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(losses) == 1
 
 
 def test_products_are_float32_on_every_device():
@@ -188,6 +304,68 @@ def test_images():
     np.testing.assert_array_equal(rows[np.lexsort(rows.T)], theirs[np.lexsort(theirs.T)])
 
 
+BAD_IMAGES = [
+    (changed("y_train", lambda y: y + 1), "y_train must be classes from 0 to 2; got 3 at index 2, and 19 more"),
+    (changed("y_train", with_(-1, 7)), "y_train must be classes from 0 to 2; got -1 at index 7$"),
+    (changed("y_validation", with_(3, 0)), "y_validation must be classes from 0 to 2; got 3 at index 0"),
+    (changed("y_test", lambda y: y.astype(np.int64) + 2**32), "y_test must be classes from 0 to 2; got 4294967296"),
+    (changed("y_test", lambda y: y + 0.5), "y_test must hold integers, the classes from 0 to 2; got dtype float64"),
+    (changed("y_train", lambda y: y.astype(float)), "y_train must hold integers, .* got dtype float64"),
+    (changed("y_train", lambda y: y > 0), "y_train must hold integers, .* got dtype bool"),
+    (changed("y_train", lambda y: np.ma.masked_equal(y, 1)), "y_train must hold integers, .* got a masked entry"),
+    (changed("y_train", lambda y: y[:-1]), r"y_train must have shape \(60,\), one class for each image; got \(59,\)"),
+    (changed("y_test", lambda y: y[:, None]), r"y_test must have shape \(15,\)"),
+    (changed("x_train", with_(np.nan, 3, 1, 2)), "x_train must be finite; got nan at index 3, 1, 2"),
+    (changed("x_validation", with_(np.inf, 0, 0, 0)), "x_validation must be finite; got inf at index 0, 0, 0"),
+    (changed("x_test", lambda x: x.astype(float) + 1e39), "x_test must be finite; got inf"),
+    (changed("x_test", lambda x: x[:, :4]), r"x_test must hold images of \(8, 8\) pixels, as x_train; got \(4, 8\)"),
+    (changed("x_train", lambda x: x.reshape(60, 64)), r"x_train must have 3 axes; got shape \(60, 64\)"),
+    (changed("x_test", lambda x: x.astype(str)), "x_test must hold real numbers"),
+    (changed("x_train", lambda x: x[:0]), r"x_train must hold one image .* at least; got shape \(0, 8, 8\)"),
+    (changed("x_validation", lambda x: x[:0]), "x_validation must hold one image"),
+    (changed("x_test", lambda x: x[:0]), "x_test must hold one image"),
+    ({"classes": 0}, "classes must be at least 1; got 0"),
+]
+
+
+@pytest.mark.parametrize("change, message", BAD_IMAGES)
+@pytest.mark.usefixtures("unchecked")
+def test_images_that_cannot_be_trained_on_are_refused(change, message, monkeypatch):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(toy(), **change)
+    # Nor does training begin with what has been made of good ones behind their back.
+    data = toy()
+    for name, value in change.items():
+        object.__setattr__(data, name, value)
+    monkeypatch.setattr(_loop, "first_carry", None)
+    with pytest.raises(ValueError, match=message):
+        htt.train(data, model, htt.Dense(), SGD, seeds=1, **HOW)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_other_numbers_become_float32_and_int32():
+    data = toy()
+    parts = {"x_test": data.x_test.astype(float), "y_test": data.y_test.astype(np.uint8), "y_train": list(data.y_train)}
+    again = dataclasses.replace(data, **parts)
+    for name in ("x_test", "y_test", "y_train"):
+        ours = getattr(again, name)
+        assert ours.dtype == getattr(data, name).dtype
+        np.testing.assert_array_equal(ours, getattr(data, name))
+
+
+class Blind(htt.MLP):
+    """A network whose logits are NaN for what it sees, with a gradient of 0."""
+
+    def __call__(self, x):
+        return jnp.where(jnp.isfinite(super().__call__(x)), jnp.float32(jnp.nan), jnp.float32(0.0))
+
+
+def test_a_loss_that_is_not_finite_is_a_failure():
+    end = htt.train(toy(), lambda key: Blind(SHAPE, CLASSES, (8,), key=key), htt.Dense(), SGD, seeds=2, **HOW)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(end.weights))
+    assert np.isnan(end.loss).all() and end.results == ("nonfinite",) * 2 and end.nonfinite_step.tolist() == [1, 1]
+
+
 def test_a_missing_package_is_named(monkeypatch):
     def missing():
         raise ImportError("No module named 'sklearn'")
@@ -195,9 +373,6 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(_data._SOURCES, "digits", missing)
     with pytest.raises(ImportError, match=r"hamtheory\[train\]"):
         htt.images("digits")
-
-
-SGD = optax.sgd(0.1)
 
 
 @pytest.mark.parametrize(
