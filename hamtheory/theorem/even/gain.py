@@ -66,7 +66,7 @@ def _error(rng, half, curvature, largest):
     eta = largest / np.abs(X.T @ y / n).max()
     stable = 0.5 * float(ht.metrics.stable_learning_rate(problem, ht.Hypentropy(gamma), ht.min_norm(problem)))
     worst = 0.0
-    for rate, steps in ((eta, 1), (min(stable, eta), STEPS)):
+    for rate, steps in ((float(eta), 1), (float(min(stable, eta)), STEPS)):
         gain, slopes, losses, thetas = run(rate, steps)
         squares, most = rate**2 * np.sum(slopes**2), np.max((rate * slopes) ** 2)
         unit, summed = rate**2 * losses.sum(), gain.sum() / (2 * half)
@@ -81,12 +81,12 @@ def _error(rng, half, curvature, largest):
     worst = max(worst, excess(moments, curvature * lengths.min() * losses[0], curvature * lengths.max() * losses[0],
                               moments))  # fmt: skip
     # The integral, until a time within which the flow has nearly converged
-    end = 4 / (2 * gamma * values[0])
+    end = float(4 / (2 * gamma * values[0]))
     path = ht.product_flow(problem, np.full(COLUMNS, np.sqrt(2 * gamma)), np.zeros(COLUMNS),
                            ts=end * (1 + NODES) / 2, rtol=1e-12, atol=1e-14)  # fmt: skip
     slopes = (np.asarray(path.thetas) @ X.T - y) @ X / n
     integral = 2 * half * end / 2 * WEIGHTS @ slopes**2
-    found = extrapolated([run(end / steps, steps)[0] * steps / end for steps in 128 * 2 ** np.arange(5)])
+    found = extrapolated([run(end / steps, steps)[0] * steps / end for steps in (128, 256, 512, 1024, 2048)])
     worst = max(worst, excess(integral.sum() / (2 * half), 0, losses[0] / (2 * gamma), 1))
     return float(max(worst, np.abs(found - integral).max() / integral.max()))
 

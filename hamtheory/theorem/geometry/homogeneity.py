@@ -1,6 +1,5 @@
 """What size means for HAM and m⊙w: θ, y and the start in another unit are another α, or γ."""
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
@@ -39,15 +38,15 @@ def _error(rng, square, power, moved):
     """Relative differences: of potentials, and of limits from a start that is scaled like the labels, or is not."""
     c, log = 10 ** rng.choice([rng.uniform(-1.5, -0.3), rng.uniform(0.3, 1.5)]), rng.uniform(-2, 4)
     X, y, start = rng.normal(size=SHAPE), rng.normal(size=SHAPE[0]), rng.normal(size=SHAPE[1])
-    theta, errors = jnp.asarray(signed(rng, 20, -3, 3)), []
+    theta, errors = np.asarray(signed(rng, 20, -3, 3)), []
     for family, sign in ((ht.HAM, 1), (ht.Hypentropy, -1)):
         here, there = sign * log, sign * (log + power * np.log(c))
         factor = c ** (square if sign == 1 else square - 1)
         errors.append(
             relative(family.at_log(here).potential(c * theta), factor * family.at_log(there).potential(theta))
         )
-        scaled = limits(ht.LinearRegression(X, c * y), family, [here], jnp.asarray(c * start if moved else start))
-        plain = limits(ht.LinearRegression(X, y), family, [there], jnp.asarray(start))
+        scaled = limits(ht.LinearRegression(X, c * y), family, [here], c * start if moved else start)
+        plain = limits(ht.LinearRegression(X, y), family, [there], start)
         errors.append(np.abs(scaled - c * plain).max() / np.abs(c * plain).max())
     return max(errors)
 

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import sympy as sp
-from scipy.optimize import nnls
+
+import hamtheory as ht
 
 from .._theorem import Step, Theorem
 
@@ -46,10 +47,19 @@ def violate(rng, more, fewer):
 
 
 def _error(X, y, more, fewer):
-    """The share by which the number of patterns that interpolate, by non-negative least squares, is not the count."""
-    patterns = np.array(list(itertools.product([-1.0, 1.0], repeat=X.shape[1])))
-    reached = sum(nnls(X * signs, y)[1] < 1e-9 * np.linalg.norm(y) for signs in patterns)
-    return abs(reached / _count(X.shape[1], len(y), more, fewer) - 1)
+    """The share by which the number of patterns that interpolate is not the count.
+
+    With `θ = θ_p + Nc` they are the dichotomies of the d points (N_i, θ_p,i) and of (0, 1), by hyperplanes through 0.
+    """
+    n, d = X.shape
+    kernel, particular = np.linalg.svd(X)[2][n:].T, np.linalg.lstsq(X, y, rcond=None)[0]
+    points = np.vstack([np.column_stack([kernel, particular]), np.append(np.zeros(d - n), 1.0)])
+    classes = np.resize([1.0, -1.0], d + 1)  # both, whatever the pattern: that is in the points
+    reached = 0
+    for signs in itertools.product([-1.0, 1.0], repeat=d):
+        rows = (np.append(signs, 1.0) * classes)[:, None] * points
+        reached += ht.BinaryClassification(rows, classes).is_separable is True
+    return abs(reached / _count(d, n, more, fewer) - 1)
 
 
 THEOREM = Theorem(
@@ -65,7 +75,7 @@ THEOREM = Theorem(
     constants={"more": 0, "fewer": 0},
     check=check,
     tolerance=0.0,
-    why="they are whole numbers; residuals of 1e-9 tell the patterns apart",
+    why="they are whole numbers; each pattern is decided with a proof",
     violate=violate,
     violated="general position: y is a column of X",
     mutations={"more than n": {"more": 1}, "d − 1 coins": {"fewer": 1}},
