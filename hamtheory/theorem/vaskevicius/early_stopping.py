@@ -55,7 +55,7 @@ def _error(rng, X, unit, most):
     problem, z = ht.LinearRegression(X, y), X.T @ y / n
     size, on = np.abs(z), truth != 0
     least, gain, log = size[on].min(), rng.uniform(0.1, 0.5), rng.uniform(3, 12)
-    # m⊙w with γ = e^(−log), and HAM with α = e^log; stopped where γ^(1 + δ) and α^(−1−δ) are e^(−2st) and e^(−αst)
+    # m⊙w with γ = e^(−log), and HAM with α = e^log; stopped where γ^(1 + δ) and α^(−1−δ) are e^(−2s·t) and e^(−αs·t)
     gamma, alpha = np.exp(-log), np.exp(log)
     omega = np.hypot(size, gamma)
     worst = 0.0
