@@ -39,12 +39,17 @@ def prove(unit, most):
 
 
 def check(rng, unit, most):
-    d = TRUE + REST
-    return _error(rng, np.sqrt(d + 4) * np.linalg.qr(rng.normal(size=(d + 4, d)))[0], unit, most)
+    return _error(rng, _orthogonal(rng), unit, most)
 
 
 def violate(rng, unit, most):
-    return _error(rng, rng.normal(size=(TRUE + REST + 4, TRUE + REST)), unit, most)
+    X = _orthogonal(rng)
+    return _error(rng, X + 0.2 * rng.normal(size=X.shape), unit, most)
+
+
+def _orthogonal(rng):
+    d = TRUE + REST
+    return np.sqrt(d + 4) * np.linalg.qr(rng.normal(size=(d + 4, d)))[0]
 
 
 def _error(rng, X, unit, most):
