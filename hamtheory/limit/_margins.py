@@ -92,7 +92,7 @@ def _solved(rows, levels, rho, tol, most):
         margin = Margin(A, b, rho)
 
         def factor(K, S):
-            found = jsl.cho_factor((A * K) @ A.T + jnp.diag(S))
+            found = jsl.cho_factor((A * K[None]) @ A.T + jnp.diag(S))
             return lambda h, q: jsl.cho_solve(found, -q - A @ h)
 
         def goes_on(state):

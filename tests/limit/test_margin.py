@@ -162,3 +162,29 @@ def test_bad_arguments(arguments, options, error, message):
 def test_a_regression_is_no_classification():
     with pytest.raises(TypeError, match="BinaryClassification"):
         ht.solve_margin(ht.LinearRegression([[1.0]], [1.0]), rho=2.0)
+
+
+def test_many_at_once_are_those_one_by_one():
+    problems = [instance(seed) for seed in (1, 6, 11, 16, 21)]  # of one shape, of all kinds
+    same = problems[0]
+    problems.append(ht.BinaryClassification(np.vstack([same.X[:-1], same.X[:1]]), np.r_[same.z[:-1], -same.z[0]]))
+    for rho in (1.0, 4.0):
+        many = ht.solve_margins(problems, rho=rho)
+        assert many.theta.shape == (6, 100) and many.dual.shape == (6, 20)
+        for i, problem in enumerate(problems[:-1]):
+            lower, upper = bounds(problem, replaced(many, i), rho)
+            assert many.result[i] == ht.Result.converged and upper - lower <= 1e-8 * upper
+            assert many.margin[i] == pytest.approx(float(ht.solve_margin(problem, rho=rho).margin), rel=1e-8)
+        assert many.result[-1] == ht.Result.infeasible and many.margin[-1] == 0
+
+
+def replaced(many, i):
+    names = ("theta", "margin", "dual", "duality_gap", "support_vectors")
+    return ht.MarginResult(**{name: getattr(many, name)[i] for name in names}, result=many.result[i], stats={})
+
+
+def test_many_need_one_shape():
+    with pytest.raises(ValueError, match="must hold at least one classification"):
+        ht.solve_margins([], rho=2.0)
+    with pytest.raises(ValueError, match=r"must be of one shape; got \(4, 40\), \(20, 100\)"):
+        ht.solve_margins([instance(0), instance(1)], rho=2.0)

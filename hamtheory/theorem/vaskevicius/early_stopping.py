@@ -39,12 +39,17 @@ def prove(unit, most):
 
 
 def check(rng, unit, most):
-    d = TRUE + REST
-    return _error(rng, np.sqrt(d + 4) * np.linalg.qr(rng.normal(size=(d + 4, d)))[0], unit, most)
+    return _error(rng, _orthogonal(rng), unit, most)
 
 
 def violate(rng, unit, most):
-    return _error(rng, rng.normal(size=(TRUE + REST + 4, TRUE + REST)), unit, most)
+    X = _orthogonal(rng)
+    return _error(rng, X + 0.2 * rng.normal(size=X.shape), unit, most)
+
+
+def _orthogonal(rng):
+    d = TRUE + REST
+    return np.sqrt(d + 4) * np.linalg.qr(rng.normal(size=(d + 4, d)))[0]
 
 
 def _error(rng, X, unit, most):
@@ -55,7 +60,7 @@ def _error(rng, X, unit, most):
     problem, z = ht.LinearRegression(X, y), X.T @ y / n
     size, on = np.abs(z), truth != 0
     least, gain, log = size[on].min(), rng.uniform(0.1, 0.5), rng.uniform(3, 12)
-    # m⊙w with γ = e^(−log), and HAM with α = e^log; stopped where γ^(1 + δ) and α^(−1−δ) are e^(−2st) and e^(−αst)
+    # m⊙w with γ = e^(−log), and HAM with α = e^log; stopped where γ^(1 + δ) and α^(−1−δ) are e^(−2s·t) and e^(−αs·t)
     gamma, alpha = np.exp(-log), np.exp(log)
     omega = np.hypot(size, gamma)
     worst = 0.0

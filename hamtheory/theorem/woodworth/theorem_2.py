@@ -39,8 +39,7 @@ def prove(log, fourth):
              sp.expand(sp.expand_log(A * (L + sp.log(A / d) - 1) - N * (L + sp.log(N) - 1) - N * f(e)))),
         Step("f is convex, f(0) = −ln d < 0", sp.simplify(sp.diff(f(e), e, 2) - 1 / (1 + e))),
         Step("so e ≤ ε from f(ε) = 2dα²/N on", sp.expand(f(e).subs(L, threshold) - 2 * d * a**2 / N)),
-        Step("‖θ_∞‖² > (1 + ε)M would have a multiple where it is (1 + ε)M, of smaller Q: by geometry.mw-l2 it has "
-             "(1 + ε)²M > 12εγ²",
+        Step("if ‖θ_∞‖² > (1 + ε)M, its multiple with (1 + ε)M has a smaller Q: by geometry.mw-l2, (1 + ε)²M > 12εγ²",
              sp.expand(low - M / (2 * g**2) - M * (12 * e * g**2 - (1 + e) ** 2 * M) / (24 * g**4))),
         Step("which is α⁴ ≥ (1 + ε)²M/48ε", sp.expand(12 * e * (2 * small) ** 2 - (1 + e) ** 2 * M)),
         Step("the published one, 4(1 + ε)²(1 + 2/ε)²M, is more: (1 + 2/ε)² − 8/ε is a square",
