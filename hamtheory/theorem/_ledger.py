@@ -69,6 +69,10 @@ MODULES = (
     "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
+    "margin.horizon",
+    "margin.gd",
+    "margin.one_sample",
+    "margin.l1",
     "random.cover",
     "random.state_evolution",
 )

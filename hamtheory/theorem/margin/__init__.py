@@ -1,0 +1,1 @@
+"""Entries on separable classification: which margin a geometry maximises, and how fast."""
