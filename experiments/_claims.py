@@ -153,9 +153,10 @@ def verdict(found: Nested, published: float, *, different: bool, equivalent: boo
     return "undecided"
 
 
-def percent(effect: ArrayLike) -> np.ndarray:
-    """The reduction that the logarithm of a ratio is, in percent."""
-    return np.asarray(-100 * np.expm1(-np.asarray(effect)))
+def percent(effect: ArrayLike, *, errors: bool = True) -> np.ndarray:
+    """What the logarithm of a ratio is in percent: by how much errors are smaller, or else flips are more."""
+    sign = -1 if errors else 1
+    return np.asarray(sign * 100 * np.expm1(sign * np.asarray(effect)))
 
 
 def judged(dataset: xr.Dataset, names: tuple[str, ...], margin: float, spread: float) -> xr.Dataset:

@@ -254,20 +254,21 @@ def search(config: Config, data: str) -> dict[Cell, Searched]:
 def joined(first: Searched, second: Searched) -> Searched:
     """All trials of two parts."""
     hyper = {name: np.concatenate([first.hyper[name], second.hyper[name]]) for name in first.hyper}
-    return Searched(hyper, *(np.concatenate(parts) for parts in zip(first[1:3], second[1:3], strict=True)), first.by)
+    accuracy, loss = (np.concatenate(parts) for parts in zip(first[1:3], second[1:3], strict=True))
+    return Searched(hyper, accuracy, loss, first.by)
 
 
 def tried(config: Config, data: str, hypers: dict[Cell, dict[str, np.ndarray]]) -> dict[Cell, Searched]:
     """What trials come to on the validation part; no search ever looks at the test part."""
-    first = 1000  # of the tuning seeds: none of those that are tested
+    first = 1000 * (1 + config.split)  # of the tuning seeds: none of those that are tested, and others on each split
     seeds = range(first, first + config.tuning_seeds)
     swept = lasting(config, specification(config, data, hypers, seeds, tested=False))
     shape = (len(hypers), config.trials, config.tuning_seeds)
     failed = (swept["status"].values != ht.NAMES.index("reached_end")).reshape(shape)
     loss = np.where(failed, np.inf, np.nan_to_num(swept["validation_loss"].values.reshape(shape), nan=np.inf))
     accuracy = sound(swept, "validation_accuracy").reshape(shape)
-    means = [values.mean(axis=-1) for values in (accuracy, loss)]
-    return {cell: Searched(hypers[cell], *(mean[i] for mean in means), config.by) for i, cell in enumerate(hypers)}
+    accuracies, losses = (values.mean(axis=-1) for values in (accuracy, loss))
+    return {cell: Searched(hypers[cell], accuracies[i], losses[i], config.by) for i, cell in enumerate(hypers)}
 
 
 def lasting(config: Config, spec: ht.train.TrainingSpec) -> xr.Dataset:

@@ -50,19 +50,17 @@ def draw(dataset: xr.Dataset) -> Figure:
     margin = 100 * dataset.attrs["margin"]
     for ax, part, letter in zip(axes[:, 0], parts, "ab", strict=False):
         errors = bool(part["primary"].values[0])
-        scale = percent if errors else lambda effect: 100 * np.expm1(effect)
         if errors:
             ax.axvspan(-margin, margin, color="0.93", linewidth=0)
         for height in range(part.sizes["claim"]):
             row = part.isel(claim=height)
-            mean, low, high = scale(row["effect"].values)
+            mean, low, high = percent(row["effect"].values, errors=errors)
             word = VERDICTS[int(row["verdict"])]
-            ax.plot(
-                scale(row["in_split"].values), np.full(row.sizes["split"], height), "o", color="0.7", markersize=2.2
-            )
+            splits = percent(row["in_split"].values, errors=errors)
+            ax.plot(splits, np.full(len(splits), height), "o", color="0.7", markersize=2.2)
             ax.plot([low, high], [height, height], color=COLOURS[word], linewidth=1.3)
             ax.plot([mean], [height], "o", color=COLOURS[word], markersize=4)
-            ax.plot([scale(row["published"].values)], [height], "D", color="black", markersize=4, fillstyle="none")
+            ax.plot([percent(row["published"].values)], [height], "D", color="black", markersize=4, fillstyle="none")
             planned, reached = row["power"].values
             words = f"{word}" + f"  ({planned:.2f}, {reached:.2f})" * errors
             ax.text(1.01, height, words, transform=ax.get_yaxis_transform(), va="center", fontsize=6)

@@ -9,7 +9,7 @@ import xarray as xr
 
 import hamtheory as ht
 from experiments import replication, sparse_training, store
-from experiments._claims import CLAIMS, FLIPS, PRIMARY, VERDICTS, holm, judged, nested, power, verdict
+from experiments._claims import CLAIMS, FLIPS, PRIMARY, VERDICTS, holm, judged, nested, percent, power, verdict
 from experiments.replication import Config, arms_of, of_split, search
 from experiments.sparse_training import Cell, images_of
 from figures import claims as t1
@@ -70,7 +70,7 @@ def test_every_arm_has_as_many_trials_and_hams_contain_its_base(specs):
     arms = arms_of(PLANNED)
     found = search(of_split(PLANNED, 2), arms)
     assert [spec.tested for spec in specs] == [False, False] and {spec.split for spec in specs} == {2}
-    assert all(list(spec.seeds) == [1000] for spec in specs)
+    assert all(list(spec.seeds) == [3000] for spec in specs)
     for cell, one in found.items():
         assert {len(values) for values in one.hyper.values()} == {32} == {len(one.validation_accuracy)}
         assert one.best == 31 and one.found["learning_rate"] == one.hyper["learning_rate"][31]
@@ -86,7 +86,7 @@ def test_every_arm_has_as_many_trials_and_hams_contain_its_base(specs):
 def test_what_is_tested_is_what_the_search_of_the_split_has_found(specs):
     found = replication.split_of(PLANNED, 1)
     *_, last = specs
-    assert last.tested and list(last.seeds) == list(range(8)) and last.split == 1
+    assert last.tested and list(last.seeds) == list(range(8, 16)) and last.split == 1
     assert (found["chosen"] == 31).all()
     assert [arm.hyper["learning_rate"] for arm in last.arms] == [
         (float(f"{rate:.4g}"),) for rate in found["learning_rate"].values
@@ -179,6 +179,11 @@ def test_verdicts(means, expected):
     if expected in sign:  # more flips are claimed, without a size
         assert flips == sign[expected]
     assert math.isnan(found["p_equivalent"].values[1])
+
+
+def test_percent_by_hand():
+    np.testing.assert_allclose(percent(np.log([100 / 80, 100 / 125])), [20.0, -25.0])
+    np.testing.assert_allclose(percent(np.log(1.25), errors=False), 25.0)
 
 
 def test_a_direction_without_the_size():
