@@ -170,8 +170,13 @@ def judged(dataset: xr.Dataset, names: tuple[str, ...], margin: float, spread: f
         [CLAIMS[name] for name in names],
         dataset.sizes["split"],
     )
-    logs = {"error": -np.log(1 - dataset["test_accuracy"].values), "gross_flips": np.log(dataset["gross_flips"].values)}
-    values = [logs[row.what][:, place[row.better]] - logs[row.what][:, place[row.worse]] for row in rows]
+    values = []
+    for row in rows:
+        better, worse = (
+            (1 - dataset["test_accuracy"] if row.what == "error" else dataset[row.what]).values[:, place[arm]]
+            for arm in (row.better, row.worse)
+        )
+        values.append(np.log(worse / better) if row.what == "error" else np.log(better / worse))
     found = [nested(one, -math.log1p(-margin)) for one in values]
     primary = np.array([row.what == "error" for row in rows])
     level = np.where(primary, 0.05 / max(primary.sum(), 1), 0.05)  # of Holm's first step

@@ -1,6 +1,8 @@
 """T1: its search looks at the validation part alone and gives every arm as many trials; its tests know of splits."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from experiments.replication import Config, arms_of, of_split, search
 from experiments.sparse_training import Cell, images_of
 from figures import claims as t1
 
-PLANNED = Config()
+PLANNED, ROOT = Config(), Path(__file__).parents[2]
 
 
 def test_the_design():
@@ -210,6 +212,43 @@ def test_a_family_pays_for_all_its_members():
     together = judged(xr.concat([some, *others], "arm"), names, 0.03, 0.05)
     assert [VERDICTS[int(code)] for code in together["verdict"]] == ["undecided"] * 3 + ["contradicted"]
     assert together["p"].values[0] == alone["p"].values[0]
+
+
+def test_what_is_committed_is_what_was_designed():
+    """All that was planned is there, and what is said of the claims follows from the accuracies."""
+    data = store.load("replication")
+    config, splits = json.loads(data.attrs["config"]), list(data["split"].values)
+    assert Config(**{name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}) == PLANNED
+    assert splits == list(PLANNED.splits) and data.sizes["seed"] == PLANNED.seeds and data.sizes["arm"] == 14
+    again = judged(data, PLANNED.claims, PLANNED.margin, PLANNED.spread)
+    for name in again.data_vars:
+        np.testing.assert_allclose(data[name], again[name], atol=1e-7, err_msg=str(name))
+
+
+def test_the_guide_quotes_what_is_committed():
+    data, page = store.load("replication"), (ROOT / "docs" / "guide" / "training.md").read_text("utf-8")
+    for i, name in enumerate(data["claim"].values):
+        row = data.isel(claim=i)
+        published = percent(row["published"].item())
+        mean, low, high = percent(row["effect"].values, errors=bool(row["primary"]))
+        cells = [
+            name,
+            f"{published:.1f}" if np.isfinite(published) else "more",
+            f"{mean:.1f} ({low:.1f} to {high:.1f})",
+        ]
+        assert f"| {' | '.join(cells)} | {VERDICTS[int(row['verdict'])]} |" in page
+    assert {VERDICTS[int(code)] for code in data["verdict"]} == {"undecided"} and "None is replicated" in page
+    errors = data.isel(claim=data["primary"].values)
+    covered = (errors["published"] >= errors["effect"].sel(bound="low")) & (
+        errors["published"] <= errors["effect"].sel(bound="high")
+    )
+    assert list(errors["claim"].values[covered]) == ["random + HAM > random, 0.9", "AC/DC + HAM > PILoT, 0.9"]
+    assert "six of the eight rows" in " ".join(page.split())
+    likely = errors.isel(claim=(errors["power"].sel(of="reached") > 0.5).values)
+    assert list(likely["claim"].values) == ["AC/DC + HAM > AC/DC, 0.95", "STR + HAM > STR, 0.95"]
+    for of, verb in (("reached", "a power of"), ("planned", "planned was")):
+        one, other = (float(f"{value:.2g}") for value in likely["power"].sel(of=of))
+        assert f"{verb} {one} and {other}" in " ".join(page.split())
 
 
 @pytest.mark.slow
