@@ -54,4 +54,4 @@ QUICK = (
     "label_noise",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
-LONG = ("sparse_training",)
+LONG = ("replication", "sparse_training")

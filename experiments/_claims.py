@@ -1,33 +1,38 @@
-"""What is claimed of HAM in sparse and dense training, and what the grid says of each claim."""
+"""What is claimed of HAM in dense and sparse training, and what trainings on several splits of the data say of it."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy.special import stdtr
+from numpy.typing import ArrayLike
+from scipy.special import stdtr, stdtrit
+from scipy.stats import nct
 
 import hamtheory.train as htt
 
-BOUNDS = ("estimate", "low", "high")
-VERDICTS = {1: "replicated", 0: "not at this scale", -1: "contradicted"}
-_PUBLISHED_AT = (0.8, 0.9, 0.95)
-# Top-1 accuracies of ResNet-50 on ImageNet, in %, at these sparsities [jacobs2026ham].
+from . import store
+
+Arm = tuple[str, float, bool]  # a method, its sparsity, and whether HAM is around it
+
+VERDICTS: tuple[str, ...] = ("undecided", "replicated", "direction only", "equivalent", "contradicted")
+# Top-1 accuracies of ResNet-50 on ImageNet, in %, [jacobs2026ham], by method, sparsity, and whether HAM is around it.
 PUBLISHED = {
-    ("random", False): (73.87, 71.56, 68.72),
-    ("random", True): (74.84, 72.72, 70.05),
-    ("acdc", False): (75.83, 74.75, 72.59),
-    ("acdc", True): (77.20, 76.66, 75.45),
-    ("rigl", False): (75.02, 73.70, 71.89),
-    ("rigl", True): (76.22, 74.83, 72.93),
-    ("str", False): (75.49, 72.40, 64.94),
-    ("str", True): (76.37, 75.01, 71.41),
-    ("signin", False): (74.12, 72.19, 69.38),
-    ("spred", False): (72.64, 71.84, 69.47),
-    ("pilot", False): (75.62, 74.73, 71.30),
+    ("dense", 0.0, False): 76.72,
+    ("dense", 0.0, True): 77.51,
+    ("random", 0.9, False): 71.56,
+    ("random", 0.9, True): 72.72,
+    ("acdc", 0.9, False): 74.75,
+    ("acdc", 0.9, True): 76.66,
+    ("acdc", 0.95, False): 72.59,
+    ("acdc", 0.95, True): 75.45,
+    ("rigl", 0.9, False): 73.70,
+    ("rigl", 0.9, True): 74.83,
+    ("str", 0.95, False): 64.94,
+    ("str", 0.95, True): 71.41,
+    ("spred", 0.9, False): 71.84,
+    ("pilot", 0.9, False): 74.73,
 }
-PUBLISHED_DENSE = {("dense", False): 76.72, ("dense", True): 77.51, ("sam", False): 77.10, ("sam", True): 77.92}
 TITLES = {
     "dense": "dense",
     "sam": "SAM",
@@ -44,86 +49,168 @@ TITLES = {
     "pilot": "PILoT",
     "signin": "Sign-In",
 }
-_ADDS = ("random", "acdc", "rigl", "str")  # to which HAM is said to add
-_OWN = ("magnitude", "oneshot", "gradual", "cyclical", "alternating", "spred", "pilot", "signin")
-
-Arm = tuple[str, bool]  # a method, and whether HAM is around it
 
 
 class Claim(NamedTuple):
-    """That `better` is above `worse` at a sparsity, in the variable `what`. `published`: by how many points."""
+    """That `better` has a smaller test error than `worse`; or, in `gross_flips`, more of them."""
 
-    group: str
     better: Arm
     worse: Arm
-    sparsity: float
-    published: float
-    what: str = "test_accuracy"
+    what: str = "error"
 
     @property
     def name(self) -> str:
-        sparsity = f", {self.sparsity:g}" if self.sparsity else ""
-        return f"{_title(self.better)} > {_title(self.worse)}{sparsity}" + (
-            ", flips" if self.what != "test_accuracy" else ""
-        )
+        """What a row of T1 is called."""
+        (better, sparsity, ham), (worse, _, other) = self.better, self.worse
+        names = [TITLES[method] + " + HAM" * flag for method, flag in ((better, ham), (worse, other))]
+        return f"{names[0]} > {names[1]}" + f", {sparsity:g}" * (sparsity > 0) + ", flips" * (self.what != "error")
+
+    @property
+    def published(self) -> float:
+        """ln of the ratio of the published errors; NaN for flips, of which no number could be read."""
+        if self.what != "error":
+            return math.nan
+        better, worse = (100 - PUBLISHED[arm] for arm in (self.better, self.worse))
+        return math.log(worse / better)
 
 
-def claims(dataset: xr.Dataset, resamples: int, seed: int) -> tuple[list[Claim], dict[str, np.ndarray]]:
-    """The claims of which both arms are there, and what the data of one data set say of each.
+def _added(method: str, sparsity: float, what: str = "error") -> Claim:
+    return Claim((method, sparsity, True), (method, sparsity, False), what)
 
-    `difference` and `search`: (claims, bounds), in points, of flips in flips. The first is the mean over pairs of seeds
-    with Student's 95 % interval. The second is what the search would have led to, as to its own seeds, had its trials
-    been others: 2.5 and 97.5 % quantiles over trials of its second part that are drawn again, with replacement; where
-    another sparsity's search was taken, that of this one. `wins`, `losses`: numbers of pairs; `failed`: of networks
-    that were not finite. `p`: of the t-test over pairs.
-    `verdict`: 1 if both intervals are above 0, −1 if both are below, 0 otherwise: seeds say how sure the difference of
-    two settings is, not what other settings, found by the same rule, would have given.
+
+# Named before any run. The primary ones are a family, in which errors are controlled together; that of flips is alone.
+PRIMARY = (
+    _added("dense", 0.0),
+    _added("random", 0.9),
+    _added("acdc", 0.9),
+    _added("acdc", 0.95),
+    _added("rigl", 0.9),
+    _added("str", 0.95),
+    Claim(("acdc", 0.9, True), ("spred", 0.9, False)),
+    Claim(("acdc", 0.9, True), ("pilot", 0.9, False)),
+)
+FLIPS = _added("random", 0.9, "gross_flips")
+CLAIMS = {claim.name: claim for claim in (*PRIMARY, FLIPS)}
+
+
+class Nested(NamedTuple):
+    """What values in splits say about the mean over all splits: see `nested`."""
+
+    mean: float
+    low: float
+    high: float
+    split: float
+    seed: float
+    spread: float
+    p: float
+    p_equivalent: float
+
+
+def nested(values: np.ndarray, margin: float) -> Nested:
+    """The mean of `y_sk = μ + a_s + e_sk` over random splits s, with seeds k within each, and two tests of it.
+
+    The mean of a balanced mixed model: Student's test and interval of the means of splits, with one degree of freedom
+    less than there are splits. It is exact for normal a and e, whatever the variance of a.
+
+    Args:
+        values: (splits, seeds), two of each at least.
+        margin: Of the test of equivalence, positive.
+
+    Returns:
+        A `Nested`: μ and its 95 % interval; the standard deviations of a (`split`, by the analysis of variance, 0 if
+        that is negative), of e (`seed`) and of a split's mean (`spread`); the two-sided p of μ = 0, and
+        `p_equivalent`, the larger of those of μ ≤ −margin and μ ≥ margin.
     """
-    rows, found = [], []
-    place = {
-        (m, bool(h), float(s)): i
-        for i, (m, h, s) in enumerate(
-            zip(*(dataset[name].values for name in ("method", "ham", "sparsity")), strict=True)
+    splits, seeds = values.shape
+    means = values.mean(axis=1)
+    mean, low, high = (float(value) for value in htt.interval(means))
+    within, spread = values.var(axis=1, ddof=1).mean(), means.std(ddof=1)
+    error = max(spread, 1e-200) / math.sqrt(splits)
+    p, below, above = stdtr(splits - 1, np.array([-abs(mean), mean - margin, -mean - margin]) / error)
+    split = math.sqrt(max(spread**2 - within / seeds, 0.0))
+    return Nested(mean, low, high, split, math.sqrt(within), float(spread), float(2 * p), float(max(below, above)))
+
+
+def power(effect: float, spread: float, splits: int, level: float) -> float:
+    """The probability that an effect is found, in its direction, at a two-sided level, by the test of `nested`."""
+    found = nct.sf(stdtrit(splits - 1, 1 - level / 2), splits - 1, abs(effect) * math.sqrt(splits) / spread)
+    return float(found)
+
+
+def verdict(found: Nested, published: float, *, different: bool, equivalent: bool) -> str:
+    """One of `VERDICTS`, from what a row's values say, and which of the two tests hold in its family.
+
+    Replicated: better, as claimed, and of a compatible size: the interval covers the published effect, or the mean is
+    half of it at least. Equivalent goes before a direction without the size.
+    """
+    size = math.isnan(published) or found.low <= published <= found.high or found.mean >= published / 2
+    if different and found.mean > 0 and size:
+        return "replicated"
+    if equivalent:
+        return "equivalent"
+    if different:
+        return "direction only" if found.mean > 0 else "contradicted"
+    return "undecided"
+
+
+def percent(effect: ArrayLike, *, errors: bool = True) -> np.ndarray:
+    """What the logarithm of a ratio is in percent: by how much errors are smaller, or else flips are more."""
+    sign = -1 if errors else 1
+    return np.asarray(sign * 100 * np.expm1(sign * np.asarray(effect)))
+
+
+def judged(dataset: xr.Dataset, names: tuple[str, ...], margin: float, spread: float) -> xr.Dataset:
+    """What trainings say of some `CLAIMS`, a row each, in logarithms of ratios that are positive if the claim is true.
+
+    `margin`: the relative difference of errors that does not matter; `spread`: as of `Nested`, as it was planned with.
+    """
+    arms = zip(*(dataset[name].values.tolist() for name in ("method", "sparsity", "ham")), strict=True)
+    place, rows, splits = (
+        {arm: i for i, arm in enumerate(arms)},
+        [CLAIMS[name] for name in names],
+        dataset.sizes["split"],
+    )
+    values = []
+    for row in rows:
+        better, worse = (
+            (1 - dataset["test_accuracy"] if row.what == "error" else dataset[row.what]).values[:, place[arm]]
+            for arm in (row.better, row.worse)
         )
-    }
-    for claim in known(sorted({float(s) for s in dataset["sparsity"].values if s})):
-        arms = [place.get((*arm, claim.sparsity)) for arm in (claim.better, claim.worse)]
-        if None not in arms:
-            rows.append(claim)
-            found.append(_numbers(dataset.isel(arm=arms), claim.what, resamples, seed))
-    return rows, {name: np.array([numbers[name] for numbers in found]) for name in found[0]}
-
-
-def known(sparsities: list[float]) -> Iterator[Claim]:
-    """All claims, by groups."""
-    dense = lambda a, b: round(PUBLISHED_DENSE[a] - PUBLISHED_DENSE[b], 2)  # noqa: E731
-    for better, worse in (
-        (("dense", True), ("dense", False)),
-        (("sam", False), ("dense", False)),
-        (("sam", True), ("sam", False)),
-        (("sam", True), ("dense", True)),
-    ):
-        yield Claim("dense training", better, worse, 0.0, dense(better, worse))
-    sparse = [("HAM added", (method, True), (method, False)) for method in _ADDS]
-    sparse += [
-        ("signs", ("signin", False), ("random", False)),
-        ("signs", ("random", True), ("signin", False)),
-        ("products", ("acdc", True), ("spred", False)),
-        ("products", ("acdc", True), ("pilot", False)),
+        values.append(np.log(worse / better) if row.what == "error" else np.log(better / worse))
+    found = [nested(one, -math.log1p(-margin)) for one in values]
+    primary = np.array([row.what == "error" for row in rows])
+    level = np.where(primary, 0.05 / max(primary.sum(), 1), 0.05)  # of Holm's first step
+    tests = {name: np.array([getattr(one, name) for one in found]) for name in ("p", "p_equivalent")}
+    tests["p_equivalent"][~primary] = np.nan  # the margin is one of errors
+    different, equivalent = (p <= 0.05 for p in tests.values())
+    different[primary], equivalent[primary] = (holm(p[primary]) for p in tests.values())
+    verdicts = [
+        verdict(one, row.published, different=bool(d), equivalent=bool(e))
+        for one, row, d, e in zip(found, rows, different, equivalent, strict=True)
     ]
-    for group, better, worse in sparse:
-        for s in sparsities:
-            yield Claim(group, better, worse, s, _difference(better, worse, s))
-    for better, worse in ((("random", True), ("signin", False)), (("signin", False), ("random", False))):
-        for s in sparsities:
-            yield Claim("sign flips", better, worse, s, math.nan, "gross_flips")
-    for method in _OWN:
-        for s in sparsities:
-            yield Claim("not claimed", (method, True), (method, False), s, math.nan)
-    for product in ("spred", "pilot"):  # how much of the claim about AC/DC with HAM is one about AC/DC
-        for s in sparsities:
-            arms = ("acdc", False), (product, False)
-            yield Claim("not claimed", *arms, s, _difference(*arms, s))
+    powers = [
+        [power(row.published, sd, splits, one) for sd in (spread, seen.spread)]
+        for row, seen, one in zip(rows, found, level, strict=True)
+    ]
+    columns = {
+        "effect": (np.array([one[:3] for one in found]), "ln of the ratio of errors (or of flips), positive if so"),
+        "in_split": ([one.mean(axis=1) for one in values], "the same on each split, mean over seeds"),
+        "split_sd": ([one.split for one in found], "standard deviation between splits, without that of seeds"),
+        "seed_sd": ([one.seed for one in found], "standard deviation between seeds of a split"),
+        "spread": ([one.spread for one in found], "standard deviation of the means of splits"),
+        "published": ([row.published for row in rows], "the published ln of the ratio of errors"),
+        "p": (tests["p"], "p of no difference"),
+        "p_equivalent": (tests["p_equivalent"], "p of a difference of the margin or more"),
+        "power": (powers, "power at the published effect, at Holm's first step"),
+        "verdict": ([VERDICTS.index(one) for one in verdicts], f"of {', '.join(VERDICTS)}"),
+    }
+    dims = {"effect": ("claim", "bound"), "in_split": ("claim", "split"), "power": ("claim", "of")}
+    table = {
+        name: store.variable(dims.get(name, "claim"), np.round(values, 8), meaning)
+        for name, (values, meaning) in columns.items()
+    }
+    coords = {"claim": list(names), "bound": ["mean", "low", "high"], "of": ["planned", "reached"]}
+    return xr.Dataset(table, coords=coords | {"primary": ("claim", primary)})
 
 
 def holm(p: np.ndarray, level: float = 0.05) -> np.ndarray:
@@ -133,93 +220,3 @@ def holm(p: np.ndarray, level: float = 0.05) -> np.ndarray:
     found = np.zeros(len(p), bool)
     found[order[passed]] = True
     return found
-
-
-def table(dataset: xr.Dataset) -> str:
-    """T1 as text."""
-    lines = []
-    for data in dataset["data"].values:
-        here = dataset.sel(data=data)
-        lines += ["", f"{data}: test accuracy, differences in points", ""]
-        head = (
-            f"{'claim':46s} {'published':>9s}  {'measured, 95 % of seeds':>26s}  {'of the search':>16s}  pairs  verdict"
-        )
-        lines += [head, "-" * len(head)]
-        for i, name in enumerate(here["claim"].values):
-            row = here.isel(claim=i)
-            middle, low, high = row["difference"].values
-            search = row["search"].values[1:]
-            published = row["published"].item()
-            lines.append(
-                f"{name:46s} {'' if math.isnan(published) else f'{published:+.2f}':>9s}  "
-                f"{middle:+8.2f} [{low:+6.2f}, {high:+6.2f}]  "
-                f"{f'[{search[0]:+.2f}, {search[1]:+.2f}]':>16s}  "
-                f"{f'{int(row.wins)}:{int(row.losses)}':7s}"
-                + VERDICTS[int(row["verdict"])]
-                + (f" ({int(row['failed'])} diverged)" if row["failed"] else "")
-            )
-        lines += ["", summary(here)]
-    return "\n".join(lines)
-
-
-def summary(here: xr.Dataset) -> str:
-    """How many claims came out how."""
-    claimed = here["group"].values != "not claimed"
-    parts = []
-    for which, words in ((claimed, "of the claims"), (~claimed, "of what is not claimed")):
-        verdicts = here["verdict"].values[which]
-        sure = holm(here["p"].values[which]) if which.any() else np.zeros(0, bool)
-        counts = ", ".join(f"{int((verdicts == code).sum())} {word}" for code, word in VERDICTS.items())
-        parts.append(f"{words} ({which.sum()}): {counts}; {int(sure.sum())} hold together at 95 % (Holm)")
-    return "\n".join(parts)
-
-
-def _numbers(pair: xr.Dataset, what: str, resamples: int, seed: int) -> dict[str, np.ndarray]:
-    scale = 100.0 if what == "test_accuracy" else 1.0
-    better, worse = pair[what].values * scale
-    middle, low, high, _, wins, losses = htt.paired(better, worse)
-    constant = np.ptp(better - worse) == 0  # no interval of no variance: this is no evidence
-    seeds = len(better)
-    error = np.std(better - worse, ddof=1) / math.sqrt(seeds)
-    p = 1.0 if constant else 2 * float(stdtr(seeds - 1, -abs(middle) / error))
-    search = _resampled(
-        pair["searched_validation_accuracy"].values, scale * pair[f"searched_{what}"].values, resamples, seed
-    )
-    sides = [int(bounds[0] > 0) - int(bounds[1] < 0) for bounds in ((low, high), search[1:])]
-    return {
-        "difference": np.array([middle, low, high]),
-        "search": search,
-        "wins": np.asarray(wins),
-        "losses": np.asarray(losses),
-        "failed": np.asarray((pair["status"].values != 0).sum()),
-        "p": np.asarray(p),
-        "verdict": np.asarray(sides[0] if sides[0] == sides[1] and not constant else 0),
-    }
-
-
-def _resampled(validation: np.ndarray, test: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """The difference of the `test` of what two searches choose by `validation`, (2, trials) both, and its quantiles.
-
-    The second half of the trials is drawn again, that of each arm on its own; the first half, which is NaN with HAM, is
-    where both started from.
-    """
-    rng, half = np.random.default_rng(seed), validation.shape[1] // 2
-    tests = []
-    for scores, results in zip(np.nan_to_num(validation, nan=-1.0), test, strict=True):
-        drawn = half + rng.integers(half, size=(resamples, half))
-        rows = np.concatenate([np.arange(2 * half)[None], np.c_[np.tile(np.arange(half), (resamples, 1)), drawn]])
-        chosen = np.take_along_axis(rows, scores[rows].argmax(axis=1)[:, None], axis=1)[:, 0]
-        tests.append(results[chosen])
-    differences = tests[0] - tests[1]
-    return np.array([differences[0], *np.quantile(differences[1:], [0.025, 0.975])])
-
-
-def _difference(better: Arm, worse: Arm, sparsity: float) -> float:
-    if sparsity not in _PUBLISHED_AT or better not in PUBLISHED or worse not in PUBLISHED:
-        return math.nan
-    at = _PUBLISHED_AT.index(sparsity)
-    return round(PUBLISHED[better][at] - PUBLISHED[worse][at], 2)
-
-
-def _title(arm: Arm) -> str:
-    return TITLES[arm[0]] + (" + HAM" if arm[1] else "")

@@ -1,4 +1,6 @@
-"""Sparsity methods with and without HAM, on real digits: the whole grid, each arm with an equal search (T1, F28).
+"""Sparsity methods with and without HAM, on real digits: the whole grid, each arm with an equal search (F28).
+
+It explores: a data set is split once. What is claimed of HAM is put to the test by `replication`.
 
 For every data set, method and sparsity, networks are trained with the base optimizer, SGD with momentum and a cosine,
 and with HAM around it. Both arms start from one search for the base, over the learning rate and the strength of decay
@@ -13,11 +15,10 @@ both arms are the same: initial weights, masks and orders of the images are, so 
 
     python -m experiments sparse_training                 the grid: 25 minutes for digits, 65 for MNIST, on two cores;
                                                           it goes on if interrupted; on a GPU: --workers 0
-    python -m experiments.sparse_training                 print T1 from the data that are there
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -27,20 +28,25 @@ import hamtheory as ht
 import hamtheory.train as htt
 
 from . import store
-from ._claims import BOUNDS, claims, table
 from ._swept import swept
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A data set, the network that is trained on it, and for how long."""
+    """A data set, the network that is trained on it, for how long, and the fraction of the data that is the test."""
 
+    data: str
     model: str
     epochs: int
     batch_size: int
+    test: float = 0.2
 
 
-TASKS = {"digits": Task("mlp", 40, 32), "mnist5k": Task("strided", 20, 64)}
+TASKS = {
+    "digits": Task("digits", "mlp", 40, 32),
+    "mnist5k": Task("mnist5k", "strided", 20, 64),
+    "turned": Task("mnist5k", "mlp", 20, 32, test=0.8),
+}
 METHODS = (
     "random",
     "magnitude",
@@ -71,8 +77,9 @@ class Config:
     search, `tuning_seeds`, `tuned_at`: of the search; `validation`: fraction of the data that it looks at; `sam`: ρ of
     dense training with SAM; `clip`: the largest norm of a gradient, without which, at the learning rates that are best
     for most seeds, others collapse; `rigl_updates`: RigL's mask changes every so many of the training's steps, as a
-    fraction of them; `resamples`: of the search, for the interval of what it might have found. `epochs`, if given,
-    replaces those of the tasks. `workers`: processes."""
+    fraction of them; `by`: what the search ranks by, "accuracy" (of equals the least loss) or "loss";
+    `split`: the seed of the parts of the data. `epochs`, if given, replaces those of the tasks.
+    `workers`: processes."""
 
     data: tuple[str, ...] = ("digits", "mnist5k")
     methods: tuple[str, ...] = METHODS
@@ -85,7 +92,8 @@ class Config:
     sam: float = 0.05
     clip: float = 1.0
     rigl_updates: float = 0.05
-    resamples: int = 2000
+    by: Literal["accuracy", "loss"] = "accuracy"
+    split: int = 0
     epochs: int | None = None
     workers: int = 2
     seed: int = 0
@@ -173,18 +181,28 @@ def arm_of(config: Config, cell: Cell, steps: int, hyper: dict[str, Any] | None)
     )
 
 
-def specification(config: Config, data: str, hypers: dict[Cell, Any], seeds: range) -> ht.train.TrainingSpec:
-    """The sweep of these cells on a data set."""
+def images_of(config: Config, data: str) -> htt.Images:
+    """The images of a task."""
     task = TASKS[data]
+    return htt.images(task.data, seed=config.split, validation=config.validation, test=task.test)
+
+
+def specification(
+    config: Config, data: str, hypers: dict[Cell, Any], seeds: range, *, tested: bool
+) -> ht.train.TrainingSpec:
+    """The sweep of these cells on a data set."""
+    task, images = TASKS[data], images_of(config, data)
     epochs = config.epochs or task.epochs
-    images = htt.images(data, validation=config.validation)
     steps = htt.steps_of(images, epochs, task.batch_size)
     arms = []
     for cell, hyper in hypers.items():
         rounded = {name: [float(f"{value:.4g}") for value in np.atleast_1d(values)] for name, values in hyper.items()}
         arms.append(arm_of(config, cell, steps, rounded))
-    how = {"epochs": epochs, "batch_size": task.batch_size, "validation": config.validation}
-    return ht.train.TrainingSpec(data, task.model, arms, seeds=seeds, **how)
+    how: dict[str, Any] = {"epochs": epochs, "batch_size": task.batch_size}
+    parts: dict[str, Any] = {"validation": config.validation, "test": task.test}
+    return ht.train.TrainingSpec(
+        task.data, task.model, arms, seeds=seeds, split=config.split, tested=tested, **how, **parts
+    )
 
 
 def nearest(config: Config, cell: Cell) -> Cell:
@@ -208,12 +226,13 @@ class Searched(NamedTuple):
     hyper: dict[str, np.ndarray]
     validation_accuracy: np.ndarray
     validation_loss: np.ndarray
-    test_accuracy: np.ndarray
-    gross_flips: np.ndarray
-    failed: np.ndarray
+    by: str
 
     @property
     def best(self) -> int:
+        """The place of the best trial, as `Config.by` says."""
+        if self.by == "loss":
+            return int(self.validation_loss.argmin())
         return best(self.validation_accuracy, self.validation_loss).item()
 
     @property
@@ -226,29 +245,34 @@ def search(config: Config, data: str) -> dict[Cell, Searched]:
     """Both parts of the search. A base arm has the trials of both, one with HAM those of the second."""
     some = cells(config, config.tuned_at)
     base = [cell for cell in some if not cell.ham]
-    first = _tried(config, data, {cell: first_trials(config, cell) for cell in base})
+    first = tried(config, data, {cell: first_trials(config, cell) for cell in base})
     starts = {cell: first[dataclasses.replace(cell, ham=False)].found for cell in some}
-    second = _tried(config, data, {cell: second_trials(config, cell, starts[cell]) for cell in some})
-    return {cell: second[cell] if cell.ham else _joined(first[cell], second[cell]) for cell in some}
+    second = tried(config, data, {cell: second_trials(config, cell, starts[cell]) for cell in some})
+    return {cell: second[cell] if cell.ham else joined(first[cell], second[cell]) for cell in some}
 
 
-def _joined(first: Searched, second: Searched) -> Searched:
+def joined(first: Searched, second: Searched) -> Searched:
+    """All trials of two parts."""
     hyper = {name: np.concatenate([first.hyper[name], second.hyper[name]]) for name in first.hyper}
-    return Searched(hyper, *(np.concatenate(parts) for parts in zip(first[1:], second[1:], strict=True)))
+    accuracy, loss = (np.concatenate(parts) for parts in zip(first[1:3], second[1:3], strict=True))
+    return Searched(hyper, accuracy, loss, first.by)
 
 
-def _tried(config: Config, data: str, hypers: dict[Cell, dict[str, np.ndarray]]) -> dict[Cell, Searched]:
-    first = 1000  # of the tuning seeds: none of those that are tested
-    swept = _swept(config, specification(config, data, hypers, range(first, first + config.tuning_seeds)))
+def tried(config: Config, data: str, hypers: dict[Cell, dict[str, np.ndarray]]) -> dict[Cell, Searched]:
+    """What trials come to on the validation part; no search ever looks at the test part."""
+    first = 1000 * (1 + config.split)  # of the tuning seeds: none of those that are tested, and others on each split
+    seeds = range(first, first + config.tuning_seeds)
+    swept = lasting(config, specification(config, data, hypers, seeds, tested=False))
     shape = (len(hypers), config.trials, config.tuning_seeds)
     failed = (swept["status"].values != ht.NAMES.index("reached_end")).reshape(shape)
     loss = np.where(failed, np.inf, np.nan_to_num(swept["validation_loss"].values.reshape(shape), nan=np.inf))
-    validation, test = (sound(swept, name).reshape(shape) for name in ("validation_accuracy", "test_accuracy"))
-    means = [values.mean(axis=-1) for values in (validation, loss, test, flips(swept).reshape(shape), failed)]
-    return {cell: Searched(hypers[cell], *(mean[i] for mean in means)) for i, cell in enumerate(hypers)}
+    accuracy = sound(swept, "validation_accuracy").reshape(shape)
+    accuracies, losses = (values.mean(axis=-1) for values in (accuracy, loss))
+    return {cell: Searched(hypers[cell], accuracies[i], losses[i], config.by) for i, cell in enumerate(hypers)}
 
 
-def _swept(config: Config, spec: ht.train.TrainingSpec) -> xr.Dataset:
+def lasting(config: Config, spec: ht.train.TrainingSpec) -> xr.Dataset:
+    """The data of a sweep, which goes on whatever has changed in the sources."""
     return swept(spec, "sparse_training", workers=config.workers, lasting=True)
 
 
@@ -264,7 +288,7 @@ def flips(swept: xr.Dataset) -> np.ndarray:
 
 
 def run(config: Config) -> xr.Dataset:
-    """The search, the test of what it chose, and the claims."""
+    """The search, and the test of what it chose."""
     return xr.concat([_of_data(config, data) for data in config.data], xr.Variable("data", list(config.data)))
 
 
@@ -272,7 +296,7 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
     tuned, final = search(config, data), cells(config, config.sparsities)
     of = [tuned[nearest(config, cell)] for cell in final]
     hypers = {cell: one.found for cell, one in zip(final, of, strict=True)}
-    swept = _swept(config, specification(config, data, hypers, range(config.seeds)))
+    swept = lasting(config, specification(config, data, hypers, range(config.seeds), tested=True))
     shape, dims = (len(final), config.seeds), ("arm", "seed")
     of_seeds = {
         "test_accuracy": (sound(swept, "test_accuracy"), "accuracy on the test part"),
@@ -294,32 +318,13 @@ def _of_data(config: Config, data: str) -> xr.Dataset:
     for name in HYPER:
         values = [hypers[cell].get(name, np.nan) for cell in final]
         found[name] = store.variable("arm", np.round(values, 8), f"{name} that was chosen")
-    for name in ("validation_accuracy", "test_accuracy", "gross_flips", "failed"):
-        rows = np.full((len(final), 2 * config.trials), np.nan)
-        for row, one in zip(rows, of, strict=True):
-            row[-len(one.failed) :] = getattr(one, name)
-        meaning = f"{name} of the trials of the search, mean over its seeds; HAM's are those of the second part"
-        found[f"searched_{name}"] = store.variable(("arm", "trial"), np.round(rows, 6), meaning)
     own = [nearest(config, cell) == cell for cell in final]
-    images = len(htt.images(data, validation=config.validation).y_test)
     coords = {
         "method": ("arm", [cell.method for cell in final]),
         "sparsity": ("arm", [cell.sparsity for cell in final]),
         "ham": ("arm", [cell.ham for cell in final]),
         "searched": ("arm", own, {"long_name": "whether the search was at this sparsity"}),
         "seed": np.arange(config.seeds),
-        "trial": np.arange(2 * config.trials),
-        "test_images": images,
+        "test_images": len(images_of(config, data).y_test),
     }
-    dataset = xr.Dataset(found, coords=coords)
-    rows, numbers = claims(dataset, config.resamples, config.seed)
-    labels = {"claim": [row.name for row in rows], "group": ("claim", [row.group for row in rows])}
-    labels["published"] = ("claim", [row.published for row in rows])
-    for name, values in numbers.items():
-        dims_ = ("claim", "bound")[: np.ndim(values)]
-        dataset[name] = store.variable(dims_, np.round(values, 6), f"{name} of a claim")
-    return dataset.assign_coords(labels | {"bound": list(BOUNDS)})
-
-
-if __name__ == "__main__":
-    print(table(store.load("sparse_training")))
+    return xr.Dataset(found, coords=coords)

@@ -1,7 +1,7 @@
 """Sweeps over trainings of networks: arms, their trials, and seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import jax
@@ -140,6 +140,7 @@ class TrainingSpec(Declaration):
         split: The seed of the parts of the data.
         validation: The fraction of the validation part of the data.
         test: The fraction of the test part of the data.
+        tested: Whether the test part is looked at; otherwise, as for a search, `test_accuracy` is NaN.
         chunk: Instances that are trained, and stored, together; those of the largest arm if it is left out. Those of
             one arm are one compiled program.
 
@@ -170,6 +171,7 @@ class TrainingSpec(Declaration):
     split: int = 0
     validation: float = 0.1
     test: float = 0.2
+    tested: bool = True
     chunk: Any = None
 
     def __post_init__(self):
@@ -184,6 +186,8 @@ class TrainingSpec(Declaration):
             "validation": number(self.validation, "validation"),
             "test": number(self.test, "test"),
         }
+        if not isinstance(self.tested, bool):
+            raise TypeError(f"tested must be true or false; got {self.tested!r}")
         largest = max(map(len, made["arms"])) * len(made["seeds"])
         made["chunk"] = largest if self.chunk is None else count(self.chunk, "chunk")
         for name, value in made.items():
@@ -289,7 +293,8 @@ class TrainingSpec(Declaration):
         return arrays
 
     def _images(self) -> Any:
-        return images(self.data, seed=self.split, validation=self.validation, test=self.test)
+        found = images(self.data, seed=self.split, validation=self.validation, test=self.test)
+        return found if self.tested else replace(found, x_test=found.x_test[:1], y_test=found.y_test[:1])
 
     def _trained(self, images: Any, arm: Arm, seed: np.ndarray, hyper: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         recipe = arm.recipe(steps_of(images, self.epochs, self.batch_size))
@@ -306,7 +311,7 @@ class TrainingSpec(Declaration):
         }
         return {name: np.asarray(values).T for name, values in curves.items()} | {
             "status": end.result,
-            "test_accuracy": end.final_test_accuracy,
+            "test_accuracy": end.final_test_accuracy if self.tested else np.full(len(seed), np.nan),
             "validation_accuracy": end.final_validation_accuracy,
             "validation_loss": end.final_validation_loss,
             "total": np.full(len(seed), end.total),

@@ -69,6 +69,13 @@ def test_it_goes_on_where_it_was(swept):
         ht.sweep(spec_of(epochs=3), store, progress=False)
 
 
+def test_a_search_does_not_see_the_test_part(swept, tmp_path):
+    with ht.sweep(spec_of(tested=False), tmp_path / "store", progress=False) as found:
+        dataset = found.load()
+    assert np.isnan(dataset["test_accuracy"]).all()
+    assert dataset.drop_vars("test_accuracy").equals(swept[1].drop_vars("test_accuracy"))
+
+
 def test_spec_and_table():
     spec = spec_of()
     again = ht.train.TrainingSpec.from_table(spec.as_table())
@@ -97,6 +104,7 @@ def test_cost_by_hand():
         ({"arms": [PLAIN | {"hyper": HYPER | {"weight_decay": [0.0] * 3}}]}, ValueError, "as many numbers of each"),
         ({"arms": [PLAIN | {"sam": -1.0}]}, ValueError, "sam must be positive"),
         ({"epochs": 0}, ValueError, "epochs must be"),
+        ({"tested": 1}, TypeError, "tested must be true or false"),
         ({"chunk": 0}, ValueError, "chunk must be"),
     ],
 )
