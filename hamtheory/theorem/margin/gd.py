@@ -22,7 +22,7 @@ def prove(one, power):
     slope = -sum(sp.diff(sp.log(loss), m) * change[i] for i, m in enumerate((m1, m2)))
     bound = gamma * (1 - one * sp.log(n) / log**power)
     return [
-        Step("the clock: dθ/ds = Aᵀq with weights of sum 1", sp.simplify(sum(q) - 1)),
+        Step("the clock: dθ/ds = Aᵀq with weights of sum 1", sp.simplify(q[0] + q[1] - 1)),
         Step("−ln L grows at the rate ‖Aᵀq‖²", sp.simplify(slope - pull.dot(pull))),
         Step("mᵢ = −ln qᵢ − ln L − ln n ≥ −ln L − ln n",
              sp.simplify(sp.expand_log(m1 + sp.log(q[0]) + sp.log(loss) + sp.log(2), force=True))),
