@@ -15,19 +15,20 @@ CAPTION = (
     "Gaussian samples in the classes that a sparse vector says (3 of d entries are ±1), flows from 0; margins in the "
     "norm of the geometry's own horizon, over the largest one: medians, bands from 10 to 90 % of the instances. (a) "
     "The gap to 1 for n × d = 15 × 30. {In every flow, the bound that its own dual weights prove is above the "
-    "gap}(margins.certificate). {Gradient descent comes like C/(−ln L)}(margins.gd-law) (dashed), C = "
-    "Σ λ_i ln(max λ/λ_i) with the weights λ of the best margin: the support vectors get margins that differ by "
-    "ln(λ_i/λ_j). {That part is the same for (1 + |θ|)^s, and with s = ¾ little of the gap}(margins.uneven): "
-    "{its direction is off by a multiple of (−ln L)^(s−1), which costs the square of it}(margins.powers), "
-    "(−ln L)^(−½) (dotted). {The L1 margin is reached by none: from a loss of e⁻³⁰⁰⁰ to one of e^(−10⁶), where the "
-    "gap of gradient descent becomes 330 times smaller, that of HAM and m⊙w does not even become 10 times "
-    "smaller}(margins.slow). (b) The gap at e⁻³⁰⁰⁰ for three n × d. (c) What α = 10⁶ has more of the margin than "
-    "α = 100, in the same instances: {more or less, depending on the instance and the loss}(margins.alpha). (d) In how "
-    "many instances it is less, at each loss (lines), and at all losses from e⁻⁵ to e⁻³⁰⁰⁰ (points, with 95 % "
-    "intervals): {that α from 100 to 10⁶ lowers the margin is so in most instances of 40 × 40, and no rule in those of "
-    "10 × 100}(margins.no-rule)."
+    "gap}(margins.certificate) (dash-dotted: its median for HAM, α = 100). {Gradient descent comes like C/(−ln "
+    "L)}(margins.gd-law) (dashed), C = Σ λ_i ln(max λ/λ_i) with the weights λ of the best margin: the support vectors"
+    " get margins that differ by ln(λ_i/λ_j). {That part is the same for (1 + |θ|)^s, and with s = ¾ little of the "
+    "gap}(margins.uneven): {its direction is off by a multiple of (−ln L)^(s−1), which costs the square of "
+    "it}(margins.powers), (−ln L)^(−½) (dotted). {The L1 margin is reached by none: from a loss of e⁻³⁰⁰⁰ to one of "
+    "e^(−10⁶), where the gap of gradient descent becomes 330 times smaller, that of HAM and m⊙w does not even become "
+    "10 times smaller}(margins.slow). (b) The gap at e⁻³⁰⁰⁰ for three n × d. (c) What α = 10⁶ has more of the margin "
+    "than α = 100, in the same instances: {more or less, depending on the instance and the loss}(margins.alpha). (d) "
+    "In how many instances it is less, at each loss (lines), and at all losses from e⁻⁵ to e⁻³⁰⁰⁰ (points, with 95 % "
+    "intervals): {that α from 100 to 10⁶ lowers the margin is so in most instances of 40 × 40, and no rule in those "
+    "of 10 × 100}(margins.no-rule)."
 )
 LATE = 3000.0
+PROVED = "HAM 100"  # the flow whose certificate is drawn
 ALL = 2e7  # where points stand for all losses
 SHAPES = ("#000000", "#E69F00", "#56B4E9")  # black, orange, sky blue: of n × d, no geometry's
 
@@ -51,6 +52,8 @@ def draw(dataset: xr.Dataset) -> Figure:
         low, middle, high = first["gap"].sel(flow=flow).quantile([0.1, 0.5, 0.9], "instance").values
         gaps.plot(loss, middle, color=colour)
         gaps.fill_between(loss, low, high, color=colour, alpha=0.12, linewidth=0)
+    proved = first["certificate"].sel(flow=PROVED).median("instance")
+    gaps.plot(loss, proved, color=styles[PROVED][0], linestyle="-.", linewidth=0.9)
     law = float(first["entropy"].sel(flow="GD").median("instance"))
     gaps.plot(loss[loss > 3], law / loss[loss > 3], **THEORY)
     steep = first["gap"].sel(flow="power 0.75").median("instance").values

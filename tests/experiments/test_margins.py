@@ -109,6 +109,8 @@ def test_figure(small):
     median = small["gap"].median("instance")
     for line, flow in zip(gaps.lines, small["flow"].values, strict=False):
         np.testing.assert_allclose(line.get_ydata(), median.isel(shape=0).sel(flow=flow), rtol=1e-12)
+    proved = gaps.lines[small.sizes["flow"]].get_ydata()
+    assert (proved >= median.isel(shape=0).sel(flow=figure_module.PROVED))[small["loss"] >= 30].all()
     assert len(shapes.containers) == small.sizes["flow"]
     for line, shape in zip(change.lines, small["shape"].values, strict=False):
         few, many = (small["gap"].sel(flow=f"HAM {a:g}", shape=shape).values for a in CONFIG.alphas[-2:])
