@@ -32,6 +32,8 @@ NAMES = (
     "training_flips",
     "alpha_beta",
     "prunability",
+    "horizon",
+    "margins",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -52,6 +54,7 @@ QUICK = (
     "large_steps",
     "effective_bias",
     "label_noise",
+    "margins",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

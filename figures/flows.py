@@ -9,15 +9,15 @@ from .style import LABELS, shades
 
 
 def _number(value: float) -> str:
-    """A number as it is set: 1000, 0.1, 10⁻³."""
+    """A number as it is set: 1000, 0.1, 10⁻³, 10⁶."""
     exponent = np.log10(value)
-    return f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) and exponent < -1 else f"{value:g}"
+    return f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) and not -2 < exponent < 5 else f"{value:g}"
 
 
 def flow_styles(dataset: xr.Dataset) -> dict[str, tuple[str, str]]:
     """Colour and label of every flow: shades of one colour for the parameters of a family, the L1 end the darkest."""
     family, parameter = dataset["family"].values, dataset["parameter"].values
-    symbols, styles = {"HAM": "α", "m*w": "γ"}, {}
+    symbols, styles = {"HAM": "α", "m*w": "γ", "power": "s"}, {}
     for name in dict.fromkeys(family.tolist()):
         members = np.flatnonzero(family == name)
         members = members[np.argsort(-parameter[members] if name == "m*w" else parameter[members])]

@@ -12,7 +12,9 @@ STYLE = str(Path(__file__).parent / "hamtheory.mplstyle")
 
 # Okabe and Ito's palette.
 COLOURS = {"GD": "#000000", "m*w": "#D55E00", "HAM": "#0072B2", "other": "#009E73"}
+COLOURS |= {"power": COLOURS["other"], "cosh": "#CC79A7"}
 LABELS = {"GD": "gradient descent", "m*w": "$m\\odot w$", "HAM": "HAM", "other": "custom"}
+LABELS |= {"power": "$(1 + |\\theta|)^s$", "cosh": "$1/\\cosh\\,\\theta$"}
 THEORY = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 
 

@@ -24,6 +24,7 @@ TIGHT = {"rtol": 1e-11, "atol": 1e-13, "tol": 1e-11}
 ONE_ENGINE = {
     "ht.solve_limits": "many", "ht.solve_flows": "many", "ht.run": "many", "ht.run_many": "many", "ht.sweep": "many",
     "ht.stochastic_flow": "many", "ht.signs.count_flips": "of a run", "ht.metrics.gradient_second_moments": "of a run",
+    "ht.solve_margin": "of concrete data", "ht.margin_path": "of concrete data", "ht.solve_margins": "many",
     "ht.sparse_regression": "draws", "ht.signs.totals": "of events", "ht.neuron.can_change_sign": "of a neuron",
     "ht.neuron.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
     "ht.geometry.believe": "checks", "ht.metrics.certified": "of the host's loops",
@@ -121,6 +122,7 @@ CASES = {
     "ht.metrics.relative_stationarity": [
         ("", lambda p, g, t: ht.metrics.relative_stationarity(p, g, t, 0.1), (PROBLEM, GEOMETRIES["ham"], START))
     ],
+    "ht.metrics.margin": [("", ht.metrics.margin, (ht.BinaryClassification(OTHER, [1, -1, 1]), START, 1.5))],
     "ht.metrics.relative_excess": measured(ht.metrics.relative_excess, np.array([1.5, 2.0]), np.array([1.0, 1.9])),
     "ht.metrics.distance": measured(ht.metrics.distance, OTHER, START),
     "ht.metrics.entries_carrying": measured(ht.metrics.entries_carrying, START),

@@ -54,7 +54,7 @@ class BinaryClassification(Struct):
     >>> import hamtheory as ht
     >>> problem = ht.BinaryClassification([[1.0, 2.0], [0.0, 1.0]], [1, 0])
     >>> problem.margins([1.0, -1.0]).tolist(), round(float(problem.log_loss([1.0, -1.0])), 4)
-    ([-1.0, 1.0], -0.2076)
+    ([-1.0, 1.0], -0.2067)
 
     ```
     """
