@@ -122,7 +122,9 @@ CASES = {
     "ht.metrics.relative_stationarity": [
         ("", lambda p, g, t: ht.metrics.relative_stationarity(p, g, t, 0.1), (PROBLEM, GEOMETRIES["ham"], START))
     ],
-    "ht.metrics.margin": [("", ht.metrics.margin, (ht.BinaryClassification(OTHER, [1, -1, 1]), START, 1.5))],
+    "ht.metrics.margin": [
+        ("", lambda p, t: ht.metrics.margin(p, t, 1.5), (ht.BinaryClassification(OTHER, [1, -1, 1]), START))
+    ],
     "ht.metrics.relative_excess": measured(ht.metrics.relative_excess, np.array([1.5, 2.0]), np.array([1.0, 1.9])),
     "ht.metrics.distance": measured(ht.metrics.distance, OTHER, START),
     "ht.metrics.entries_carrying": measured(ht.metrics.entries_carrying, START),

@@ -75,7 +75,8 @@ THEOREM = Theorem(
     constants={"one": 1},
     check=check,
     tolerance=1.0,
-    why="in units of 1e-5 for the integrator, and of 2 % for what the law leaves out at ℓ = 1e9, of order ℓ^−δ with δ from 1/2 on",
+    why="in units of 1e-5 for the integrator, and of 2 % for what the law leaves out at ℓ = 1e9: of order ℓ^−δ, with δ "
+    "from 1/2 on",
     violate=violate,
     violated="from 0: one entry starts with a margin of 20",
     mutations={"twice": {"one": 2}, "half": {"one": sp.Rational(1, 2)}},
