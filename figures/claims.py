@@ -19,7 +19,7 @@ SOURCE = (
 CAPTION = (
     "(a) By how much the test error is smaller than that of the second of the two: mean over random splits of "
     "MNIST, 750 images to train, 250 to search and 4,000 to test, and its 95 % interval; dots: the splits, means over "
-    "seeds. Comparisons, tests and margin were named before any network was tested. {The tests take splits as random, "
+    "seeds. Comparisons, tests and margin were named before these splits were tested. {Tests take splits as random, "
     "and all rows of (a) for one family}(claims.splits). Diamonds: {the published reduction}(claims.published), of "
     "another network and data set. Shaded: the margin of differences that do not matter. {Replicated: better, as "
     "claimed, and of a compatible size; equivalent: surely within the margin; contradicted: worse}(claims.verdicts). "

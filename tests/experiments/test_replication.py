@@ -249,6 +249,20 @@ def test_the_guide_quotes_what_is_committed():
     for of, verb in (("reached", "a power of"), ("planned", "planned was")):
         one, other = (float(f"{value:.2g}") for value in likely["power"].sel(of=of))
         assert f"{verb} {one} and {other}" in " ".join(page.split())
+    exceeded = (errors["in_split"].std("split", ddof=1) > replication.Config().spread).sum()
+    assert exceeded == 6 and "more than was planned for in six of the eight rows" in " ".join(page.split())
+    # Where HAM's search has ended at its base.
+    with_ham = data.isel(arm=data["ham"].values)
+    at_base = [
+        (int(split), str(arm["method"].values), float(arm["sparsity"]))
+        for split in data["split"].values
+        for arm in (with_ham.sel(split=split).isel(arm=i) for i in range(with_ham.sizes["arm"]))
+        if arm["alpha"] == 0
+    ]
+    assert at_base == [(0, "str", 0.95), (1, "acdc", 0.9), (4, "acdc", 0.95), (4, "dense", 0.0)]
+    assert with_ham.sizes["arm"] * with_ham.sizes["split"] == 30 and "four of the thirty searches" in page
+    rest = errors.sel(claim="STR + HAM > STR, 0.95")["in_split"].isel(split=slice(1, None)).mean()
+    assert f"without that split is {percent(rest.item()):.1f} %" in page
 
 
 @pytest.mark.slow

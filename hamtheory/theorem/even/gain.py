@@ -95,7 +95,7 @@ THEOREM = Theorem(
     id="even.gain",
     title="How much a step of finite size shrinks γ",
     # That the gain is of the order of η² times the sum of the losses: the paper; the constants, and the limit: own.
-    source="even2023sgd, the gain of the step size",
+    source="even2023sgd, the order of the gain; the constants, and the limit: own",
     statement=r"""\text{(S)GD on}\ m\odot w:\quad \operatorname{Gain} = \ln\frac{\gamma_0}{\gamma_\infty}
 = \sum_kq(\eta g_k),\ q(x) = -\tfrac12\ln\bigl((1-x^2)^2\bigr);\quad |\eta g_k|\le\rho<1 \;\Rightarrow\;
 \eta^2\sum_k\|g_k\|^2 \le \|\operatorname{Gain}\|_1 \le \frac{\eta^2}{1-\rho^2}\sum_k\|g_k\|^2;\quad
@@ -112,5 +112,5 @@ f(\theta_0)/(2\min\gamma_0)""",
     violated="|ηg| < 1: it is 1.5 in the first step",
     mutations={"twice the gain": {"half": 1}, "without the 2 of ‖∇f‖² and f": {"curvature": 1}},
     prove=prove,
-    special="the spectrum of K for n = 2",
+    special="q, and the spectrum of K for n = 2; not single samples, nor the limit of Gain/η and its bound",
 )

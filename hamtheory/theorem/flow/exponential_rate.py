@@ -126,5 +126,5 @@ Xz = 0,\ z_i = 0\ \text{off}\ S\cup J,\ J = \{j\notin S: |c_j| = 1-m\},\
         "α is 1/γ": {"two": 1},
     },
     prove=prove,
-    special="|S| = 1 and n = 2",
+    special="|S| = 1 and n = 2, term by term; not that the rest is of lower order",
 )

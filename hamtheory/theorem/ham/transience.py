@@ -129,7 +129,7 @@ dR'(\theta) = \tfrac12\kappa h\,d\tau + X^\top d\lambda,\ X\theta = y,\quad
 {1+\alpha|\theta_i|} \le \tfrac12\sum_ih_i\max(1,\alpha|p_i|)\ \text{for every}\ p,\ Xp = y;\quad
 |\theta_i|\to\infty\ \forall i \;\Rightarrow\; \|\theta_\tau\|_1/\tau \to \tfrac{\alpha}{2n}\|X\|_F^2;\quad
 \text{no rest with signs}\ s\ \text{if some}\ z\ne0\ \text{has}\ Xz = 0,\ s\odot z\ge0;\quad
-\text{one if not: of}\ \theta_1+\theta_2 = y,\ \text{at}\ \theta_1 = \theta_2 = y/2""",
+\text{if not, there may be one: of}\ \theta_1+\theta_2 = y,\ \text{at}\ \theta_1 = \theta_2 = y/2""",
     hypotheses="The slow flow of HYP*, and of HYP, on interpolators under label noise of standard deviation δ: η → 0 "
     "at fixed τ (at a fixed η the steps become unstable at |θ| ~ 1/(αη)). No column of X is 0. The interpolators with "
     "the signs of the start are unbounded, for the rate.",

@@ -83,5 +83,5 @@ C = [A_j,A_i],\quad \|C\|_F^2 = -\operatorname{tr}(A_j[A_i,C]) \le \|A_j\|_F\|[A
     violated="symmetric Aᵢ: the moves are those of no gradient",
     mutations={"the bracket itself": {"half": 1}, "another sign of the trace": {"sign": 1}},
     prove=prove,
-    special="x of three dimensions",
+    special="x of three dimensions; that a mirror flow makes θ a function of ∫∇L dt is said in words",
 )

@@ -1,4 +1,4 @@
-"""How far gradient descent is from the largest L2 margin, at every loss."""
+"""How far gradient descent is from the largest L2 margin, once L ≤ 1/n."""
 
 import numpy as np
 import sympy as sp
@@ -56,11 +56,11 @@ def _violation(rng, one, power, geo):
 THEOREM = Theorem(
     id="margin.gd",
     title="Gradient descent is within ln(n)/ln(1/L) of the largest L2 margin",
-    # The direction: the papers. The bound at every loss, with its constant: own.
-    source="soudry2018implicit, the direction; the bound at every loss: own",
+    # The direction: the paper. The bound, with its constant: own.
+    source="soudry2018implicit, the direction; the bound once L ≤ 1/n: own",
     statement=r"""L = \frac1n\sum_ie^{-m_i},\ m = A\theta,\ \theta_0 = 0,\ \dot\theta = -\nabla L:\quad
 \gamma\Bigl(1-\frac{\ln n}{\ln(1/L)}\Bigr) \le \frac{\min_im_i}{\|\theta\|_2} \le \gamma
-= \max_{\|u\|_2\le1}\min_i(Au)_i \quad\text{at every time}""",
+= \max_{\|u\|_2\le1}\min_i(Au)_i \quad\text{once}\ L\le1/n""",
     hypotheses="Separable classes, γ > 0; the exponential loss; gradient flow from 0.",
     constants={"one": 1, "power": 1},
     check=check,

@@ -70,7 +70,7 @@ THEOREM = Theorem(
 \text{HAM: } |\theta_j| = \frac{e^{\alpha|x_j|s}-1}{\alpha},\quad m\odot w:\ |\theta_j| = \gamma\sinh(2|x_j|s);\quad
 \text{with } \ell = \ln\tfrac1L,\ \delta_j = 1-\frac{|x_j|}{\|x\|_\infty},\ \alpha = 2/\gamma\text{ for }m\odot w:\quad
 1-\frac{\langle x,\theta\rangle}{\|x\|_\infty\|\theta\|_1}
-= \sum_{j:\delta_j>0}\delta_j\Bigl(\frac{\alpha\ell}{\|x\|_\infty}\Bigr)^{-\delta_j}(1+o(1))""",
+= \sum_{j:0<\delta_j<1}\delta_j\Bigl(\frac{\alpha\ell}{\|x\|_\infty}\Bigr)^{-\delta_j}(1+o(1))""",
     hypotheses="One sample (and copies of it), one largest entry; the exponential loss; flows from 0.",
     constants={"one": 1},
     check=check,

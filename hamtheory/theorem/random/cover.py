@@ -65,7 +65,7 @@ def _error(X, y, more, fewer):
 THEOREM = Theorem(
     id="random.cover",
     title="How many sign patterns have an interpolator",
-    source="cover1965geometrical, the count of half-spaces, for affine ones",
+    source="cover1965geometrical, the count of half-spaces; for affine ones: own",
     statement=r"""\#\bigl\{s\in\{-1,1\}^d : \exists\theta,\ X\theta = y,\ s\odot\theta > 0\bigr\}
 = \sum_{k=n}^{d}\binom dk:\quad
 \text{of uniformly random signs, the probability is}\ \mathbb{P}\bigl(\operatorname{Bin}(d,\tfrac12)\ge n\bigr),\

@@ -69,7 +69,7 @@ THEOREM = Theorem(
     id="random.state-evolution",
     title="The limit of Gaussian data in high dimension",
     # The source follows the iterations of message passing; that their fixed point is this limit is checked, not proved.
-    source="bayati2011dynamics, state evolution, at the fixed point of the proximal map of R",
+    source="bayati2011dynamics, state evolution of message passing; that its fixed point is this limit: own",
     statement=r"""X_{ij}\sim N(0,1/n)\ \text{independent},\ y = X\theta^*+\sigma\xi,\ n/d\to\delta<1:\quad
 \tfrac1d\sum_i\psi(\theta_{\infty,i},\theta^*_i)\to\mathbb{E}\,\psi\bigl(\eta_\kappa(\Theta+\tau Z),\Theta\bigr),
 \quad
@@ -77,7 +77,7 @@ THEOREM = Theorem(
 \tau^2 = \sigma^2+\tfrac1\delta\mathbb{E}\bigl(\eta_\kappa(\Theta+\tau Z)-\Theta\bigr)^2,\quad
 \mathbb{E}\,\eta_\kappa'(\Theta+\tau Z) = \delta""",
     hypotheses="θ_∞ minimises Σ R(θᵢ) over Xθ = y; n, d → ∞; the entries of θ* are those of a law Θ, here a tenth are "
-    "±1, Z is standard normal. R of HAM, and of m⊙w.",
+    "±1, Z is standard normal, ψ pseudo-Lipschitz. R of HAM, and of m⊙w.",
     constants={"over": 1, "free": 1},
     check=check,
     tolerance=0.1,

@@ -91,7 +91,7 @@ THEOREM = Theorem(
     id="vaskevicius.early-stopping",
     title="Early stopping with orthogonal columns fits the large entries alone",
     # What the paper has for restricted isometries and discrete steps; the closed forms, and HAM: own.
-    source="vaskevicius2019implicit, of orthogonal columns and the flow",
+    source="vaskevicius2019implicit, early stopping of the large entries; the closed forms, and HAM: own",
     statement=r"""X^\top X = nI,\ z = X^\top y/n,\ \theta_0 = 0:\quad
 m\odot w:\ \theta_t = \tfrac\gamma2(p-p^{-1}),\
 \frac{p_+-p}{p-p_-} = \frac{p_+-1}{1-p_-}e^{-2\omega t},\
@@ -102,8 +102,8 @@ t = (1+\delta)\tfrac{\ln(1/\gamma)}{2s}:\ |z-\theta_t|\le4\omega^2\gamma^\delta\
 \text{HAM}:\ \theta_t = \frac{z(1-e^{-(1+\alpha|z|)t})}{1+\alpha|z|e^{-(1+\alpha|z|)t}},\quad
 t = (1+\delta)\tfrac{\ln\alpha}{\alpha s}:\ |z-\theta_t|\le|z|(|z|+\tfrac1\alpha)\alpha^{-\delta}\ \text{if}\ |z|\ge s,\
 |\theta_t|\le\alpha^{(1+\delta)|z|/s-1}""",
-    hypotheses="The columns of X are orthogonal, of norm √n. With γ → 0, or α → ∞, the stopped flow is z where |z| ≥ s "
-    "and 0 where |z| < s/(1 + δ): of the noise it has that of the support alone, where the limit has all of it.",
+    hypotheses="The columns of X are orthogonal, of norm √n; γ < 1 < α. With γ → 0, or α → ∞, the stopped flow is z "
+    "where |z| ≥ s and 0 where |z| < s/(1 + δ): of the noise it has that of the support alone; the limit has all.",
     constants={"unit": 2, "most": 4},
     check=check,
     tolerance=1e-9,

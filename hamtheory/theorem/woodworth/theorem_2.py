@@ -124,4 +124,5 @@ e^{-d/(\varepsilon N)}\bigr\}\ \text{is enough for the first, and}\
     violated="u₀ = v₀: the start is not θ₀ = 0",
     mutations={"half of ln d": {"log": sp.Rational(1, 2)}, "a fortieth of α⁴": {"fourth": 1920}},
     prove=prove,
+    special="the identities; convexity (Jensen), signs and the minimum over z are said in words",
 )
