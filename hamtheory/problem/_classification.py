@@ -126,7 +126,8 @@ class BinaryClassification(Struct):
         """
         xp = namespace(self.X, theta)
         with quiet():
-            return (xp.asarray(theta, self.dtype) @ self.X.T) * self.z
+            margins = xp.asarray(theta, self.dtype) @ self.X.T
+            return margins * _along(self.z, margins)
 
     def log_loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`ln L(θ)`: finite for all margins that are.
@@ -173,7 +174,8 @@ class BinaryClassification(Struct):
             The residual, of shape (..., n): of the logistic loss, the probability of the class less the class.
         """
         with quiet():
-            return -namespace(self.X, theta).exp(self.log_slopes(self.margins(theta))) * self.z
+            slopes = namespace(self.X, theta).exp(self.log_slopes(self.margins(theta)))
+            return -slopes * _along(self.z, slopes)
 
     def weights(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`|ℓ′(m_i)| / Σ_j ℓ(m_j)`: `−∇ ln L = Σ weights_i z_i x_i`. They sum to 1 for the exponential loss.
@@ -280,6 +282,11 @@ def log_mean_exp(exponents: Array) -> Array:
         largest = xp.max(exponents, axis=-1, keepdims=True)
         shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
         return xp.log(xp.mean(xp.exp(exponents - shift), axis=-1)) + shift[..., 0]
+
+
+def _along(vector: Array, values: Array) -> Array:
+    """A vector with the axes of `values` before its own."""
+    return vector.reshape((1,) * (values.ndim - 1) + (-1,))
 
 
 def _classes(z: Array) -> Array:

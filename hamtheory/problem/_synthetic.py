@@ -93,8 +93,8 @@ def sparse_classification(n: int, d: int, k: int, seed: int = 0, flip: float = 0
 
     Raises:
         TypeError: For counts that are no integers.
-        ValueError: For n below 2, d or k below 1, k above d, a negative seed, a flip out of range, and if the flips have
-            left one class alone.
+        ValueError: For n below 2, d or k below 1, k above d, a negative seed, a flip out of range, and if the flips
+            have left one class alone.
 
     References:
         As of `sparse_regression`, with classes in place of numbers.
@@ -128,8 +128,8 @@ def gaussian_mixture(n: int, d: int, separation: float, seed: int = 0) -> Binary
     Args:
         n: The number of samples, at least 2.
         d: The number of columns.
-        separation: The distance 2‖μ‖ of the means, in standard deviations: the best classifier, the sign of ⟨μ, x⟩, is
-            wrong with probability Φ(−‖μ‖).
+        separation: The distance 2‖μ‖ of the means, in standard deviations: the best classifier, the sign of ⟨μ, x⟩,
+            is wrong with probability Φ(−‖μ‖).
         seed: Of `numpy.random.default_rng`.
 
     Returns:

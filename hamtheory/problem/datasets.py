@@ -22,8 +22,9 @@ with a root mean square error of 6.4 g/L and the least-L1 one with 12.8, where t
 by 2.6 and the least-L1 one by 2.8, the mean by 2.9; from 300 images they err by 3.6 and 3.8, as the number of rows
 comes close to the number of pixels that carry signal.
 
-*The classes*: handwritten digits of two kinds, of scikit-learn [alpaydin1998optical] and of MNIST; and the spectra, of which
-the median of all 21 belongs to the lower class. They can be separated, though the digits have more rows than columns.
+*The classes*: handwritten digits of two kinds, of scikit-learn [alpaydin1998optical] and of MNIST; and the spectra, of
+which the median of all 21 belongs to the lower class. They can be separated, though the digits have more rows than
+columns.
 
 Standardisation
 ---------------
