@@ -6,7 +6,7 @@ first round to the last, so that it is compiled once, and so that an instance's 
 there are nor on which of them it shares the batch with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._array import Array, Struct
-from .problem import BinaryClassification, LinearRegression
+from .problem import LinearRegression
 
 RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
 _MOST_PRODUCTS = 1 << 20  # numbers, 8 MiB: what a cache may hold
@@ -44,7 +44,7 @@ class Source:
 
     def __init__(
         self,
-        problems: LinearRegression | BinaryClassification | Sequence[LinearRegression] | Sequence[BinaryClassification],
+        problems: Any,
         which,
         geos: Any,
         theta0s,
@@ -52,7 +52,7 @@ class Source:
         name: str = "geos",
         axes: int = 1,
     ):
-        problems: list[Any] = [problems] if isinstance(problems, Struct) else list(problems)
+        problems = [problems] if isinstance(problems, Struct) else list(problems)
         self.instances, self.which = _instance_count(problems, geos, theta0s, which, name)
         for leaf in jax.tree.leaves(geos):
             if leaf.ndim > axes:

@@ -53,7 +53,7 @@ by weights that --out writes. Exit code 2: bad input."""
             raise ValueError("--rho takes the place of a geometry; give one of them")
         return None, f"any with the horizon L_{self.rho:g}"
 
-    def solve(self, problem: ht.BinaryClassification, geo: AbstractGeometry | None, theta0: np.ndarray) -> Outcome:
+    def solve(self, problem: ht.BinaryClassification, geo: Any, theta0: np.ndarray) -> Outcome:
         tolerances: Any = self.tolerances(x64={"tol": 1e-9}, x32={"tol": 1e-5})
         found = ht.solve_margin(problem, geo, rho=self.rho, max_steps=self.max_steps, throw=False, **tolerances)
         return Outcome(
@@ -65,7 +65,7 @@ by weights that --out writes. Exit code 2: bad input."""
                 "support_vectors": (("row",), found.support_vectors),
             },
             {
-                "rho": float(self.rho if geo is None else geo.horizon().rho),
+                "rho": float(geo.horizon().rho) if self.rho is None else self.rho,
                 "margin": float(found.margin),
                 "duality_gap": float(found.duality_gap),
                 "relative_duality_gap": float(found.stats["relative_gap"]),

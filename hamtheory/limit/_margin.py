@@ -142,7 +142,7 @@ def norm_of(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarra
     given: Any = rho if geo is None else geo.rho
     try:
         rho = float(given)
-    except TypeError:
+    except (TypeError, ValueError):
         raise ValueError(f"rho must be a number; got {given}") from None
     if not rho >= 1:
         raise ValueError(f"rho must be from 1 to infinity; got {rho:g}, with which it is no norm")

@@ -115,6 +115,18 @@ class BinaryClassification(Struct):
         """
         return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
 
+    @property
+    def row_space(self) -> Any:
+        """None: that is of a regression.
+
+        Raises:
+            TypeError: Always, so that what is for regressions says so.
+        """
+        raise TypeError(
+            "problem must be a LinearRegression here; got a BinaryClassification, for which there are solve_flow, "
+            "solve_margin, run and stochastic_flow"
+        )
+
     def margins(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`z_i⟨x_i, θ⟩`.
 
@@ -211,7 +223,7 @@ class BinaryClassification(Struct):
         Returns:
             The logarithms, of that shape.
         """
-        if self.loss_name == "exponential":
+        if self.loss_name == "exponential" or _are_far(margins):
             return -margins
         xp = namespace(margins)
         with quiet():
@@ -232,7 +244,7 @@ class BinaryClassification(Struct):
         Returns:
             The logarithms, of that shape.
         """
-        if self.loss_name == "exponential":
+        if self.loss_name == "exponential" or _are_far(margins):
             return -margins
         with quiet():
             return -namespace(margins).logaddexp(0.0 * margins, margins)
@@ -282,6 +294,11 @@ def log_mean_exp(exponents: Array) -> Array:
         largest = xp.max(exponents, axis=-1, keepdims=True)
         shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
         return xp.log(xp.mean(xp.exp(exponents - shift), axis=-1)) + shift[..., 0]
+
+
+def _are_far(margins: Array) -> bool:
+    """Whether the logistic loss is the exponential one, to the last digit: what NumPy need not compute."""
+    return type(margins) is np.ndarray and margins.size > 0 and bool(margins.min() > 40)
 
 
 def _along(vector: Array, values: Array) -> Array:

@@ -152,7 +152,7 @@ def _mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
-    pixels, digits = load_digits(return_X_y=True)
+    pixels, digits = (np.asarray(array) for array in load_digits(return_X_y=True))
     return pixels, digits.astype(float), np.arange(pixels.shape[1])
 
 

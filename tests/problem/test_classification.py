@@ -78,6 +78,24 @@ def test_separability_is_decided_with_a_proof(seed):
         assert np.all(np.abs(found.weights @ problem.signed) <= 1e-13 * np.sqrt(n) * scale.max())
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda p: ht.solve_limit(p, ht.HAM(alpha=1.0)),
+        lambda p: ht.regularization_path(p, ht.HAM(alpha=1.0), [0.1]),
+        lambda p: ht.basis_pursuit(p),
+        lambda p: ht.min_norm(p),
+        lambda p: ht.certify_basis_pursuit(p),
+        lambda p: ht.product_flow(p, np.ones(5), np.ones(5)),
+        lambda p: ht.solve_flows(p, ht.HAM(alpha=[1.0, 2.0])),
+        lambda p: ht.solve_limits(p, ht.HAM(alpha=[1.0, 2.0])),
+    ],
+)
+def test_what_is_for_regressions_says_so(unchecked, call):
+    with pytest.raises(TypeError, match="problem must be a LinearRegression here; got a BinaryClassification"):
+        call(drawn(0))
+
+
 def test_a_sample_of_both_classes_and_one_at_zero_cannot_be_separated():
     same = ht.BinaryClassification([[1.0, 2.0], [3.0, 1.0], [1.0, 2.0]], [1, 1, -1]).separability()
     assert same.holds is False and same.weights == pytest.approx([0.5, 0.0, 0.5], abs=1e-15)
