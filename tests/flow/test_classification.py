@@ -87,7 +87,7 @@ def test_units_do_not_matter(scale, coordinates):
 @pytest.mark.parametrize("scale", [1e-300, 1e300])
 def test_units_in_which_the_flow_leaves_the_numbers(scale):
     problem = drawn(4, n=5, d=8)
-    with pytest.raises(ValueError, match="X must have entries for which the flow of .* Divide X by it"):
+    with pytest.raises(ValueError, match=r"X must have entries for which the flow of .* Divide X by it"):
         ht.solve_flow(ht.BinaryClassification(scale * problem.X, problem.z), ht.Euclidean())
 
 
