@@ -63,6 +63,8 @@ from .problem import (
     BinaryClassification as BinaryClassification,
     LinearRegression as LinearRegression,
     datasets as datasets,
+    gaussian_mixture as gaussian_mixture,
+    sparse_classification as sparse_classification,
     sparse_regression as sparse_regression,
 )
 from .sweeps import SweepSpec as SweepSpec, sweep as sweep

@@ -6,7 +6,7 @@ first round to the last, so that it is compiled once, and so that an instance's 
 there are nor on which of them it shares the batch with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._array import Array
+from ._array import Array, Struct
 from .problem import LinearRegression
 
 RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
@@ -33,7 +33,7 @@ class Source:
     """Instances as a user gives them: problems and which of them each one has, geometries, starts; checked.
 
     Args:
-        problems: One regression, or several of one shape and dtype.
+        problems: One regression or classification, or several of one kind, shape and dtype.
         which: Which of them each instance has; None for one problem.
         geos: Any pytree of arrays, with a leading axis of instances or for all the same.
         theta0s: The starts, (instances, d); None for zeros.
@@ -44,7 +44,7 @@ class Source:
 
     def __init__(
         self,
-        problems: LinearRegression | Sequence[LinearRegression],
+        problems: Any,
         which,
         geos: Any,
         theta0s,
@@ -52,7 +52,7 @@ class Source:
         name: str = "geos",
         axes: int = 1,
     ):
-        problems = [problems] if isinstance(problems, LinearRegression) else list(problems)
+        problems = [problems] if isinstance(problems, Struct) else list(problems)
         self.instances, self.which = _instance_count(problems, geos, theta0s, which, name)
         for leaf in jax.tree.leaves(geos):
             if leaf.ndim > axes:
@@ -64,7 +64,8 @@ class Source:
             raise ValueError(f"share=True needs one problem; got {len(problems)}")
         stripped = [problem.without_truth() for problem in problems]
         self.problem = stripped[0] if self.shared else jax.tree.map(lambda *leaves: jnp.stack(leaves), *stripped)
-        self.n, self.d, self.dtype, self.rank = first.n, first.d, first.dtype, first.row_space.target.size
+        self.n, self.d, self.dtype = first.n, first.d, first.dtype
+        self.rank = first.row_space.target.size if isinstance(first, LinearRegression) else min(first.n, first.d)
         self.geos = jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf, (self.instances,)) if leaf.ndim == 0 else leaf, geos
         )
@@ -89,9 +90,11 @@ def _gathered(problems, which, geos, theta0s, index):
 def _instance_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndarray]:
     """The number of instances, from whatever has an axis of them, and the problem of each; or an error."""
     if not problems:
-        raise ValueError("problems must hold at least one regression; got none")
+        raise ValueError("problems must hold at least one problem; got none")
     first = problems[0]
     for problem in problems:
+        if type(problem) is not type(first) or getattr(problem, "loss_name", "") != getattr(first, "loss_name", ""):
+            raise ValueError(f"problems must be of one kind and loss; got {first!r} and {problem!r}")
         if problem.X.shape != first.X.shape or problem.dtype != first.dtype:
             raise ValueError(
                 f"problems must have one shape and dtype, as the first has {first.X.shape}, {first.dtype}; "

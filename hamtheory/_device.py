@@ -39,7 +39,7 @@ def device_engine(function: _Function) -> _Function:
         for value in given.values():
             believe(value)
         problem = next(iter(given.values()))
-        problems = [problem] if hasattr(problem, "row_space") else problem
+        problems = [problem] if isinstance(problem, Struct) else problem
         starts = [start for name, start in given.items() if name in _STARTS and _is_array(start)]
         if is_jax(list(problems), starts) or is_traced(args, options):
             return function(*_moved(args), **_moved(options))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from .._array import Array
 from .._validate import is_traced
 from ..geometry import AbstractGeometry
-from ..problem import LinearRegression
+from ..problem import BinaryClassification, LinearRegression
 
 
 class AbstractAlgorithm(eqx.Module):
@@ -58,11 +58,11 @@ class AbstractAlgorithm(eqx.Module):
         raise NotImplementedError
 
     @abc.abstractmethod
-    def init(self, problem: LinearRegression, theta0: Float[Array, " d"]) -> Any:
+    def init(self, problem: LinearRegression | BinaryClassification, theta0: Float[Array, " d"]) -> Any:
         """The state at θ₀.
 
         Args:
-            problem: The regression.
+            problem: The regression or classification.
             theta0: θ₀, (d,).
 
         Returns:

@@ -9,17 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Key, PRNGKeyArray, Real, UInt
 
-from .._array import Array
+from .._array import Array, Struct
 from .._batching import Inputs, Source, width_of_runs
 from .._device import device_engine, finite, positive, real_array
 from .._result import NAMES
 from .._types import Parameter
 from .._validate import count, tolerance
-from ..metrics import relative_residual
-from ..problem import LinearRegression
+from ..problem import BinaryClassification, LinearRegression
 from ._base import AbstractAlgorithm
-from ._loop import Carry, Plan, RunResult, bar_of, chunks, first_carry, one_step, steps_in_chunk
-from ._run import checked_integrand, grid_of, rate_of, sampler_of
+from ._loop import Carry, Plan, RunResult, bar_of, chunks, first_carry, one_step, residual_of, steps_in_chunk
+from ._run import checked_integrand, grid_of, rate_of, refuse_of_classes, sampler_of
 from ._sampler import Sampler
 
 _RUNNING = -1
@@ -29,7 +28,7 @@ _MOST_SAVES = 256
 
 @device_engine
 def run_many(
-    problems: LinearRegression | Sequence[LinearRegression],
+    problems: LinearRegression | BinaryClassification | Sequence[LinearRegression] | Sequence[BinaryClassification],
     algorithm: AbstractAlgorithm,
     theta0s: Real[Array | np.ndarray, "instances d"] | None = None,
     *,
@@ -53,7 +52,7 @@ def run_many(
     A run's result does not depend on the others, and agrees with that of `run` up to rounding.
 
     Args:
-        problems: One regression, or several of one shape.
+        problems: One regression or classification, or several of one kind and shape.
         algorithm: A rule whose parameters are numbers, the same for all, or (runs, ...) arrays.
         theta0s: The starts, (runs, d); zeros if left out.
         learning_rate: A number, one of each run, (runs,), or a function of the number of the step.
@@ -95,9 +94,10 @@ def run_many(
         raise TypeError(f"algorithm must be one such as ht.GD() or ht.HAMStep(alpha=100.0); got {algorithm!r}")
     if key is not None and keys is not None:
         raise ValueError("give either key or keys")
-    if not isinstance(problems, LinearRegression) and not problems:
-        raise ValueError("problems must hold at least one regression; got none")
-    first = problems if isinstance(problems, LinearRegression) else problems[0]
+    if not isinstance(problems, Struct) and not problems:
+        raise ValueError("problems must hold at least one problem; got none")
+    first = problems if isinstance(problems, Struct) else problems[0]
+    refuse_of_classes(first, tol)
     steps, dtype, rate = count(steps, "steps"), first.dtype, learning_rate
     if not callable(rate):
         rate = positive(real_array(rate, "learning_rate"), "learning_rate").astype(dtype)
@@ -200,7 +200,8 @@ def _advance(inputs: Inputs, shared: _Shared, instances: _Instances, gaps, saves
         running = old.code == _RUNNING
         carry = _chosen(running, carry, old.carry)
         loss, residual, is_finite = shared.each(_measured, inputs, carry)
-        code = jnp.where(is_finite, jnp.where(residual <= shared.tol, _CONVERGED, _RUNNING), _NONFINITE)
+        converged = False if residual is None else residual <= shared.tol
+        code = jnp.where(is_finite, jnp.where(converged, _CONVERGED, _RUNNING), _NONFINITE)
         code = jnp.where(running, jnp.where(is_save, code, _RUNNING), old.code)
         ended = jnp.where(running, carry.step, old.ended)
         return _Instances(carry, code, ended), losses.at[:, i].set(loss)
@@ -215,7 +216,7 @@ def _unwatched(plan: Plan, carry: Carry) -> Carry:
 
 def _measured(plan: Plan, carry: Carry):
     theta = plan.algorithm.theta(carry.state)
-    return plan.problem.loss(theta), relative_residual(plan.problem, theta), jnp.all(jnp.isfinite(theta))
+    return plan.problem.loss(theta), residual_of(plan.problem, theta), jnp.all(jnp.isfinite(theta))
 
 
 @eqx.filter_jit

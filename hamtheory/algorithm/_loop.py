@@ -16,7 +16,7 @@ from .._result import Result, select
 from .._types import Trajectory
 from .._validate import is_traced
 from ..metrics import relative_residual
-from ..problem import LinearRegression
+from ..problem import BinaryClassification, LinearRegression
 from ._base import AbstractAlgorithm
 from ._product import ProductState
 from ._sampler import Sampler
@@ -36,7 +36,7 @@ class RunResult(eqx.Module):
         thetas: (saves, d). Of many: None.
         theta: The last one, (d,).
         loss: Of all samples, along the trajectory, (saves,). Of many: that of a run that has ended stays as it was.
-        residual: `‖Xθ − y‖/‖y‖` at the end.
+        residual: `‖Xθ − y‖/‖y‖` at the end; of a classification, None.
         result: A member of `hamtheory.Result`. Of many: an array of numbers.
         stats: `steps`, the number of the last one; `nonfinite_step`, the first that led to an infinity or NaN, −1 if
             none did. Of many: `steps` is, of a run that has left the range of numbers, the save at which that was
@@ -50,7 +50,7 @@ class RunResult(eqx.Module):
     thetas: Trajectory
     theta: Float[Array, "*instances d"]
     loss: Float[Array, "*instances saves"]
-    residual: Float[Array, "*instances"]
+    residual: Float[Array, "*instances"] | None
     result: Any
     stats: dict[str, Array]
     states: Any
@@ -84,7 +84,7 @@ class RunResult(eqx.Module):
 class Plan(eqx.Module):
     """What a step consists of. `rate`: a number, or a function of the number of the step. `integrand`: see `run`."""
 
-    problem: LinearRegression
+    problem: LinearRegression | BinaryClassification
     algorithm: AbstractAlgorithm
     sampler: Sampler
     rate: Any
@@ -103,7 +103,7 @@ class Carry(NamedTuple):
 
 
 class Path(NamedTuple):
-    """What is saved. `thetas` is `None` where θ is the state."""
+    """What is saved. `thetas` is `None` where θ is the state, `residual` of a classification."""
 
     states: Any
     thetas: Any
@@ -144,7 +144,12 @@ def _point(plan: Plan, carry: Carry) -> Path:
     state, problem = carry.state, plan.problem
     theta = plan.algorithm.theta(state)
     thetas = None if theta is state else theta
-    return Path(state, thetas, problem.loss(theta), relative_residual(problem, theta), carry.integral)
+    return Path(state, thetas, problem.loss(theta), residual_of(problem, theta), carry.integral)
+
+
+def residual_of(problem: LinearRegression | BinaryClassification, theta: Array) -> Array | None:
+    """The relative residual of a regression."""
+    return relative_residual(problem, theta) if isinstance(problem, LinearRegression) else None
 
 
 @eqx.filter_jit
@@ -258,7 +263,8 @@ def _last(steps, path: Path, carry: Carry, tol, xp):
 
 def _summary(steps, path: Path, carry: Carry, tol) -> RunResult:
     thetas = path.states if path.thetas is None else path.thetas
-    fields = (steps, thetas, thetas[-1], path.loss, path.residual[-1], path.states, path.integral, steps[-1])
+    residual = None if path.residual is None else path.residual[-1]
+    fields = (steps, thetas, thetas[-1], path.loss, residual, path.states, path.integral, steps[-1])
     steps, thetas, theta, loss, residual, states, integral, last = jax.tree.map(jax.device_put, fields)
     failed = last > carry.finite
     converged = jnp.asarray(False) if tol is None else residual <= tol

@@ -15,7 +15,7 @@ from .._device import device_engine, nonnegative_number, positive, real_array, s
 from .._result import Result, throw_unless
 from .._types import Number, Vector
 from .._validate import count, is_traced, tolerance
-from ..problem import LinearRegression
+from ..problem import BinaryClassification, LinearRegression
 from ._base import AbstractAlgorithm
 from ._loop import Plan, RunResult, first_carry, trajectory
 from ._sampler import Sampler
@@ -31,7 +31,7 @@ _NO_REVERSE_MODE = (
 
 @device_engine
 def run(
-    problem: LinearRegression,
+    problem: LinearRegression | BinaryClassification,
     algorithm: AbstractAlgorithm,
     theta0: Vector | None = None,
     *,
@@ -54,23 +54,25 @@ def run(
     one key, the gradients of all runs are two matrix products.
 
     Args:
-        problem: Any regression.
+        problem: Any regression or classification.
         algorithm: `GD`, `Exponentiated`, `HYP`, `HAMStep`, `ProductGD`, or a rule of your own
             (`hamtheory.algorithm.AbstractAlgorithm`).
         theta0: The start, (d,); zeros if left out.
         learning_rate: η > 0, or a function of the number of the step, from 0, such as an optax schedule (which is
             compiled in).
         steps: How many updates are made.
-        batch_size: The size b of a mini-batch B, whose gradient is `X_Bᵀ(X_Bθ − y_B)/b`; left out: all samples.
+        batch_size: The size b of a mini-batch B, whose gradient is `X_Bᵀ(X_Bθ − y_B)/b`, or of
+            classes the mean of those of its samples; left out: all samples.
         replace: Draw the mini-batch from all samples at every step; if false, go through them in epochs of `n // b`
             steps, in a new order each.
-        label_noise: The standard deviation of the normal noise that is added to the labels in use, anew at every step.
+        label_noise: Of regressions, the standard deviation of the normal noise that is added to the labels in use, anew
+            at every step.
         key: Of `jax.random.key`, for mini-batches and for label noise.
         save_every: Save at every so many steps; or the numbers of the steps to save, increasing. Step 0 and the last
             one are saved in any case. All saves are held in memory, 16 GiB at most.
         integrand: A function φ(problem, algorithm, θ, η) whose sum `Σ η_k φ(θ_k, η_k)` over the steps before each save
             is returned as `integral`: an array, or a pytree of them. Let it be a named function, which compiles once.
-        tol: Stop at the first save with a relative residual of at most this; left out: take all steps.
+        tol: Of regressions, stop at the first save with a relative residual of at most this; left out: take all steps.
         progress: Show a bar on work over two seconds.
         throw: Raise if the iterates leave the range of numbers, instead of returning the trajectory up to there.
 
@@ -102,6 +104,7 @@ def run(
     if not isinstance(algorithm, AbstractAlgorithm):
         raise TypeError(f"algorithm must be one such as ht.GD() or ht.HAMStep(alpha=100.0); got {algorithm!r}")
     problem, steps = problem.without_truth(), count(steps, "steps")
+    refuse_of_classes(problem, tol)
     largest = jnp.iinfo(jax.dtypes.canonicalize_dtype(int)).max
     if steps > largest:
         raise ValueError(f"steps must be at most {largest}, what integers hold without jax_enable_x64; got {steps}")
@@ -120,10 +123,18 @@ def run(
     return _checked(result, steps, throw)
 
 
+def refuse_of_classes(problem: LinearRegression | BinaryClassification, tol: float | None) -> None:
+    """An error for what a classification does not have."""
+    if tol is not None and isinstance(problem, BinaryClassification):
+        raise ValueError(f"tol must be left out for a classification, which has no residual to end at; got {tol!r}")
+
+
 def sampler_of(problem, batch_size, replace, label_noise, key) -> Sampler:
     if batch_size is not None and count(batch_size, "batch_size") > problem.n:
         raise ValueError(f"batch_size must be at most the {problem.n} samples of the problem; got {batch_size}")
     noise, noisy = strength(label_noise, "label_noise", problem.dtype)
+    if noisy and isinstance(problem, BinaryClassification):
+        raise ValueError(f"label_noise must be 0 for a classification, whose labels are classes; got {label_noise!r}")
     if batch_size is None and not noisy:
         return Sampler(None, None, True, None)
     if key is None:
@@ -157,7 +168,7 @@ def checked_integrand(integrand):
     return integrand
 
 
-def grid_of(save_every, steps: int, problem: LinearRegression) -> np.ndarray:
+def grid_of(save_every, steps: int, problem: LinearRegression | BinaryClassification) -> np.ndarray:
     """The numbers of the steps to save."""
     if isinstance(save_every, (int, np.integer)):
         size = steps // count(save_every, "save_every") * problem.d * problem.dtype.itemsize

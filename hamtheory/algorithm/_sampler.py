@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from .._array import Array
-from ..problem import LinearRegression
+from .._array import Array, replaced
+from ..problem import BinaryClassification, LinearRegression
 
 
 class Sampler(eqx.Module):
@@ -29,15 +29,23 @@ class Sampler(eqx.Module):
         self.batch_key, self.noise_key = (None, None) if key is None else jax.random.split(key)
         self.batch_size, self.replace, self.noise = batch_size, replace, noise
 
-    def first_order(self, problem: LinearRegression) -> Int[Array, " n"] | None:
+    def first_order(self, problem: LinearRegression | BinaryClassification) -> Int[Array, " n"] | None:
         """Room for the order of the samples in an epoch, if there are epochs."""
         return None if self.batch_size is None or self.replace else jnp.arange(problem.n)
 
-    def gradient(self, problem: LinearRegression, theta: Float[Array, " d"], step: Int[Array, ""], order):
-        """`X_Bᵀ(X_Bθ − y_B − noise)/|B|` at this step, and the order of the samples in its epoch."""
+    def gradient(
+        self,
+        problem: LinearRegression | BinaryClassification,
+        theta: Float[Array, " d"],
+        step: Int[Array, ""],
+        order: Any,
+    ):
+        """`X_Bᵀ(X_Bθ − y_B − noise)/|B|`, or of classes `∇L_B`, at this step; the order of the samples in the epoch."""
         if self.batch_size is None and self.noise is None:
             return problem.gradient(theta), order
         index, order = self._indices(problem.n, step, order)
+        if isinstance(problem, BinaryClassification):  # without noise
+            return replaced(problem, X=problem.X[index], z=problem.z[index]).gradient(theta), order
         X, y = (problem.X, problem.y) if index is None else (problem.X[index], problem.y[index])
         residual = theta @ X.T - y
         if self.noise is not None:

@@ -1,4 +1,4 @@
-"""The command line: `hamtheory flow` and `hamtheory limit`, on a named data set or on the user's own file, and
+"""The command line: `hamtheory flow`, `limit` and `margin`, on a named data set or on the user's own file, and
 `hamtheory sweep run | resume | status | verify | export`, on grids of them; `hamtheory train`, on images.
 
 Exit codes: 0; 1 where the computation failed (its partial result is reported and written, with the reason); 2 for bad

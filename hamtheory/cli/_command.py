@@ -1,4 +1,4 @@
-"""What `flow` and `limit` share: the options, the precision, and the order of work."""
+"""What `flow`, `limit` and `margin` share: the options, the precision, and the order of work."""
 
 import abc
 import contextlib
@@ -18,14 +18,18 @@ import tyro
 import hamtheory as ht
 
 from ..geometry import AbstractGeometry
+from . import _class_summary, _summary
 from ._data import Data, load_data, load_theta0
 from ._geometry import GeometryOptions
 from ._output import check_target, to_json, write
-from ._summary import describe, table
 
-_DATA = (
+DATA = (
     f"{', '.join(ht.datasets.names())}; sparse:N,D,K (synthetic, with N rows, D columns and K spikes); a .npz with the "
     "arrays X and y, and optionally theta_star and theta0; or a .csv with y in its last column, header or not"
+)
+CLASSES = (
+    f"{', '.join(ht.datasets.names('classification'))}; classes:N,D,K (synthetic, with N samples, D columns and a "
+    "teacher of K spikes); mixture:N,D,S (two Gaussian classes, S apart)"
 )
 _PRECISION = tyro.conf.create_mutex_group(required=False, title="precision")
 
@@ -34,7 +38,7 @@ _PRECISION = tyro.conf.create_mutex_group(required=False, title="precision")
 class Outcome:
     """What a computation came to."""
 
-    result: Any  # a FlowResult or a LimitResult
+    result: Any  # that of the library's function
     succeeded: bool  # whether the library's function would have returned it with throw=True
     arrays: dict[str, tuple[tuple[str, ...], np.ndarray]]  # name -> dimensions and values
     scalars: dict[str, Any]
@@ -42,18 +46,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Command(abc.ABC):
-    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA", help=_DATA)]
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA", help=DATA)]
     geometry: Annotated[GeometryOptions, tyro.conf.arg(name="geometry parameter")] = field(
         default_factory=GeometryOptions
     )
     target: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
     """Of a .csv: the column that is y."""
-    theta0: Annotated[str | None, tyro.conf.arg(metavar="START", help_behavior_hint="(default: zeros)")] = None
-    """Where to start: zeros, normal:SCALE, or a .npy, .npz, .csv or .txt file."""
     seed: int = 0
-    """Of sparse:N,D,K and of normal:SCALE."""
-    weight_decay: Annotated[float, tyro.conf.arg(metavar="B")] = 0.0
-    """The paper's beta; flows only."""
+    """Of synthetic data, and of normal:SCALE."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
     """Write the result: arrays to .npz, .zarr or .nc, the summary alone to .json"""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -65,8 +65,21 @@ class Command(abc.ABC):
 
     description: ClassVar[str]
 
+    @property
+    def kind(self) -> str:
+        """Of the problem: "regression", "classification", or "either", as the data say."""
+        return "regression"
+
+    def start(self, data: Data) -> tuple[np.ndarray, str]:
+        """Where to start, and how to say so."""
+        return np.zeros(data.problem.d), "zeros"
+
+    def build(self) -> tuple[AbstractGeometry | None, str]:
+        """The geometry, and how to write it on one line."""
+        return self.geometry.build()
+
     @abc.abstractmethod
-    def solve(self, problem: ht.LinearRegression, geo: AbstractGeometry, theta0: np.ndarray) -> Outcome:
+    def solve(self, problem: Any, geo: Any, theta0: np.ndarray) -> Outcome:
         """Compute, without raising on failure."""
 
     def run(self, words: list[str]) -> int:
@@ -74,20 +87,22 @@ class Command(abc.ABC):
         check_target(self.out)
         with _note():
             started = time.monotonic()
-            data = load_data(self.data, self.seed, self.target, np.float32 if self.x32 else np.float64)
-            geo, formula = self.geometry.build()
-            theta0, origin = load_theta0(self.theta0, data, self.seed)
+            data = load_data(self.data, self.seed, self.target, np.float32 if self.x32 else np.float64, self.kind)
+            geo, formula = self.build()
+            theta0, origin = self.start(data)
             outcome = self.solve(data.problem, geo, theta0)
+            of_classes = isinstance(data.problem, ht.BinaryClassification)
+            text = _class_summary if of_classes else _summary
             summary = {
                 "command": shlex.join(words),
-                **describe(data, formula, origin, outcome.result, outcome.scalars),
+                **text.describe(data, formula, origin, outcome.result, outcome.scalars),
                 "seconds": round(time.monotonic() - started, 2),
                 "config": _plain(dataclasses.asdict(self)),
             }
             arrays = outcome.arrays | _known(data, theta0)
             if self.out is not None:
                 write(self.out, summary, arrays, data.columns)
-        print(to_json(summary) if self.json else table(summary, data, arrays["theta"][1], self.out))
+        print(to_json(summary) if self.json else text.table(summary, data, arrays["theta"][1], self.out))
         if not outcome.succeeded:
             print(f"error: not converged: {summary['message']}", file=sys.stderr)
         return 0 if outcome.succeeded else 1
@@ -98,6 +113,17 @@ class Command(abc.ABC):
             name: default if getattr(self, name) is None else getattr(self, name)
             for name, default in (x32 if self.x32 else x64).items()
         }
+
+
+@dataclass(frozen=True)
+class FromStart(Command):
+    theta0: Annotated[str | None, tyro.conf.arg(metavar="START", help_behavior_hint="(default: zeros)")] = None
+    """Where to start: zeros, normal:SCALE, or a .npy, .npz, .csv or .txt file."""
+    weight_decay: Annotated[float, tyro.conf.arg(metavar="B")] = 0.0
+    """The paper's beta; flows only."""
+
+    def start(self, data: Data) -> tuple[np.ndarray, str]:
+        return load_theta0(self.theta0, data, self.seed)
 
 
 def succeeded(result, members) -> bool:

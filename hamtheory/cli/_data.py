@@ -1,8 +1,9 @@
-"""From the data argument to a regression problem: a named data set, a synthetic one, or the user's file."""
+"""From the data argument to a regression or a classification: named data, synthetic ones, or the user's file."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,50 +12,88 @@ import hamtheory as ht
 from .._validate import count
 from ..problem import read_csv, read_npz
 
+_KNOWN = ", ".join((*ht.datasets.names(), "sparse:N,D,K"))
+_KNOWN_CLASSES = ", ".join((*ht.datasets.names("classification"), "classes:N,D,K", "mixture:N,D,S"))
+
 
 @dataclass(frozen=True)
 class Data:
     """A problem, and what is known of where it came from."""
 
-    problem: ht.LinearRegression
+    problem: Any
     name: str
     columns: np.ndarray | None = None  # what each entry of theta belongs to
     theta0: np.ndarray | None = None
     sha256: str | None = None  # of the user's file
 
 
-def load_data(name: str, seed: int, target: str | None, dtype: type[np.floating] = np.float64) -> Data:
-    """The data of that name: in `ht.datasets`, `sparse:N,D,K`, or the path of an `.npz` or a `.csv`."""
+def load_data(
+    name: str,
+    seed: int,
+    target: str | None,
+    dtype: type[np.floating] = np.float64,
+    kind: str = "regression",
+) -> Data:
+    """The data of that name: in `ht.datasets`, synthetic, or the path of an `.npz` or a `.csv`.
+
+    `kind`: "regression", "classification", or "either": what the name says, and of a file a regression.
+    """
     suffix = Path(name).suffix.lower()
     if target is not None and suffix != ".csv":
         raise ValueError(f"--target names a column of a .csv; the data are {name!r}")
+    origin, _, sizes = name.partition(":")
+    has_classes = name in ht.datasets.names("classification") or (bool(sizes) and origin in ("classes", "mixture"))
+    if kind == "regression" and has_classes:
+        raise ValueError(f"data {name!r} have classes; ask for their margin, or for a flow")
+    if kind == "classification" and (name in ht.datasets.names() or name.startswith("sparse:")):
+        raise ValueError(f"data {name!r} have no classes; {_KNOWN_CLASSES}, or a file whose y has two values do")
+    if has_classes and sizes:
+        make, kinds = (
+            (ht.sparse_classification, (int,) * 3) if origin == "classes" else (ht.gaussian_mixture, (int, int, float))
+        )
+        return Data(_rounded(make(*_sizes(name, kinds), seed=count(seed, "seed", least=0)), dtype), name)
     if name.startswith("sparse:"):
         return Data(_rounded(ht.sparse_regression(*_sizes(name), seed=count(seed, "seed", least=0)), dtype), name)
-    if name in ht.datasets.names():
+    if has_classes or name in ht.datasets.names():
         parts = ht.datasets.split(name, holdout=0)
         return Data(_rounded(parts.train, dtype), name, columns=parts.columns)
     if suffix not in (".npz", ".csv"):
-        known = ", ".join(ht.datasets.names())
+        known = {"regression": _KNOWN, "classification": _KNOWN_CLASSES}.get(kind, f"{_KNOWN}, {_KNOWN_CLASSES}")
         what = "a file of unknown type" if Path(name).exists() else "unknown"
-        raise ValueError(f"data {name!r} is {what}; give one of {known}, sparse:N,D,K, or the path of a .npz or .csv")
+        raise ValueError(f"data {name!r} is {what}; give one of {known}, or the path of a .npz or .csv")
     if not Path(name).is_file():
         raise FileNotFoundError(f"there is no file {name!r}")
     with open(name, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if suffix == ".csv":
         X, y, columns = read_csv(name, target)
-        return Data(_rounded(ht.LinearRegression(X, y), dtype), name, columns=columns, sha256=digest)
+        return Data(_rounded(_problem(X, y, None, kind), dtype), name, columns=columns, sha256=digest)
     arrays = read_npz(name, needed=("X", "y"), optional=("theta_star", "theta0"))
-    problem = ht.LinearRegression(arrays["X"], arrays["y"], arrays.get("theta_star"))
+    problem = _problem(arrays["X"], arrays["y"], arrays.get("theta_star"), kind)
     return Data(_rounded(problem, dtype), name, theta0=arrays.get("theta0"), sha256=digest)
 
 
-def _rounded(problem: ht.LinearRegression, dtype: type[np.floating]) -> ht.LinearRegression:
+def _problem(X, y, truth, kind: str) -> ht.LinearRegression | ht.BinaryClassification:
+    if kind != "classification":
+        return ht.LinearRegression(X, y, truth)
+    y = np.asarray(y)
+    if y.dtype.kind not in "fiub" or not np.isfinite(y).all():
+        return ht.BinaryClassification(X, y, theta_star=truth)  # which says what is wrong
+    values = np.unique(y)
+    if values.size != 2:
+        shown = ", ".join(f"{value:g}" for value in values[:5])
+        raise ValueError(f"y must have two values, one a class; got {shown}{', ...' if values.size > 5 else ''}")
+    return ht.BinaryClassification(X, np.where(y == values[1], 1, -1), theta_star=truth)
+
+
+def _rounded(problem: Any, dtype: type[np.floating]) -> Any:
     """The problem in the precision that was asked for."""
     if problem.dtype == dtype:
         return problem
     truth = None if problem.theta_star is None else problem.theta_star.astype(dtype)
     with np.errstate(over="ignore"):
+        if isinstance(problem, ht.BinaryClassification):
+            return ht.BinaryClassification(problem.X.astype(dtype), problem.z.astype(dtype), theta_star=truth)
         return ht.LinearRegression(problem.X.astype(dtype), problem.y.astype(dtype), truth)
 
 
@@ -96,9 +135,16 @@ def _read_vector(path: str) -> np.ndarray:
         raise ValueError(f"--theta0: {path} is not a file of numbers: {error}") from None
 
 
-def _sizes(name: str) -> tuple[int, int, int]:
+_FORMS = {
+    "sparse": "sparse:N,D,K needs three integers (rows, columns, spikes)",
+    "classes": "classes:N,D,K needs three integers (samples, columns, spikes)",
+    "mixture": "mixture:N,D,S needs two integers and a number (samples, columns, distance of the means)",
+}
+
+
+def _sizes(name: str, kinds: tuple[type, ...] = (int, int, int)) -> list[Any]:
+    origin, _, sizes = name.partition(":")
     try:
-        n, d, k = (int(size) for size in name.removeprefix("sparse:").split(","))
+        return [kind(size) for kind, size in zip(kinds, sizes.split(","), strict=True)]
     except ValueError:
-        raise ValueError(f"sparse:N,D,K needs three integers (rows, columns, spikes); got {name!r}") from None
-    return n, d, k
+        raise ValueError(f"{_FORMS[origin]}; got {name!r}") from None

@@ -10,11 +10,11 @@ import hamtheory as ht
 
 from ..geometry import AbstractGeometry
 from . import _names
-from ._command import Command, Outcome, succeeded
+from ._command import FromStart, Outcome, succeeded
 
 
 @dataclass(frozen=True)
-class Limit(Command):
+class Limit(FromStart):
     description: ClassVar[str] = f"""{_names.Limit.description}
 
 The limit is the Bregman projection of the start on the interpolators, found by

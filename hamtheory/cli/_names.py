@@ -8,6 +8,7 @@ DESCRIPTION = """Which interpolator of X theta = y does an optimizer pick, and w
 examples:
   hamtheory limit fermentation --geometry mw --gamma 1e-6
   hamtheory flow data.csv --alpha 1000 --out flow.zarr
+  hamtheory margin digits-3-8 --geometry ham
   hamtheory sweep run smoke --store out/smoke
   hamtheory train --method acdc --sparsity 0.9 --ham
   hamtheory verify
@@ -24,6 +25,12 @@ class Flow:
 class Limit:
     where: ClassVar[str] = "._limit:Limit"
     description: ClassVar[str] = "Find where a flow ends, without integrating it."
+
+
+@dataclass(frozen=True)
+class Margin:
+    where: ClassVar[str] = "._margin:Margin"
+    description: ClassVar[str] = "Find the direction in which two classes have the largest margin."
 
 
 @dataclass(frozen=True)
@@ -50,4 +57,11 @@ class Verify:
     description: ClassVar[str] = "Verify the ledger: prove its theorems again, and check them on random instances."
 
 
-COMMANDS: dict[str, Any] = {"flow": Flow, "limit": Limit, "sweep": Sweep, "train": Train, "verify": Verify}
+COMMANDS: dict[str, Any] = {
+    "flow": Flow,
+    "limit": Limit,
+    "margin": Margin,
+    "sweep": Sweep,
+    "train": Train,
+    "verify": Verify,
+}

@@ -12,7 +12,7 @@ from .. import metrics
 from ._data import Data
 from ._output import provenance
 
-_LARGEST_PROGRAMME = 500_000  # entries of X up to which basis pursuit takes seconds
+LARGEST_PROGRAMME = 500_000  # entries of X up to which basis pursuit takes seconds
 _FAR_OUT, _PROVEN = 5000.0, 1e-9  # ln α, and how far from least, relative
 _SHOWN = 5  # entries of theta in the table
 _LABEL, _LINE = 20, 100  # characters
@@ -42,13 +42,13 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
         **_measured("", theta),
         **_measured("min_norm_", ht.min_norm(problem)),
     }
-    if problem.X.size <= _LARGEST_PROGRAMME:
+    if problem.X.size <= LARGEST_PROGRAMME:
         try:
             summary |= _measured("basis_pursuit_", _least_l1(problem))
         except RuntimeError as error:
             summary["basis_pursuit_note"] = str(error)
     else:
-        summary["basis_pursuit_note"] = f"not computed: X has more than {_LARGEST_PROGRAMME:,} entries"
+        summary["basis_pursuit_note"] = f"not computed: X has more than {LARGEST_PROGRAMME:,} entries"
     if problem.theta_star is not None:
         summary["distance_to_theta_star"] = float(metrics.distance(theta, problem.theta_star))
     return summary | provenance()
@@ -102,14 +102,14 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
     rows += [("", ""), *_comparison(summary)]
     if "distance_to_theta_star" in summary:
         rows.append(("|theta - theta_star|", f"{summary['distance_to_theta_star']:.4g}"))
-    rows += [("", ""), ("largest entries", _largest(theta, data.columns))]
+    rows += [("", ""), ("largest entries", largest(theta, data.columns))]
     if out is not None:
         rows.append(("written", str(out)))
     rows.append(("took", f"{summary['seconds']:.1f} s in {summary['dtype']}"))
-    return "\n".join(_row(name, text) for name, text in rows)
+    return "\n".join(row(name, text) for name, text in rows)
 
 
-def _row(name: str, text: str) -> str:
+def row(name: str, text: str) -> str:
     lines = textwrap.wrap(text, _LINE - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
     return "\n".join(f"{name if i == 0 else '':{_LABEL}} {line}".rstrip() for i, line in enumerate(lines))
 
@@ -142,14 +142,22 @@ def _comparison(summary) -> list[tuple[str, str]]:
     ends = [("", "theta"), ("min_norm_", "least L2")]
     if "basis_pursuit_l1_norm" in summary:
         ends.append(("basis_pursuit_", "least L1"))
-    rows = [("", "".join(f"{title:>11}" for _, title in ends))]
-    for label, key in (("L1 norm", "l1_norm"), ("L2 norm", "l2_norm"), ("entries, 99 % of L1", "entries_99")):
-        rows.append((label, "".join(f"{summary[prefix + key]:>11.5g}" for prefix, _ in ends)))
+    rows = columns_of(
+        summary, dict(ends), {"L1 norm": "l1_norm", "L2 norm": "l2_norm", "entries, 99 % of L1": "entries_99"}
+    )
     if "basis_pursuit_note" in summary:
         rows.append(("least L1", summary["basis_pursuit_note"]))
     return rows
 
 
-def _largest(theta: np.ndarray, columns: np.ndarray | None) -> str:
+def columns_of(summary: dict[str, Any], ends: dict[str, str], labels: dict[str, str]) -> list[tuple[str, str]]:
+    """A column for each prefix of `ends`, under its title, and a row for each of the labels, with its key."""
+    rows = [("", "".join(f"{title:>12}" for title in ends.values()))]
+    for label, key in labels.items():
+        rows.append((label, "".join(f"{summary[prefix + key]:>12.5g}" for prefix in ends)))
+    return rows
+
+
+def largest(theta: np.ndarray, columns: np.ndarray | None) -> str:
     places = np.argsort(-np.abs(theta))[:_SHOWN]
     return ", ".join(f"{theta[i]:.4g} [{i if columns is None else columns[i]}]" for i in places)

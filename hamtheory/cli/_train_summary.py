@@ -10,7 +10,7 @@ import numpy as np
 
 from ..train import AbstractMethod, Images, Recipe, TrainResult, interval, paired, sampling_error
 from ._output import Arrays, provenance
-from ._summary import _row
+from ._summary import row
 
 _CURVES = ("loss", "validation_accuracy", "test_accuracy", "kept", "nonzero", "gross", "net", "flipped_back")
 _ENDS = ("final_validation_accuracy", "final_test_accuracy", "final_kept", "final_nonzero", "result", "nonfinite_step")
@@ -132,7 +132,7 @@ def table(summary: dict[str, Any], out: Path | None) -> str:
     if out is not None:
         rows.append(("written", str(out)))
     rows.append(("took", f"{summary['seconds']:.1f} s in {summary['dtype']} on {summary['device']}"))
-    return "\n".join(_row(name, text) for name, text in rows)
+    return "\n".join(row(name, text) for name, text in rows)
 
 
 def _uncertainty(summary) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ _FARTHEST = 1e300
 
 @dataclass
 class _Field:
-    """The equations in the clock, in dual coordinates (ν, v) or with θ before them."""
+    """The equations in the clock, in dual coordinates (ν, v) or with θ before them, all in units of their own."""
 
     problem: BinaryClassification
     geo: AbstractGeometry
@@ -47,34 +47,44 @@ class _Field:
         self.n, self.d = self.rows.shape
         self.origin = np.asarray(self.geo.mirror_map(self.theta0), float)
         # The ν that makes margins of about 1.
-        size = np.full(self.d, 1 / float(np.mean(np.sum(np.abs(self.rows), axis=1))))
-        size = np.maximum(size, np.max(np.abs(self.theta0), initial=0))
-        self.unit = float(np.max(self.geo.mirror_map(size)) / np.max(np.abs(self.rows)))
-        self.size = float(np.max(size))
+        largest = float(np.max(np.abs(self.rows)))
+        size = 1 / (largest * float(np.mean(np.sum(np.abs(self.rows) / largest, axis=1))))
+        self.size = max(size, float(np.max(np.abs(self.theta0))))
+        self.unit = float(np.max(self.geo.mirror_map(np.full(self.d, self.size)))) / largest
+        if not 1e-307 < self.unit < 1e307:
+            raise ValueError(
+                f"X must have entries for which the flow of {self.geo!r} is in the range of numbers; the largest is "
+                f"{largest:.3g}. Divide X by it"
+            )
 
     def initial(self) -> np.ndarray:
-        return np.concatenate([self.theta0 if self.primal else [], np.zeros(self.n + 1)])
-
-    def scales(self) -> np.ndarray:
-        """The natural sizes of the state."""
-        return np.concatenate([np.full(self.d * self.primal, self.size), np.full(self.n + 1, self.unit)])
+        return np.concatenate([self.theta0 / self.size if self.primal else [], np.zeros(self.n + 1)])
 
     def theta(self, state: np.ndarray) -> np.ndarray:
         """θ, (..., d), at states (..., m)."""
         if self.primal:
-            return state[..., : self.d]
+            return self.size * state[..., : self.d]
         return self.geo.inverse_mirror_map(self.origin + self.nu(state) @ self.rows)
 
     def nu(self, state: np.ndarray) -> np.ndarray:
-        return state[..., -self.n - 1 : -1]
+        return self.unit * state[..., -self.n - 1 : -1]
+
+    def forces(self, margins: np.ndarray) -> tuple[np.ndarray, float]:
+        """q and ln L at the margins of one θ: half of the time goes here."""
+        losses, slopes = self.problem.log_losses(margins), self.problem.log_slopes(margins)
+        largest = losses.max()
+        sizes = np.exp(losses - largest)
+        total = sizes.sum()
+        q = sizes / total if self.problem.loss_name == "exponential" else np.exp(slopes - largest) / total
+        return q, float(largest) + math.log(total / self.n) if total > 0 else math.nan
 
     def velocity(self, s: float, state: np.ndarray) -> np.ndarray:
         theta = self.theta(state)
-        q = self.problem.weights_at(self.rows @ theta)
+        q, _ = self.forces(self.rows @ theta)
         pull = q @ self.rows
-        moved = self.geo.inverse_metric(theta) * pull
+        moved = self.geo.inverse_metric(theta) * (self.unit * pull)
         end = 1 - state[-1] * (pull @ moved)
-        return np.concatenate([moved, q, [end]] if self.primal else [q, [end]])
+        return np.concatenate([moved / self.size, q, [end]] if self.primal else [q, [end]])
 
     def jacobian(self, s: float, state: np.ndarray) -> np.ndarray:
         """In dual coordinates."""
@@ -83,6 +93,7 @@ class _Field:
         q = self.problem.weights_at(margins)
         curved = q if self.problem.loss_name == "exponential" else q * -np.expm1(self.problem.log_slopes(margins))
         found = np.zeros((n + 1, n + 1))
+        metric = self.unit * metric
         found[:n, :n] = (np.outer(q, q) - np.diag(curved)) @ ((self.rows * metric) @ self.rows.T)
         pull = q @ self.rows
         found[n, n] = -(pull @ (metric * pull))
@@ -92,7 +103,7 @@ class _Field:
         return self.problem.log_loss(self.theta(state))
 
     def log_time(self, state: np.ndarray) -> Any:
-        return np.log(state[..., -1]) - self.log_loss(state)
+        return np.log(state[..., -1]) + math.log(self.unit) - self.log_loss(state)
 
 
 def solve_classification(
@@ -113,20 +124,21 @@ def solve_classification(
     for name, value in others.items():
         if value is not None and value != 0:
             raise ValueError(f"{name} is for regressions; a flow of a classification loss has none, got {value!r}")
-    if is_traced(problem.X, theta0):
-        raise TypeError("a classification flow must be asked of concrete data; X or theta0 is traced by JAX")
+    if is_traced(problem.X, theta0, geo):
+        raise TypeError("a classification flow must be asked of concrete data; X, theta0 or geo is traced by JAX")
     if coordinates not in (None, "primal", "dual"):
         raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
     geo = in_dtype(geo, problem.dtype)
     fits(geo, problem.d)
     first = np.asarray(start(theta0, problem.d, problem.dtype), float)
-    rtol, atol = (tolerance(value, name, problem.dtype, _REACH) for name, value in (("rtol", rtol), ("atol", atol)))
+    rtol = tolerance(rtol, "rtol", problem.dtype, _REACH)
+    atol = tolerance(atol, "atol", np.float64, 0)  # in which it is integrated
     budget = count(max_steps, "max_steps")
     with quiet(), threads_for(problem.n, problem.d, least=0):
         field = _Field(problem, geo, first, coordinates == "primal")
         begin = float(problem.log_loss(first))
         if ts is None:
-            goal = _DEFAULT if log_loss is None else float(log_loss)
+            goal = _DEFAULT if log_loss is None else _number(log_loss)
             if not -_FARTHEST < goal < begin:
                 raise ValueError(f"log_loss must be below {begin:.6g}, that of the start, and finite; got {goal:g}")
             instants = None
@@ -141,6 +153,13 @@ def solve_classification(
     return found
 
 
+def _number(log_loss: Any) -> float:
+    try:
+        return float(log_loss)
+    except (TypeError, ValueError):
+        raise TypeError(f"log_loss must be a number; got {log_loss!r}") from None
+
+
 def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: float, atol: float, budget: int):
     """States at the integrator's steps down to `goal`, or at `instants`; s there; how it ended; counts."""
     from scipy.integrate import LSODA
@@ -148,10 +167,7 @@ def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: f
 
     state = field.initial()
     exact: Any = {} if field.primal else {"jac": field.jacobian}
-    scales = field.scales()
-    absolute: Any = atol * scales
-    first = 0.01 * field.unit
-    inner = LSODA(field.velocity, 0.0, state, np.inf, first, rtol=max(rtol, 3e-14), atol=absolute, **exact)
+    inner = LSODA(field.velocity, 0.0, state, np.inf, 0.01, rtol=max(rtol, 3e-14), atol=atol, **exact)
     due = [] if instants is None else list(np.log(instants[instants > 0]))
     at_zero = instants is None or instants[0] == 0
     saved, clock = ([state], [0.0]) if at_zero else ([], [])
@@ -160,7 +176,8 @@ def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: f
     def crossing(value, target):
         """s in the last step at which a rising function of the state is at its target."""
         path = inner.dense_output()
-        found: Any = brentq(lambda s: value(path(s)) - target, inner.t_old, inner.t, xtol=1e-300)
+        gap = lambda s: max(value(path(s)) - target, -_FARTHEST)  # noqa: E731  (ln t is −∞ at the start)
+        found: Any = brentq(gap, inner.t_old, inner.t, xtol=1e-300, maxiter=2000)
         return float(found)
 
     while instants is None or due:
@@ -172,7 +189,9 @@ def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: f
         if inner.status != "running" or not np.isfinite(inner.y).all():
             ended = Result.stalled if np.isfinite(inner.y).all() else Result.nonfinite
             break
-        now = -field.log_loss(inner.y)
+        theta = field.theta(inner.y)
+        margins = field.rows @ theta
+        now = -field.forces(margins)[1]
         if not np.isfinite(now):
             ended = Result.nonfinite
             break
@@ -189,7 +208,8 @@ def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: f
                 place = crossing(field.log_time, due.pop(0))
                 saved.append(inner.dense_output()(place))
                 clock.append(place)
-        if _rests(field, inner.y):
+        # A saddle, which the flow leaves again, is no rest: of separable classes there is none.
+        if margins.min() <= 0 and _rests(field, theta, margins) and not field.problem.is_separable:
             ended = Result.infeasible
             # There it stays: at all times that are still to come.
             saved += [inner.y.copy() for _ in due]
@@ -198,16 +218,16 @@ def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: f
     if not saved:
         saved, clock = [inner.y.copy()], [inner.t]
     counts = {"steps": np.int64(steps), "evaluations": np.int64(inner.nfev), "jacobians": np.int64(inner.njev)}
-    return np.array(saved), np.array(clock), ended, counts
+    return np.array(saved), field.unit * np.array(clock), ended, counts
 
 
-def _rests(field: _Field, state: np.ndarray) -> bool:
+def _rests(field: _Field, theta: np.ndarray, margins: np.ndarray) -> bool:
     """Whether the forces of the samples cancel: of classes that cannot be separated, at the minimum of the loss."""
-    theta = field.theta(state)
-    q = field.problem.weights_at(field.rows @ theta)
+    q, _ = field.forces(margins)
     metric = np.sqrt(field.geo.inverse_metric(theta))
     force = np.linalg.norm(metric * (q @ field.rows))
-    return bool(force <= _REST * np.linalg.norm(metric * (q @ np.abs(field.rows))))
+    terms = np.linalg.norm(metric * (q @ np.abs(field.rows)))
+    return bool(np.isfinite(terms) and force <= _REST * terms)
 
 
 def _result(field, states, clock, ended, counts, instants) -> ClassificationFlow:
@@ -215,7 +235,7 @@ def _result(field, states, clock, ended, counts, instants) -> ClassificationFlow
     thetas = field.theta(states)
     log_loss = problem.log_loss(thetas)
     log_ts = np.where(states[:, -1] > 0, field.log_time(states), -np.inf)
-    if ended == Result.infeasible and instants is not None:
+    if ended in (Result.infeasible, Result.reached_end) and instants is not None:
         log_ts = np.log(instants)
     horizon, dual, bound, gap = _bounds(field, states, thetas, log_loss)
     if not np.isfinite(thetas).all() and ended == Result.reached_end:

@@ -18,7 +18,7 @@ from .._validate import count, is_traced
 from ..algorithm import AbstractAlgorithm, ProductGD
 from ..geometry import AbstractGeometry
 from ..metrics import gradient_second_moments, relative_residual
-from ..problem import LinearRegression
+from ..problem import BinaryClassification, LinearRegression
 
 NOISES = ("samples", "isotropic")
 
@@ -31,7 +31,7 @@ class StochasticFlowResult(eqx.Module):
         thetas: θ along the paths, (paths, times, d).
         theta: The last points, (paths, d).
         loss: The loss along the paths, (paths, times).
-        residual: `‖Xθ − y‖/‖y‖` at the ends, (paths,).
+        residual: `‖Xθ − y‖/‖y‖` at the ends, (paths,); of a classification, None.
         shift: What has moved the limit, (paths, times, d): of `ProductGD`, `ln(γ₀/γ_t)`; of the other algorithms c, by
             which the drift κ has moved `R′(θ_t) − R′(θ₀)` away from the row space of X.
         result: How each ended, `reached_end` or `nonfinite`, an index of `hamtheory.NAMES`, (paths,).
@@ -41,14 +41,14 @@ class StochasticFlowResult(eqx.Module):
     thetas: Float[Array, "paths times d"]
     theta: Float[Array, "paths d"]
     loss: Float[Array, "paths times"]
-    residual: Float[Array, " paths"]
+    residual: Float[Array, " paths"] | None
     shift: Float[Array, "paths times d"]
     result: Int[Array, " paths"]
 
 
 @device_engine
 def stochastic_flow(
-    problem: LinearRegression,
+    problem: LinearRegression | BinaryClassification,
     algorithm: AbstractAlgorithm,
     theta0: Vector | None = None,
     *,
@@ -71,12 +71,13 @@ def stochastic_flow(
     entries, and κ the drift coefficient of the algorithm (`ht.symbolic.ito_drift`): 0 of `GD` and mirror descent,
     `α sign(θ)/(1+α|θ|)` of `HYP` and `HAMStep`, `−α sign(θ)` of the natural gradient of HAM. Of `ProductGD` c is 0,
     and `d ln γ = −η E[g²] dt` instead. All noise is in the row space of X: the limit moves by c, or by γ, alone.
+    Of a classification, its `residual` stands for Xθ − y.
 
     Of order one in η in law, on times of order one: so are the loss, and the mean of the limit. The spread of the limit
     is of order η^(3/2) and beyond the model, which has no third moments.
 
     Args:
-        problem: Any regression.
+        problem: Any regression or classification.
         algorithm: One of those above, without weight decay, clipping or resets; or a rule of your own with `of_flow`
             and `mirror_drift`.
         theta0: The start, (d,); zeros if left out.
@@ -84,7 +85,7 @@ def stochastic_flow(
         ts: Increasing times at which to save.
         key: Of `jax.random.key`.
         batch_size: Drawn with replacement, as in `run`. At least one of this and `label_noise`.
-        label_noise: As in `run`.
+        label_noise: As in `run`, of regressions.
         paths: How many.
         substeps: Steps of the Euler–Maruyama method within η.
         noise: "samples", with the covariance of the mini-batches, or "isotropic", the model of [pesme2021implicit]: all
@@ -118,6 +119,8 @@ def stochastic_flow(
     if batch_size is not None and count(batch_size, "batch_size") > problem.n:
         raise ValueError(f"batch_size must be at most the {problem.n} samples of the problem; got {batch_size}")
     delta, noisy = strength(label_noise, "label_noise", problem.dtype)
+    if noisy and isinstance(problem, BinaryClassification):
+        raise ValueError(f"label_noise must be 0 for a classification, whose labels are classes; got {label_noise!r}")
     if batch_size is None and not noisy:
         raise ValueError("give batch_size or label_noise: without either there is no noise, see solve_flow")
     theta0 = start(theta0, problem.d, problem.dtype)
@@ -144,13 +147,13 @@ def stochastic_flow(
         thetas=thetas,
         theta=thetas[:, -1],
         loss=problem.loss(thetas),
-        residual=relative_residual(problem, thetas[:, -1]),
+        residual=relative_residual(problem, thetas[:, -1]) if isinstance(problem, LinearRegression) else None,
         shift=shift,
         result=jnp.where(is_finite, NAMES.index("reached_end"), NAMES.index("nonfinite")),
     )
 
 
-def _checked(algorithm: AbstractAlgorithm, problem: LinearRegression, theta0: Array) -> AbstractGeometry:
+def _checked(algorithm: AbstractAlgorithm, problem: Any, theta0: Array) -> AbstractGeometry:
     """The geometry of an algorithm whose drift is known, or an error."""
     try:
         geometry = algorithm.of_flow()
@@ -176,7 +179,7 @@ def _checked(algorithm: AbstractAlgorithm, problem: LinearRegression, theta0: Ar
 class _Model(eqx.Module):
     """The drift and diffusion of (ν, c), or of (ν, ln(γ₀/γ)) for `ProductGD`."""
 
-    problem: LinearRegression
+    problem: LinearRegression | BinaryClassification
     algorithm: AbstractAlgorithm
     geometry: AbstractGeometry
     mu0: Float[Array, " d"]

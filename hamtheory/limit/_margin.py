@@ -142,7 +142,7 @@ def norm_of(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarra
     given: Any = rho if geo is None else geo.rho
     try:
         rho = float(given)
-    except TypeError:
+    except (TypeError, ValueError):
         raise ValueError(f"rho must be a number; got {given}") from None
     if not rho >= 1:
         raise ValueError(f"rho must be from 1 to infinity; got {rho:g}, with which it is no norm")
@@ -155,21 +155,28 @@ def norm_of(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarra
 def _solved(problem, rows, units, rho, tol, most) -> tuple[np.ndarray, np.ndarray, int]:
     """θ and λ that bound the margin of these rows, and the number of steps."""
     sizes = np.max(np.abs(rows), axis=1)
-    if sizes.all():
-        scaled = Margin(rows / sizes[:, None], np.min(sizes) / sizes, rho)
-        best, steps = _iterated(scaled, _cholesky, None, tol, most)
-        if rho in (1, np.inf) and best.lower > 0:
-            best = improved(scaled, best, _on_face(scaled, best))
-        if rho in (1, np.inf) and best.upper - best.lower > tol * best.upper:
+    if not sizes.all():
+        return np.zeros(problem.d), problem.separability().weights, 0
+    scaled = Margin(rows / sizes[:, None], np.min(sizes) / sizes, rho)
+    is_vertex = rho in (1, np.inf)
+
+    def at_vertex(best):
+        return improved(scaled, best, _on_face(scaled, best)) if is_vertex and best.lower > 0 else best
+
+    def is_open(best):
+        return not best.upper - best.lower <= tol * best.upper < np.inf
+
+    best, steps = _iterated(scaled, _cholesky, None, tol, most)
+    best = at_vertex(best)
+    if is_open(best):
+        apart = problem.separability()
+        if apart.holds is False:
+            return np.zeros(problem.d), apart.weights, 0
+        if apart.holds:  # barely, or by rows of very different sizes: from a θ that does
+            again, more = _iterated(scaled, _orthogonal, apart.theta * units, tol, most)
+            best, steps = at_vertex(_better(best, again)), steps + more
+        if is_vertex and is_open(best):  # of hundreds of rows and columns this may take minutes
             best = _programmed(scaled, best)
-        if best.upper - best.lower <= tol * best.upper < np.inf:
-            return best.theta, best.weights * scaled.levels, steps
-    apart = problem.separability()
-    if apart.holds is False:
-        return np.zeros(problem.d), apart.weights, 0
-    if apart.holds:  # barely, or by rows of very different sizes: from a θ that does
-        again, more = _iterated(scaled, _orthogonal, apart.theta * units, tol, most)
-        best, steps = _better(best, again), steps + more
     return best.theta, best.weights * scaled.levels, steps
 
 

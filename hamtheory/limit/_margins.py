@@ -57,6 +57,8 @@ def solve_margins(
 
     ```
     """
+    if isinstance(problems, BinaryClassification):
+        raise TypeError("problems must be a list of classifications; of one, use solve_margin")
     problems = list(problems)
     if not problems:
         raise ValueError("problems must hold at least one classification; got none")

@@ -259,7 +259,11 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
 
 @_quietly
 def gradient_second_moments(
-    problem: LinearRegression, theta: Vector, *, batch_size: int | None = None, label_noise: Number = 0.0
+    problem: LinearRegression | BinaryClassification,
+    theta: Vector,
+    *,
+    batch_size: int | None = None,
+    label_noise: Number = 0.0,
 ) -> Float[Array, " d"]:
     """`E[gᵢ²]` of the gradient g at θ of a mini-batch drawn with replacement, with noise δ on the labels.
 

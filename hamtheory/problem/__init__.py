@@ -6,7 +6,7 @@ from ._csv import read_csv
 from ._files import read_arrays, read_npz
 from ._regression import LinearRegression
 from ._row_space import RowSpace
-from ._synthetic import draw_sparse, sparse_regression
+from ._synthetic import draw_sparse, gaussian_mixture, sparse_classification, sparse_regression
 
 __all__ = [
     "BinaryClassification",
@@ -15,8 +15,10 @@ __all__ = [
     "Separability",
     "datasets",
     "draw_sparse",
+    "gaussian_mixture",
     "read_arrays",
     "read_csv",
     "read_npz",
+    "sparse_classification",
     "sparse_regression",
 ]

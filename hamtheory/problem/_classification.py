@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from .._array import Array, Struct, kept, namespace, norm, quiet, static
-from .._types import Matrix, Vectors
+from .._array import Array, Struct, kept, namespace, norm, quiet, replaced, static
+from .._types import Matrix, Vector, Vectors
 from .._validate import finite, is_traced, real_array
 from ._regression import owned
 
@@ -40,10 +40,12 @@ class BinaryClassification(Struct):
         X: Samples, (n, d), real and finite.
         z: Classes, (n,): ±1, or 0 and 1, or booleans, of which 0 and False become −1. Both have to occur.
         loss: "logistic" or "exponential".
+        theta_star: The direction of the ground truth, of shape (d,); left out: there is none.
 
     Attributes:
         X: As given, an array of shape (n, d).
         z: −1 or 1, of the dtype of X, (n,).
+        theta_star: As given, an array of shape (d,), or None.
         loss_name: The argument `loss`.
 
     Raises:
@@ -61,9 +63,10 @@ class BinaryClassification(Struct):
 
     X: Float[Array, "n d"]
     z: Float[Array, " n"]
+    theta_star: Float[Array, " d"] | None
     loss_name: str = static()
 
-    def __init__(self, X: Matrix, z: Any, loss: str = "logistic"):
+    def __init__(self, X: Matrix, z: Any, loss: str = "logistic", theta_star: Vector | None = None):
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}")
         X, z = real_array(X, "X", ndim=2), real_array(z, "z", ndim=1)
@@ -77,6 +80,12 @@ class BinaryClassification(Struct):
             raise ValueError("X must not be zero: every θ has the margins 0")
         self.z = own(_classes(finite(z, "z")))
         self.loss_name = loss
+        if theta_star is not None:
+            truth = real_array(theta_star, "theta_star", ndim=1)
+            if truth.shape[0] != X.shape[1]:
+                raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
+            theta_star = finite(own(truth), "theta_star")
+        self.theta_star = theta_star
 
     @property
     def n(self) -> int:
@@ -98,6 +107,26 @@ class BinaryClassification(Struct):
         """The rows `z_i x_i`, with which every sample is of the class 1."""
         return self.z[:, None] * self.X
 
+    def without_truth(self) -> "BinaryClassification":
+        """The problem as flows see it.
+
+        Returns:
+            The problem, with `theta_star=None`.
+        """
+        return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
+
+    @property
+    def row_space(self) -> Any:
+        """None: that is of a regression.
+
+        Raises:
+            TypeError: Always, so that what is for regressions says so.
+        """
+        raise TypeError(
+            "problem must be a LinearRegression here; got a BinaryClassification, for which there are solve_flow, "
+            "solve_margin, run and stochastic_flow"
+        )
+
     def margins(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`z_i⟨x_i, θ⟩`.
 
@@ -109,7 +138,8 @@ class BinaryClassification(Struct):
         """
         xp = namespace(self.X, theta)
         with quiet():
-            return (xp.asarray(theta, self.dtype) @ self.X.T) * self.z
+            margins = xp.asarray(theta, self.dtype) @ self.X.T
+            return margins * _along(self.z, margins)
 
     def log_loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`ln L(θ)`: finite for all margins that are.
@@ -144,8 +174,20 @@ class BinaryClassification(Struct):
             The gradient, of shape (..., d).
         """
         with quiet():
+            return self.residual(theta) @ self.X / self.n
+
+    def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
+        """`−|ℓ′(m_i)| z_i`, which stands in the gradient `Xᵀ residual/n` where a regression has `Xθ − y`.
+
+        Args:
+            theta: Of shape (..., d).
+
+        Returns:
+            The residual, of shape (..., n): of the logistic loss, the probability of the class less the class.
+        """
+        with quiet():
             slopes = namespace(self.X, theta).exp(self.log_slopes(self.margins(theta)))
-            return -(slopes * self.z) @ self.X / self.n
+            return -slopes * _along(self.z, slopes)
 
     def weights(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`|ℓ′(m_i)| / Σ_j ℓ(m_j)`: `−∇ ln L = Σ weights_i z_i x_i`. They sum to 1 for the exponential loss.
@@ -181,7 +223,7 @@ class BinaryClassification(Struct):
         Returns:
             The logarithms, of that shape.
         """
-        if self.loss_name == "exponential":
+        if self.loss_name == "exponential" or _are_far(margins):
             return -margins
         xp = namespace(margins)
         with quiet():
@@ -202,7 +244,7 @@ class BinaryClassification(Struct):
         Returns:
             The logarithms, of that shape.
         """
-        if self.loss_name == "exponential":
+        if self.loss_name == "exponential" or _are_far(margins):
             return -margins
         with quiet():
             return -namespace(margins).logaddexp(0.0 * margins, margins)
@@ -252,6 +294,16 @@ def log_mean_exp(exponents: Array) -> Array:
         largest = xp.max(exponents, axis=-1, keepdims=True)
         shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
         return xp.log(xp.mean(xp.exp(exponents - shift), axis=-1)) + shift[..., 0]
+
+
+def _are_far(margins: Array) -> bool:
+    """Whether the logistic loss is the exponential one, to the last digit: what NumPy need not compute."""
+    return type(margins) is np.ndarray and margins.size > 0 and bool(margins.min() > 40)
+
+
+def _along(vector: Array, values: Array) -> Array:
+    """A vector with the axes of `values` before its own."""
+    return vector.reshape((1,) * (values.ndim - 1) + (-1,))
 
 
 def _classes(z: Array) -> Array:

@@ -118,7 +118,7 @@ def test_float32_and_that_the_precision_is_put_back(tmp_path, data):
 @pytest.mark.parametrize(
     "words, expected",
     [
-        (["fly"], "unknown command 'fly'; there are: flow, limit, sweep, train"),
+        (["fly"], "unknown command 'fly'; there are: flow, limit, margin, sweep, train"),
         (["limit", "mnits"], "fermentation, fermentation-band, mnist, sparse:N,D,K"),
         (["limit", "nowhere.npz"], "there is no file 'nowhere.npz'"),
         (["limit", "nowhere.csv"], "there is no file 'nowhere.csv'"),

@@ -73,6 +73,49 @@ def test_in_one_dimension_by_hand():
     np.testing.assert_allclose(flow.clock, np.log1p(2 * flow.thetas[:, 0]) / 2, rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-150, 1e-20, 1e20, 1e150])
+@pytest.mark.parametrize("coordinates", ["dual", "primal"])
+def test_units_do_not_matter(scale, coordinates):
+    problem = drawn(4, n=5, d=8)
+    other = ht.BinaryClassification(scale * problem.X, problem.z)
+    one, two = (ht.solve_flow(p, ht.Euclidean(), coordinates=coordinates) for p in (problem, other))
+    assert two.result == ht.Result.reached_end and two.log_ts[-1] == pytest.approx(one.log_ts[-1] - 2 * np.log(scale))
+    np.testing.assert_allclose(scale * two.theta, one.theta, rtol=1e-7, atol=1e-7 * np.abs(one.theta).max())
+    assert float(two.margin_gap[-1]) == pytest.approx(float(one.margin_gap[-1]), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_units_in_which_the_flow_leaves_the_numbers(scale):
+    problem = drawn(4, n=5, d=8)
+    with pytest.raises(ValueError, match=r"X must have entries for which the flow of .* Divide X by it"):
+        ht.solve_flow(ht.BinaryClassification(scale * problem.X, problem.z), ht.Euclidean())
+
+
+def test_a_saddle_is_no_rest():
+    # With α this large the entries grow one after the other, and in between the flow seems to rest.
+    flow = ht.solve_flow(ht.sparse_classification(6, 9, 2), ht.HAM(log_alpha=5000.0), max_steps=3000, throw=False)
+    assert flow.result != ht.Result.infeasible
+
+
+def test_the_first_moments_have_the_times_that_were_asked_for():
+    flow = ht.solve_flow(drawn(3), ht.HAM(alpha=1.0), ts=[1e-200, 1e-8, 1e300])
+    np.testing.assert_allclose(flow.log_ts, np.log([1e-200, 1e-8, 1e300]))
+    assert np.abs(flow.thetas[0]).max() < 1e-11 and flow.log_loss[-1] < -600
+    np.testing.assert_allclose(flow.thetas[1], -1e-8 * drawn(3).gradient(np.zeros(30)), atol=1e-11)
+
+
+def test_float32_data_are_integrated_in_float64():
+    problem = drawn(3)
+    flow = ht.solve_flow(
+        ht.BinaryClassification(problem.X.astype(np.float32), problem.z.astype(np.float32)),
+        ht.HAM(alpha=1.0),
+        rtol=1e-5,
+    )
+    exact = ht.solve_flow(problem, ht.HAM(alpha=1.0)).theta
+    assert flow.theta.dtype == np.float32
+    np.testing.assert_allclose(flow.theta, exact, atol=1e-4 * np.abs(exact).max())
+
+
 def test_at_given_times():
     problem, geo = drawn(3), ht.HAM(alpha=1.0)
     flow = ht.solve_flow(problem, geo, ts=[0.0, 0.5, 7.0, 1e6])

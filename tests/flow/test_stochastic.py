@@ -15,6 +15,7 @@ from hamtheory.symbolic import HAM, ito_drift
 
 N, D = 4, 7
 PROBLEM = ht.LinearRegression(*(np.random.default_rng(0).normal(size=size) for size in ((N, D), N)))
+CLASSES = ht.sparse_classification(N, D, 2)
 THETA = np.random.default_rng(1).normal(size=D)
 KEY = jax.random.key(3)
 ETA = 0.01
@@ -28,24 +29,26 @@ RULES = {
 }
 
 
-def model(rule, batch_size=None, label_noise=None, isotropic=False):
+def model(rule, batch_size=None, label_noise=None, isotropic=False, problem=PROBLEM):
     geometry = rule.of_flow()
     noise = None if label_noise is None else jnp.asarray(label_noise)
     mu = geometry.mirror_map(jnp.asarray(THETA))
-    return _Model(PROBLEM, rule, geometry, mu, jnp.asarray(ETA), noise, batch_size, isotropic)
+    return _Model(problem, rule, geometry, mu, jnp.asarray(ETA), noise, batch_size, isotropic)
 
 
-def gradients(batch_size):
+def gradients(batch_size, problem=PROBLEM):
     """Of every mini-batch, with replacement."""
-    X, r = np.asarray(PROBLEM.X), np.asarray(PROBLEM.residual(THETA))
+    X, r = np.asarray(problem.X), np.asarray(problem.residual(THETA))
     batches = np.array(list(itertools.product(range(N), repeat=batch_size)))
     return np.einsum("ki,kij->kj", r[batches], X[batches]) / batch_size
 
 
+@pytest.mark.parametrize("problem", [PROBLEM, CLASSES], ids=["regression", "classes"])
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_coefficients_are_those_of_all_mini_batches(batch_size):
-    all_of_them, X = gradients(batch_size), np.asarray(PROBLEM.X)
-    sde = model(ht.GD(), batch_size)
+def test_coefficients_are_those_of_all_mini_batches(batch_size, problem):
+    all_of_them, X = gradients(batch_size, problem), np.asarray(problem.X)
+    sde = model(ht.GD(), batch_size, problem=problem)
+    np.testing.assert_allclose(-sde.drift(0.0, (jnp.zeros(N), jnp.zeros(D)), None)[0] @ X, problem.gradient(THETA))
     np.testing.assert_allclose(sde.second_moments(THETA), np.mean(all_of_them**2, axis=0), rtol=1e-12)
     operator = sde.diffusion(0.0, (jnp.zeros(N), jnp.zeros(D)), None)
     root = jax.vmap(lambda e: operator.mv(e)[0])(jnp.eye(2 * N).reshape(2 * N, 2, N))
@@ -203,6 +206,15 @@ def test_bad_input(change, error, words):
     how = {"algorithm": ht.GD(), "learning_rate": 0.1, "ts": [1.0], "batch_size": 1, "key": KEY}
     with pytest.raises(error, match=words):
         ht.stochastic_flow(PROBLEM, **how | change)
+
+
+def test_classes_have_no_residual_and_no_noise_of_labels():
+    how = {"learning_rate": ETA, "ts": [0.1], "key": KEY, "batch_size": 2}
+    flow = ht.stochastic_flow(CLASSES, ht.HAMStep(5.0), THETA, **how)
+    assert flow.residual is None and flow.result.tolist() == [ht.NAMES.index("reached_end")]
+    np.testing.assert_allclose(flow.loss, CLASSES.loss(flow.thetas), rtol=1e-6)
+    with pytest.raises(ValueError, match="label_noise must be 0 for a classification"):
+        ht.stochastic_flow(CLASSES, ht.HAMStep(5.0), label_noise=0.1, **how)
 
 
 def test_a_path_that_leaves_the_numbers_says_so():

@@ -1,15 +1,19 @@
 """The real data sets: what they are, and that nothing of the held-out rows leaks into the training problem."""
 
+import dataclasses
 import sys
 from functools import cache
+from typing import get_args
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hamtheory.problem import LinearRegression, datasets
+import hamtheory as ht
+from hamtheory.problem import BinaryClassification, LinearRegression, datasets
 
 SHAPES = {"fermentation": (21, 1019), "fermentation-band": (21, 446), "mnist": (100, 523)}
+CLASSES = {"digits-3-8": (200, 52), "mnist-4-9": (100, 457), "fermentation-high": (16, 1019)}
 
 
 load, split = cache(datasets.load), cache(datasets.split)
@@ -26,7 +30,10 @@ def raw(name):
 
 
 def test_names_are_the_tested_ones():
-    assert datasets.names() == tuple(SHAPES)
+    assert datasets.names() == datasets.names("regression") == tuple(SHAPES)
+    assert datasets.names("classification") == tuple(CLASSES) == get_args(datasets.Classes)
+    with pytest.raises(ValueError, match="kind must be one of 'regression', 'classification'; got 'both'"):
+        datasets.names("both")
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -159,10 +166,62 @@ def test_interpolating_the_band_predicts_held_out_glucose():
     assert np.mean(errors) < 0.2 * np.mean(baseline)
 
 
+@pytest.mark.parametrize("name", CLASSES)
+class TestClasses:
+    def test_are_a_separable_balanced_problem_of_the_documented_shape(self, name):
+        problem = load(name)
+        assert isinstance(problem, BinaryClassification)
+        assert (problem.n, problem.d) == CLASSES[name] and problem.z.sum() == 0 and problem.is_separable
+        np.testing.assert_allclose(problem.X.mean(axis=0), 0, atol=small(problem.dtype))
+        assert np.mean(problem.X**2) == pytest.approx(1)
+
+    def test_a_split_has_all_other_rows_and_says_which(self, name):
+        parts, (X, z, labels) = split(name), raw(name)
+        rows = np.concatenate([parts.train_rows, parts.test_rows])
+        assert np.array_equal(np.sort(rows), np.arange(len(z))) and set(np.unique(z)) == {-1, 1}
+        kept = np.isin(labels, parts.columns)
+        for rows, X_part, z_part in (
+            (parts.train_rows, parts.train.X, parts.train.z),
+            (parts.test_rows, parts.X_test, parts.z_test),
+        ):
+            assert np.array_equal(z_part, z[rows])
+            np.testing.assert_allclose(X_part * parts.X_scale + parts.X_mean, X[rows][:, kept], atol=1e-9)
+
+    def test_held_out_rows_do_not_reach_the_training_problem(self, name, monkeypatch):
+        parts, (X, z, labels) = split(name), raw(name)
+        X = X.copy()
+        X[parts.test_rows] = 1e6 * (1 + np.arange(X.shape[1]))
+        source = dataclasses.replace(datasets._SOURCES[name], read=lambda: (X, z, labels))
+        monkeypatch.setitem(datasets._SOURCES, name, source)
+        spoilt = datasets.split(name)
+        assert np.array_equal(parts.train.X, spoilt.train.X) and np.array_equal(parts.columns, spoilt.columns)
+        assert not np.array_equal(parts.X_test, spoilt.X_test)
+
+    def test_the_training_rows_do_not_depend_on_the_holdout(self, name):
+        few = datasets.split(name, holdout=1)
+        assert np.array_equal(few.train_rows, split(name).train_rows) and few.X_test.shape == (1, few.train.d)
+        with pytest.raises(ValueError, match=f"holdout must be at most {len(split(name).test_rows)} for"):
+            datasets.split(name, holdout=10_000)
+
+
+@pytest.mark.parametrize("name", ["digits-3-8", "mnist-4-9"])
+def test_the_largest_margin_tells_held_out_digits_apart(name):
+    parts = split(name)
+    theta = ht.solve_margin(parts.train, ht.Euclidean()).theta
+    right = np.mean((parts.X_test @ theta > 0) == (parts.z_test > 0))
+    assert right > 0.5 + 5 * 0.5 / np.sqrt(len(parts.z_test))  # chance, and five of its standard deviations
+
+
+def test_high_means_above_the_median():
+    _, glucose, _ = raw("fermentation")
+    _, z, _ = raw("fermentation-high")
+    assert glucose[z > 0].min() > np.median(glucose) == glucose[z < 0].max()
+
+
 class TestBadInput:
     @pytest.mark.parametrize("call", [datasets.load, datasets.split])
     def test_unknown_name_gets_the_list(self, call):
-        with pytest.raises(ValueError, match=r"name must be one of 'fermentation', .*'mnist'; got 'mnits'"):
+        with pytest.raises(ValueError, match=r"name must be one of 'fermentation', .*'mnist', .*; got 'mnits'"):
             call("mnits")
 
     @pytest.mark.parametrize(("name", "most"), [("fermentation", 19), ("mnist", 4900)])
