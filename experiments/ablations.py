@@ -241,7 +241,7 @@ def _variants(problems, config: Config) -> dict[str, np.ndarray]:
             cases.append(
                 {
                     "flips": np.stack([np.sum(end.states.flips[:, -1], axis=1) for end in ends], axis=1),
-                    "residual": np.stack([end.residual for end in ends], axis=1),
+                    "residual": np.stack([np.asarray(end.residual) for end in ends], axis=1),
                     "status": np.stack([ended(end.result, end.residual, config.tol) for end in ends], axis=1),
                     "apart": np.linalg.norm(theta[:, 0] - theta[:, 1], axis=1) / scale,
                     "off": np.linalg.norm(theta - flow[:, None], axis=2) / scale[:, None],
