@@ -16,6 +16,7 @@ PLAIN = {"ht.symbolic.EUCLIDEAN", "ht.symbolic.HAM", "ht.symbolic.HYPENTROPY", "
 # Names without an example of their own: interfaces; what functions return, whose examples show it; executors, of which
 # those of `sweep` show the first, and the others take a script or a cluster; and `register`, which is for good.
 WITHOUT_EXAMPLE = {
+    "ht.datasets.ClassSplit",
     "ht.datasets.Split", "ht.problem.RowSpace",
     "ht.problem.Separability", "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
     "ht.symbolic.Derivation",
