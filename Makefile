@@ -91,7 +91,7 @@ test-slow: ## run the slow tests
 	@$(MAKE) --no-print-directory check CHOSEN=slow
 
 check: $(STAMP)
-	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)"
+	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)" $(MORE)
 
 bench: $(STAMP) ## measure the speed of the solvers against their peers (installs them first)
 	@$(PY) -c 'import clarabel, cvxpy, heyoka' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'

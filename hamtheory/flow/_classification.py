@@ -13,6 +13,7 @@ direction is from the best margin, at every time.
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,7 +189,9 @@ def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: f
         if steps >= budget:
             ended = Result.max_steps
             break
-        inner.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # LSODA's: `result` says the same
+            inner.step()
         steps += 1
         if inner.status != "running" or not np.isfinite(inner.y).all():
             ended = Result.stalled if np.isfinite(inner.y).all() else Result.nonfinite
