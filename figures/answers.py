@@ -15,9 +15,9 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
-import hamtheory as ht
 import hamtheory.train as htt
 from experiments import prunability as experiment, store
+from experiments._l2_end import l2_end
 from experiments.scaling_law import best, margin_law, needed
 from figures.effective_bias import interval, ratio, relative_excess
 from figures.prunability import difference, setting
@@ -200,23 +200,6 @@ def _own(data: xr.Dataset, **hyper: float) -> xr.Dataset:
     found = setting(data, **hyper)
     assert found is not None, hyper
     return found
-
-
-def l2_end() -> dict[str, Any]:
-    """How many times as far from the least L2 norm HAM's limit is as that of m⊙w with γ = 1/α, in the median."""
-    alphas, times = (10.0, 1.0, 0.1), []
-    for alpha in alphas:
-        ratios = []
-        for seed in range(10):
-            problem = ht.sparse_regression(40, 100, 5, seed=seed)
-            least = ht.min_norm(problem)
-            limits = [
-                ht.solve_limit(problem, geo, tol=1e-12).theta for geo in (ht.HAM(alpha), ht.Hypentropy(1 / alpha))
-            ]
-            ham, product = (np.linalg.norm(theta - least) for theta in limits)
-            ratios.append(ham / product)
-        times.append(np.median(ratios))
-    return {"alphas": alphas, "times": times}
 
 
 def signs() -> dict[str, Any]:
