@@ -1,21 +1,13 @@
 """Flows of a classification loss, down to losses that no number can hold, on the host.
 
-`dθ/dt = −g⁻¹(θ) ⊙ ∇L(θ)` takes t ~ 1/L to go on, so that the clock is `s = ∫ L dt` instead, in which no number leaves
-the range: with a_i = z_i x_i, margins m = Aθ and the weights `q_i = |ℓ′(m_i)|/Σ_j ℓ(m_j)`,
-
-    dν/ds = q,    R′(θ) = R′(θ₀) + Aᵀν,    d ln L/ds = −‖Aᵀq‖²  in the inverse metric,
-
-n numbers whatever d. The weights are formed from differences of logarithms. t itself is `t = v/L` with
-`dv/ds = 1 + v d ln L/ds`, v being of the size of a step of the clock, so that ln t is known at any loss.
-
-What ν has grown by, over its sum, is a point of the dual of the margin problem: with it weak duality bounds how far the
-direction is from the best margin, at every time.
+`_host_classes` has the equations; the integrator is that of all flows on the host, collocation. What ν has grown by, over
+its sum, is a point of the dual of the margin problem: with it weak duality bounds how far the direction is from the best
+margin, at every time.
 """
 
 import math
-import warnings
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,87 +17,14 @@ from .._threads import threads_for
 from .._validate import count, fits, is_traced, start, times, tolerance
 from ..geometry import AbstractGeometry, Horizon
 from ..problem import BinaryClassification
+from ._host_classes import ClassFlow
+from ._host_collocation import Collocation
 from ._result import ClassificationFlow
 
 _DEFAULT = -300.0  # of ln L, where there is neither `log_loss` nor `ts`
 _REACH = 16
-_SHARPER = 0.1  # the global error is a multiple of what is kept for each step
-_EASED = 100.0  # ln t is known to ten times `rtol`, where it is not asked for
-_REST = 1e-8  # the force, relative to its terms, at which the flow has come to rest
 _FARTHEST = 1e300
-
-
-@dataclass
-class _Field:
-    """The equations in the clock, in dual coordinates (ν, v) or with θ before them, all in units of their own."""
-
-    problem: BinaryClassification
-    geo: AbstractGeometry
-    theta0: np.ndarray
-    primal: bool
-
-    def __post_init__(self):
-        self.rows = np.asarray(self.problem.signed, float)
-        self.n, self.d = self.rows.shape
-        self.origin = np.asarray(self.geo.mirror_map(self.theta0), float)
-        # The ν that makes margins of about 1.
-        largest = float(np.max(np.abs(self.rows)))
-        size = 1 / (largest * float(np.mean(np.sum(np.abs(self.rows) / largest, axis=1))))
-        self.size = max(size, float(np.max(np.abs(self.theta0))))
-        self.unit = float(np.max(self.geo.mirror_map(np.full(self.d, self.size)))) / largest
-        if not 1e-307 < self.unit < 1e307:
-            raise ValueError(
-                f"X must have entries for which the flow of {self.geo!r} is in the range of numbers; the largest is "
-                f"{largest:.3g}. Divide X by it"
-            )
-
-    def initial(self) -> np.ndarray:
-        return np.concatenate([self.theta0 / self.size if self.primal else [], np.zeros(self.n + 1)])
-
-    def theta(self, state: np.ndarray) -> np.ndarray:
-        """θ, (..., d), at states (..., m)."""
-        if self.primal:
-            return self.size * state[..., : self.d]
-        return self.geo.inverse_mirror_map(self.origin + self.nu(state) @ self.rows)
-
-    def nu(self, state: np.ndarray) -> np.ndarray:
-        return self.unit * state[..., -self.n - 1 : -1]
-
-    def forces(self, margins: np.ndarray) -> tuple[np.ndarray, float]:
-        """q and ln L at the margins of one θ: half of the time goes here."""
-        losses, slopes = self.problem.log_losses(margins), self.problem.log_slopes(margins)
-        largest = losses.max()
-        sizes = np.exp(losses - largest)
-        total = sizes.sum()
-        q = sizes / total if self.problem.loss_name == "exponential" else np.exp(slopes - largest) / total
-        return q, float(largest) + math.log(total / self.n) if total > 0 else math.nan
-
-    def velocity(self, s: float, state: np.ndarray) -> np.ndarray:
-        theta = self.theta(state)
-        q, _ = self.forces(self.rows @ theta)
-        pull = q @ self.rows
-        moved = self.geo.inverse_metric(theta) * (self.unit * pull)
-        end = 1 - state[-1] * (pull @ moved)
-        return np.concatenate([moved / self.size, q, [end]] if self.primal else [q, [end]])
-
-    def jacobian(self, s: float, state: np.ndarray) -> np.ndarray:
-        """In dual coordinates."""
-        theta, n = self.theta(state), self.n
-        margins, metric = self.rows @ theta, self.geo.inverse_metric(theta)
-        q = self.problem.weights_at(margins)
-        curved = q if self.problem.loss_name == "exponential" else q * -np.expm1(self.problem.log_slopes(margins))
-        found = np.zeros((n + 1, n + 1))
-        metric = self.unit * metric
-        found[:n, :n] = (np.outer(q, q) - np.diag(curved)) @ ((self.rows * metric) @ self.rows.T)
-        pull = q @ self.rows
-        found[n, n] = -(pull @ (metric * pull))
-        return found
-
-    def log_loss(self, state: np.ndarray) -> Any:
-        return self.problem.log_loss(self.theta(state))
-
-    def log_time(self, state: np.ndarray) -> Any:
-        return np.log(state[..., -1]) + math.log(self.unit) - self.log_loss(state)
+_FIRST = 0.01  # the first step of the clock
 
 
 def solve_classification(
@@ -137,7 +56,7 @@ def solve_classification(
     atol = tolerance(atol, "atol", np.float64, 0)  # in which it is integrated
     budget = count(max_steps, "max_steps")
     with quiet(), threads_for(problem.n, problem.d, least=0):
-        field = _Field(problem, geo, first, coordinates == "primal")
+        field = ClassFlow(problem, geo, first, coordinates or "dual", rtol, atol, eased=ts is None)
         begin = float(problem.log_loss(first))
         if ts is None:
             goal = _DEFAULT if log_loss is None else _number(log_loss)
@@ -148,8 +67,8 @@ def solve_classification(
             if log_loss is not None:
                 raise ValueError("log_loss and ts both say where to end; give one of them")
             goal, instants = -math.inf, np.asarray(times(ts, np.float64))
-        states, clock, ended, counts = _integrated(field, goal, instants, _SHARPER * rtol, _SHARPER * atol, budget)
-        found = _result(field, states, clock, ended, counts, instants)
+        path = _Path(field)
+        found = _result(path, *_integrated(path, goal, instants, budget), instants)
     if throw and found.result not in (Result.reached_end, Result.infeasible):
         throw_unless(found.result, (), None, "solve_flow", f"ln L = {float(found.log_loss[-1]):.6g}")
     return found
@@ -162,125 +81,135 @@ def _number(log_loss: Any) -> float:
         raise TypeError(f"log_loss must be a number; got {log_loss!r}") from None
 
 
-def _integrated(field: _Field, goal: float, instants: np.ndarray | None, rtol: float, atol: float, budget: int):
-    """States at the integrator's steps down to `goal`, or at `instants`; s there; how it ended; counts."""
-    from scipy.integrate import LSODA
-    from scipy.optimize import brentq
+class _Point(NamedTuple):
+    """A state, s there, and ν, all in the units of the flow."""
 
-    state = field.initial()
-    exact: Any = {} if field.primal else {"jac": field.jacobian}
-    # v costs half of the steps, and no digit of θ unless it says where to stop.
-    eased = np.append(np.ones(len(state) - 1), _EASED if instants is None else 1.0)
-    relative: Any = eased * max(rtol, 3e-14)
-    inner = LSODA(field.velocity, 0.0, state, np.inf, 0.01, rtol=relative, atol=atol, **exact)
+    state: np.ndarray
+    clock: float
+    nu: np.ndarray
+
+
+class _Path:
+    """An integrator that also knows ν."""
+
+    def __init__(self, field: ClassFlow):
+        self.field, self.inner = field, Collocation(field, _FIRST, math.inf)
+        self._nus = np.zeros((1, field.problem.n))  # at the start and at the nodes of the last step
+
+    def end(self) -> _Point:
+        return _Point(self.inner.state, self.inner.t, self._nus[-1])
+
+    def step(self) -> bool:
+        """One step; False if none can be made."""
+        if not self.inner.step():
+            return False
+        _, states = self.inner.nodes()
+        start = self._nus[-1:]
+        if self.field.is_nu:
+            self._nus = np.concatenate([start, states[:, :-1]])
+        else:
+            self._nus = start + self.inner.integral(self.field.weights_at(self.field.theta(states)))
+        return True
+
+    def nodes(self, before: float = math.inf) -> list[_Point]:
+        """The nodes of the last step, those before a time of the clock."""
+        clock, states = self.inner.nodes()
+        points = map(_Point, states, clock.tolist(), self._nus[1:])
+        return [point for point in points if point.clock < before]
+
+    def crossing(self, value: Callable[[np.ndarray], Any], target: float) -> _Point:
+        """Where in the last step a rising function of the state is at its target."""
+        from scipy.optimize import brentq
+
+        at = lambda s: self.inner.interpolate(np.array([s]))[0]  # noqa: E731
+        gap = lambda s: max(value(at(s)) - target, -_FARTHEST)  # noqa: E731  (ln t is −∞ at the start)
+        clock: Any = brentq(gap, self.inner.t_old, self.inner.t, xtol=1e-300, maxiter=2000)
+        return _Point(at(clock), clock, (self.inner.basis(np.array([clock])) @ self._nus)[0])
+
+
+def _integrated(path: _Path, goal: float, instants: np.ndarray | None, budget: int) -> tuple[list[_Point], Result]:
+    """The nodes of all steps down to `goal`, or the points at `instants`, and how it ended."""
+    field, inner = path.field, path.inner
     due = [] if instants is None else list(np.log(instants[instants > 0]))
-    at_zero = instants is None or instants[0] == 0
-    saved, clock = ([state], [0.0]) if at_zero else ([], [])
-    ended, steps = Result.reached_end, 0
+    points = [path.end()] if instants is None or instants[0] == 0 else []
 
-    def crossing(value, target):
-        """s in the last step at which a rising function of the state is at its target."""
-        path = inner.dense_output()
-        gap = lambda s: max(value(path(s)) - target, -_FARTHEST)  # noqa: E731  (ln t is −∞ at the start)
-        found: Any = brentq(gap, inner.t_old, inner.t, xtol=1e-300, maxiter=2000)
-        return float(found)
+    def ended(how: Result) -> tuple[list[_Point], Result]:
+        return points or [path.end()], how
 
     while instants is None or due:
-        if steps >= budget:
-            ended = Result.max_steps
-            break
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # LSODA's: `result` says the same
-            inner.step()
-        steps += 1
-        if inner.status != "running" or not np.isfinite(inner.y).all():
-            ended = Result.stalled if np.isfinite(inner.y).all() else Result.nonfinite
-            break
-        theta = field.theta(inner.y)
-        margins = field.rows @ theta
-        now = -field.forces(margins)[1]
-        if not np.isfinite(now):
-            ended = Result.nonfinite
-            break
+        if inner.accepted >= budget:
+            return ended(Result.max_steps)
+        if not path.step():
+            return ended(Result.stalled)
+        theta = field.theta(inner.state)
+        margins = field.margins(theta)
+        now = -float(field.problem.log_loss_at(margins))
+        if not (np.isfinite(now) and np.isfinite(inner.state).all()):
+            return ended(Result.nonfinite)
         if instants is None:
-            if now >= -goal:
-                place = crossing(lambda x: -field.log_loss(x), -goal)
-                saved.append(inner.dense_output()(place))
-                clock.append(place)
-                break
-            saved.append(inner.y.copy())
-            clock.append(inner.t)
-        else:
-            while due and field.log_time(inner.y) >= due[0]:
-                place = crossing(field.log_time, due.pop(0))
-                saved.append(inner.dense_output()(place))
-                clock.append(place)
+            last = path.crossing(lambda state: -field.log_loss(state), -goal) if now >= -goal else None
+            points += path.nodes() if last is None else [*path.nodes(before=last.clock), last]
+            if last is not None:
+                return ended(Result.reached_end)
+        while due and field.log_time(inner.state) >= due[0]:
+            points.append(path.crossing(field.log_time, due.pop(0)))
         # A saddle, which the flow leaves again, is no rest: of separable classes there is none.
-        if margins.min() <= 0 and _rests(field, theta, margins) and not field.problem.is_separable:
-            ended = Result.infeasible
-            # There it stays: at all times that are still to come.
-            saved += [inner.y.copy() for _ in due]
-            clock += [inner.t for _ in due]
-            break
-    if not saved:
-        saved, clock = [inner.y.copy()], [inner.t]
-    counts = {"steps": np.int64(steps), "evaluations": np.int64(inner.nfev), "jacobians": np.int64(inner.njev)}
-    return np.array(saved), field.unit * np.array(clock), ended, counts
+        if margins.min() <= 0 and field.rests(theta) and not field.problem.is_separable:
+            points += [path.end() for _ in due]  # there it stays: at all times that are still to come
+            return ended(Result.infeasible)
+    return ended(Result.reached_end)
 
 
-def _rests(field: _Field, theta: np.ndarray, margins: np.ndarray) -> bool:
-    """Whether the forces of the samples cancel: of classes that cannot be separated, at the minimum of the loss."""
-    q, _ = field.forces(margins)
-    metric = np.sqrt(field.geo.inverse_metric(theta))
-    force = np.linalg.norm(metric * (q @ field.rows))
-    terms = np.linalg.norm(metric * (q @ np.abs(field.rows)))
-    return bool(np.isfinite(terms) and force <= _REST * terms)
-
-
-def _result(field, states, clock, ended, counts, instants) -> ClassificationFlow:
-    problem, dtype = field.problem, field.problem.dtype
+def _result(path: _Path, points: list[_Point], ended: Result, instants: np.ndarray | None) -> ClassificationFlow:
+    field, inner = path.field, path.inner
+    states, clock, nus = (np.array(part) for part in zip(*points, strict=True))
     thetas = field.theta(states)
-    log_loss = problem.log_loss(thetas)
+    margins = field.margins(thetas)
+    log_loss = field.problem.log_loss_at(margins)
     log_ts = np.where(states[:, -1] > 0, field.log_time(states), -np.inf)
     if ended in (Result.infeasible, Result.reached_end) and instants is not None:
         log_ts = np.log(instants)
-    horizon, dual, bound, gap = _bounds(field, states, thetas, log_loss)
+    horizon, dual, bound, gap = _bounds(field, nus, thetas, margins, log_loss)
     if not np.isfinite(thetas).all() and ended == Result.reached_end:
         ended = Result.nonfinite
+    as_given = lambda array: array.astype(field.problem.dtype)  # noqa: E731
     return ClassificationFlow(
         log_ts=log_ts[: len(thetas)],
-        clock=clock,
-        thetas=thetas.astype(dtype),
-        theta=thetas[-1].astype(dtype),
-        log_loss=log_loss.astype(dtype),
-        dual=dual.astype(dtype),
-        margin_bound=bound.astype(dtype),
-        margin_gap=gap.astype(dtype),
+        clock=field.unit * clock,
+        thetas=as_given(thetas),
+        theta=as_given(thetas[-1]),
+        log_loss=as_given(log_loss),
+        dual=as_given(dual),
+        margin_bound=as_given(bound),
+        margin_gap=as_given(gap),
         horizon=horizon,
         result=ended,
-        stats=counts,
+        stats={
+            "steps": np.int64(inner.accepted),
+            "evaluations": np.int64(inner.evaluations),
+            "jacobians": np.int64(inner.jacobians),
+        },
     )
 
 
-def _bounds(field, states, thetas, log_loss) -> tuple[Horizon | None, np.ndarray, np.ndarray, np.ndarray]:
+def _bounds(field, nu, thetas, margins, log_loss) -> tuple[Horizon | None, np.ndarray, np.ndarray, np.ndarray]:
     """The horizon; λ and the upper bound of the largest margin that it proves, the best until then at every state; and
     how far θ is from the bound, in parts."""
-    nu = field.nu(states)
     halfway = np.searchsorted(-log_loss, -log_loss / 2)  # the early weights are those of all samples
     grown = nu - nu[np.minimum(halfway, np.arange(len(nu)))]
-    candidates = np.stack([field.problem.weights_at(thetas @ field.rows.T), nu, grown])
+    candidates = np.maximum(np.stack([field.problem.weights_at(margins), nu, grown]), 0)
     total = np.sum(candidates, axis=-1, keepdims=True)
-    candidates = np.where(total > 0, candidates / np.where(total > 0, total, 1), 1 / field.n)
+    candidates = np.where(total > 0, candidates / np.where(total > 0, total, 1), 1 / field.problem.n)
     try:
         horizon = field.geo.horizon()
     except ValueError:
         nothing = np.full(len(thetas), np.nan)
         return None, candidates[0], nothing, nothing
-    bounds = horizon.dual_gauge(candidates @ field.rows)
+    bounds = field.largest * horizon.dual_gauge(candidates @ field.rows)
     which, steps = np.argmin(bounds, axis=0), np.arange(len(thetas))
     bound = bounds[which, steps]
     best = np.maximum.accumulate(np.where(bound <= np.minimum.accumulate(bound), steps, 0))
     bound, dual = bound[best], candidates[which[best], best]
     norms = horizon.gauge(thetas)
-    margin = np.min(thetas @ field.rows.T, axis=-1) / np.where(norms > 0, norms, 1)
+    margin = np.min(margins, axis=-1) / np.where(norms > 0, norms, 1)
     return horizon, dual, bound, np.where(bound > 0, 1 - margin / bound, np.nan)

@@ -115,8 +115,23 @@ class Collocation(Stepper):
         return _lagrange(method.knots[-degree - 1 :], at) @ increments[-degree - 1 :] - increments[-1]
 
     def interpolate(self, times):
+        _, _, state, increments = self._last
+        return state + self.basis(times) @ increments
+
+    def basis(self, times: Vector) -> Vector:
+        """The matrix, (times, stages + 1), from values at the start and the nodes of the last step to those at times in it."""
+        length, start, _, _ = self._last
+        return _lagrange(_radau(self.stages).knots, (times - start) / length)
+
+    def nodes(self) -> tuple[Vector, Vector]:
+        """The times of the stages of the last step, and the states there, whose last one is its end."""
         length, start, state, increments = self._last
-        return state + _lagrange(_radau(self.stages).knots, (times - start) / length) @ increments
+        return start + length * _radau(self.stages).nodes, state + increments[1:]
+
+    def integral(self, velocities: Vector) -> Vector:
+        """What grows with these velocities at the nodes of the last step, at its start and its nodes."""
+        grown = self._last[0] * (_radau(self.stages).integrals @ velocities)
+        return np.concatenate([np.zeros_like(grown[:1]), grown])
 
 
 class _Radau:

@@ -58,6 +58,41 @@ class Symmetric:
         return -states @ self._negated
 
 
+class Factored:
+    """A Jacobian J with `Jᵀ = −P Q`, for which `Q P` is the diagonal matrix of its eigenvalues.
+
+    So it is of a product of two symmetric matrices: with `W = Wᵀ` and `V Λ Vᵀ = FᵀWF`, of `J = −W F Fᵀ` by P = FV and
+    Q = VᵀFᵀW, of `J = −F Fᵀ W` by P = WFV and Q = VᵀFᵀ; F Fᵀ may be singular.
+    """
+
+    costs_a_solver, patience = False, 4
+
+    def __init__(self, left: Array, values: Array, right: Array):
+        sizes = np.max(np.abs(right), axis=1)  # what is between the two then is of the size of the state
+        self._left, self._values = left * sizes, np.maximum(values, 0)
+        self._right = right / np.where(sizes > 0, sizes, 1)[:, None]
+
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self._values).all() and np.isfinite(self._left).all() and np.isfinite(self._right).all())
+
+    def matrix(self) -> Array:
+        return -(self._left @ self._right).T
+
+    def solver(self, forth: Array, shifts: Array, back: Array) -> Callable[[Array], Array]:
+        shares = shifts[:, None] / (1 + shifts[:, None] * self._values)
+
+        def solve(residual):
+            return residual - (back @ (shares * (forth @ (residual @ self._left)))).real @ self._right
+
+        return solve
+
+    def damped(self, vector: Array, shift: float) -> Array:
+        return vector - shift * ((vector @ self._left) / (1 + shift * self._values)) @ self._right
+
+    def product(self, states: Array) -> Array:
+        return -(states @ self._left) @ self._right
+
+
 class DiagonalPlusLowRank:
     """A Jacobian `−diag(p) − diag(l) BᵀB diag(r)` in d dimensions, by Woodbury's formula: no d × d matrix."""
 

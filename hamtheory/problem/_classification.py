@@ -150,7 +150,18 @@ class BinaryClassification(Struct):
         Returns:
             The logarithm of the loss, of shape (...).
         """
-        return log_mean_exp(self.log_losses(self.margins(theta)))
+        return self.log_loss_at(self.margins(theta))
+
+    def log_loss_at(self, margins: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+        """`log_loss` by the margins.
+
+        Args:
+            margins: m, (..., n).
+
+        Returns:
+            The logarithm of the loss, of shape (...).
+        """
+        return log_mean_exp(self.log_losses(margins))
 
     def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`L(θ)`, which underflows where `log_loss` does not.
@@ -211,7 +222,7 @@ class BinaryClassification(Struct):
         """
         xp = namespace(self.X, margins)
         with quiet():
-            total = log_mean_exp(self.log_losses(margins))[..., None] + np.log(margins.shape[-1])
+            total = self.log_loss_at(margins)[..., None] + np.log(margins.shape[-1])
             return xp.exp(self.log_slopes(margins) - total)
 
     def log_losses(self, margins: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
