@@ -1,7 +1,7 @@
 """Flows of a classification loss, down to losses that no number can hold, on the host.
 
-`_host_classes` has the equations; the integrator is that of all flows on the host, collocation. What ν has grown by, over
-its sum, is a point of the dual of the margin problem: with it weak duality bounds how far the direction is from the best
+`_host_classes` has the equations; the integrator is that of all flows on the host, collocation. What ν has grown by,
+over its sum, is a point of the dual of the margin problem: so weak duality bounds how far the direction is from the best
 margin, at every time.
 """
 
@@ -24,6 +24,9 @@ from ._result import ClassificationFlow
 _DEFAULT = -300.0  # of ln L, where there is neither `log_loss` nor `ts`
 _REACH = 16
 _FARTHEST = 1e300
+_TINY = np.finfo(float).tiny
+_MEMORY = 30.0  # by so much less ln L, v has forgotten that it was 0 at first
+_RESOLVED = 2.5  # and until then, a step with so much less ln L follows it
 _FIRST = 0.01  # the first step of the clock
 
 
@@ -56,7 +59,7 @@ def solve_classification(
     atol = tolerance(atol, "atol", np.float64, 0)  # in which it is integrated
     budget = count(max_steps, "max_steps")
     with quiet(), threads_for(problem.n, problem.d, least=0):
-        field = ClassFlow(problem, geo, first, coordinates or "dual", rtol, atol, eased=ts is None)
+        field = ClassFlow(problem, geo, first, coordinates or "dual", rtol, atol)
         begin = float(problem.log_loss(first))
         if ts is None:
             goal = _DEFAULT if log_loss is None else _number(log_loss)
@@ -82,49 +85,67 @@ def _number(log_loss: Any) -> float:
 
 
 class _Point(NamedTuple):
-    """A state, s there, and ν, all in the units of the flow."""
+    """A state, s there, ν, and `v = L t`, all in the units of the flow."""
 
     state: np.ndarray
     clock: float
     nu: np.ndarray
+    v: float
 
 
 class _Path:
-    """An integrator that also knows ν."""
+    """An integrator that also knows ν and t: `dv/ds = 1 + v d ln L/ds`, v being of the size of a step of the clock."""
 
     def __init__(self, field: ClassFlow):
         self.field, self.inner = field, Collocation(field, _FIRST, math.inf)
-        self._nus = np.zeros((1, field.problem.n))  # at the start and at the nodes of the last step
+        self._others = np.zeros((1, field.problem.n + 1))  # ν and v, at the start and at the nodes of the last step
+        theta = field.theta(self.inner.state)
+        self._gained, self._fall = 0.0, max(float(field.fall(theta, field.weights_at(theta))), _TINY)
 
     def end(self) -> _Point:
-        return _Point(self.inner.state, self.inner.t, self._nus[-1])
+        return _Point(self.inner.state, self.inner.t, self._others[-1, :-1], self._others[-1, -1])
 
     def step(self) -> bool:
         """One step; False if none can be made."""
+        if self._gained < _MEMORY:
+            self.inner.h = min(self.inner.h, _RESOLVED / self._fall)
         if not self.inner.step():
             return False
         _, states = self.inner.nodes()
-        start = self._nus[-1:]
-        if self.field.is_nu:
-            self._nus = np.concatenate([start, states[:, :-1]])
-        else:
-            self._nus = start + self.inner.integral(self.field.weights_at(self.field.theta(states)))
+        thetas = self.field.theta(states)
+        q = self.field.weights_at(thetas)
+        fall, start = self.field.fall(thetas, q), self._others[-1]
+        steps = self.inner.integral(np.eye(len(states)))
+        # v by the same collocation: it is linear in v, which may be stiff.
+        v = np.linalg.solve(np.eye(len(states)) + steps[1:] * fall, start[-1] + np.sum(steps[1:], axis=1))
+        self._others = start + steps @ np.column_stack([q, 1 - fall * v])
+        self._gained, self._fall = self._gained + float(steps[-1] @ fall), max(float(fall[-1]), _TINY)
         return True
 
     def nodes(self, before: float = math.inf) -> list[_Point]:
         """The nodes of the last step, those before a time of the clock."""
         clock, states = self.inner.nodes()
-        points = map(_Point, states, clock.tolist(), self._nus[1:])
+        points = map(_Point, states, clock.tolist(), self._others[1:, :-1], self._others[1:, -1].tolist())
         return [point for point in points if point.clock < before]
 
-    def crossing(self, value: Callable[[np.ndarray], Any], target: float) -> _Point:
-        """Where in the last step a rising function of the state is at its target."""
+    def at(self, clock: float) -> _Point:
+        """The point at a time in the last step."""
+        others = (self.inner.basis(np.array([clock])) @ self._others)[0]
+        return _Point(self.inner.interpolate(np.array([clock]))[0], clock, others[:-1], others[-1])
+
+    def log_loss(self, point: _Point) -> float:
+        return float(self.field.problem.log_loss_at(self.field.margins(self.field.theta(point.state))))
+
+    def log_time(self, point: _Point) -> float:
+        return float(np.log(self.field.unit * point.v)) - self.log_loss(point)
+
+    def crossing(self, value: Callable[[_Point], float], target: float) -> _Point:
+        """Where in the last step a rising function of the point is at its target."""
         from scipy.optimize import brentq
 
-        at = lambda s: self.inner.interpolate(np.array([s]))[0]  # noqa: E731
-        gap = lambda s: max(value(at(s)) - target, -_FARTHEST)  # noqa: E731  (ln t is −∞ at the start)
+        gap = lambda s: max(value(self.at(s)) - target, -_FARTHEST)  # noqa: E731  (ln t is −∞ at the start)
         clock: Any = brentq(gap, self.inner.t_old, self.inner.t, xtol=1e-300, maxiter=2000)
-        return _Point(at(clock), clock, (self.inner.basis(np.array([clock])) @ self._nus)[0])
+        return self.at(clock)
 
 
 def _integrated(path: _Path, goal: float, instants: np.ndarray | None, budget: int) -> tuple[list[_Point], Result]:
@@ -147,12 +168,12 @@ def _integrated(path: _Path, goal: float, instants: np.ndarray | None, budget: i
         if not (np.isfinite(now) and np.isfinite(inner.state).all()):
             return ended(Result.nonfinite)
         if instants is None:
-            last = path.crossing(lambda state: -field.log_loss(state), -goal) if now >= -goal else None
+            last = path.crossing(lambda point: -path.log_loss(point), -goal) if now >= -goal else None
             points += path.nodes() if last is None else [*path.nodes(before=last.clock), last]
             if last is not None:
                 return ended(Result.reached_end)
-        while due and field.log_time(inner.state) >= due[0]:
-            points.append(path.crossing(field.log_time, due.pop(0)))
+        while due and path.log_time(path.end()) >= due[0]:
+            points.append(path.crossing(path.log_time, due.pop(0)))
         # A saddle, which the flow leaves again, is no rest: of separable classes there is none.
         if margins.min() <= 0 and field.rests(theta) and not field.problem.is_separable:
             points += [path.end() for _ in due]  # there it stays: at all times that are still to come
@@ -162,11 +183,11 @@ def _integrated(path: _Path, goal: float, instants: np.ndarray | None, budget: i
 
 def _result(path: _Path, points: list[_Point], ended: Result, instants: np.ndarray | None) -> ClassificationFlow:
     field, inner = path.field, path.inner
-    states, clock, nus = (np.array(part) for part in zip(*points, strict=True))
+    states, clock, nus, vs = (np.array(part) for part in zip(*points, strict=True))
     thetas = field.theta(states)
     margins = field.margins(thetas)
     log_loss = field.problem.log_loss_at(margins)
-    log_ts = np.where(states[:, -1] > 0, field.log_time(states), -np.inf)
+    log_ts = np.log(np.maximum(field.unit * vs, 0)) - log_loss
     if ended in (Result.infeasible, Result.reached_end) and instants is not None:
         log_ts = np.log(instants)
     horizon, dual, bound, gap = _bounds(field, nus, thetas, margins, log_loss)

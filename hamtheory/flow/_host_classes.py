@@ -4,13 +4,11 @@ With a_i = z_i x_i, margins m = Aθ and the weights `q_i = |ℓ′(m_i)|/Σ_j �
 
     dν/ds = q,    R′(θ) = R′(θ₀) + Aᵀν,    d ln L/ds = −‖Aᵀq‖²  in the inverse metric.
 
-No number leaves the range, since the weights are formed from differences of logarithms. The coordinates are ν or,
-where these are fewer, Aᵀν; or, if that is asked for, θ. ν itself, of which the certificate is made, then is the
-integral of q. t is `t = v/L` with `dv/ds = 1 + v d ln L/ds`, v being of the size of a step of the clock, so that ln t is
-known at any loss: one more coordinate.
+No number leaves the range, since the weights are formed from differences of logarithms. The coordinates are those of
+Aᵀν in an orthonormal basis Q of the rows, `dλ/ds = QᵀAᵀq`: of rows that nearly cancel ν is far larger, and what it is
+rounded to far more. Or, if that is asked for, θ. ν, of which the certificate is made, is the integral of q.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -21,18 +19,18 @@ from ._host_jacobians import Factored
 
 Array = Any
 
-_EASED = 100.0  # ln t is known to so many times `rtol`, where it is not asked for
 _REST = 1e-8  # the force, relative to its terms, at which the flow has come to rest
+_SOLVED = 10.0  # times `rtol`, the margins at the stages of a step
+_ROUNDING = 8 * np.finfo(float).eps
 _NUDGE = 1e-6  # relative, for the derivative of the metric
 
 
 class ClassFlow:
-    """States are (..., m + 1): coordinates, then v.
+    """States are coordinates, (..., m).
 
     Attributes:
-        unit: ν and the clock over those of the state.
+        unit: The clock over that of the state.
         largest: The largest entry of X, in the unit of which `rows` are a_i.
-        is_nu: Whether the coordinates are ν.
     """
 
     def __init__(
@@ -43,11 +41,9 @@ class ClassFlow:
         coordinates: str,
         rtol: float,
         atol: float,
-        *,
-        eased: bool,
     ):
         self.problem, self.geo, self.theta0 = problem, geo, theta0
-        self.is_primal, self.is_nu = coordinates == "primal", coordinates == "dual" and problem.n <= problem.d
+        self.is_primal = coordinates == "primal"
         rows = np.asarray(problem.signed, float)
         self.largest = float(np.max(np.abs(rows)))
         self.rows = rows / self.largest
@@ -62,20 +58,21 @@ class ClassFlow:
                 f"X must have entries for which the flow of {geo!r} is in the range of numbers; the largest is "
                 f"{self.largest:.3g}. Divide X by it"
             )
-        self._row_sizes = np.max(np.abs(self.rows), axis=1)
-        self._rtol, self._atol, self._eased = rtol, atol, _EASED if eased else 1.0
+        self._basis = None if self.is_primal or problem.n >= problem.d else np.linalg.qr(self.rows.T)[0].T
+        self._inner = self.rows if self._basis is None else self.rows @ self._basis.T
+        self._rtol, self._atol = rtol, atol
 
     def initial(self) -> Array:
         if self.is_primal:
-            return np.append(self.theta0 / self.size, 0.0)
-        return np.zeros((self.problem.n if self.is_nu else self.problem.d) + 1)
+            return self.theta0 / self.size
+        return np.zeros(self._inner.shape[1])
 
     def theta(self, state: Array) -> Array:
-        """θ, (..., d), at states (..., m + 1)."""
-        inner = state[..., :-1]
+        """θ, (..., d)."""
         if self.is_primal:
-            return self.size * inner
-        return self.geo.inverse_mirror_map(self.origin + self.mirror_size * (inner @ self.rows if self.is_nu else inner))
+            return self.size * state
+        mirrored = state if self._basis is None else state @ self._basis
+        return self.geo.inverse_mirror_map(self.origin + self.mirror_size * mirrored)
 
     def weights_at(self, theta: Array) -> Array:
         """q, (..., n)."""
@@ -86,61 +83,49 @@ class ClassFlow:
 
     def velocity(self, t: Any, state: Array) -> Array:
         theta = self.theta(state)
-        q = self.weights_at(theta)
+        pull = self.weights_at(theta) @ self._inner
+        return self.geo.inverse_metric(theta) * pull * (self.mirror_size / self.size) if self.is_primal else pull
+
+    def fall(self, theta: Array, q: Array) -> Array:
+        """`−d ln L/ds`, (...)."""
         pull = q @ self.rows
-        moved = self.mirror_size * (self.geo.inverse_metric(theta) * pull)
-        end = 1 - state[..., -1] * (self.largest * np.sum(pull * moved, axis=-1))
-        inner = q if self.is_nu else moved / self.size if self.is_primal else pull
-        return np.concatenate([inner, end[..., None]], axis=-1)
+        return self.largest * self.mirror_size * np.sum(self.geo.inverse_metric(theta) * pull * pull, axis=-1)
 
     def linearise(self, t: float, state: Array) -> Factored:
-        """The Jacobian, but for how v depends on the others."""
         theta = self.theta(state)
         margins, metric = self.margins(theta), self.geo.inverse_metric(theta)
         q = self.problem.weights_at(margins)
         curved = q if self.problem.loss_name == "exponential" else q * -np.expm1(self.problem.log_slopes(margins))
-        pull, unit = q @ self.rows, self.largest * self.mirror_size
-        if self.is_nu:
-            factor = np.linalg.qr((self.rows * np.sqrt(unit * metric)).T, mode="r").T
-            weighted = curved[:, None] * factor - np.outer(q, q @ factor)
-            values, vectors = _eigen(factor.T @ weighted)
-            left, right = factor @ vectors, (weighted @ vectors).T
-        else:
-            root = np.sqrt(unit * metric)
-            hessian = (self.rows.T * curved) @ self.rows - np.outer(pull, pull)
-            if self.is_primal:
-                # dθ/ds = g⁻¹ Aᵀq: of g⁻¹ there is a derivative, too.
-                nudge = _NUDGE * np.maximum(np.abs(theta), _NUDGE * self.size)
-                slope = (self.geo.inverse_metric(theta + nudge) - metric) / nudge
-                hessian.flat[:: len(hessian) + 1] -= slope * pull / (self.largest * metric)
-            values, vectors = _eigen(root[:, None] * hessian * root)
-            left, right = root[:, None] * vectors, vectors.T * root @ hessian
-            if self.is_primal:
-                left, right = right.T, left.T
-        fall = unit * float(np.sum(pull * metric * pull))
-        left, right = (np.pad(part, (0, 1)) for part in (left, right))
-        left[-1, -1], right[-1, -1] = fall, 1.0
-        return Factored(left, np.append(values, fall), right)
+        pull = q @ self._inner
+        hessian = (self._inner.T * curved) @ self._inner - np.outer(pull, pull)
+        root = np.sqrt(self.largest * self.mirror_size * metric)
+        if self.is_primal:
+            # dθ/ds = g⁻¹ Aᵀq: of g⁻¹ there is a derivative, too.
+            nudge = _NUDGE * np.maximum(np.abs(theta), _NUDGE * self.size)
+            slope = (self.geo.inverse_metric(theta + nudge) - metric) / nudge
+            hessian.flat[:: len(hessian) + 1] -= slope * pull / (self.largest * metric)
+        factor = np.diag(root) if self._basis is None else np.asarray(np.linalg.qr((self._basis * root).T, mode="r")).T
+        weighted = hessian @ factor
+        values, vectors = _eigen(factor.T @ weighted)
+        left, right = factor @ vectors, (weighted @ vectors).T
+        return Factored(right.T, values, left.T) if self.is_primal else Factored(left, values, right)
 
     def weights(self, state: Array) -> Array:
-        sizes = self._row_sizes if self.is_nu else 1.0
-        largest = float(np.max(sizes * np.abs(state[:-1])))
-        found = np.empty_like(state)
-        found[:-1] = sizes / (self._rtol * largest + self._atol)
-        found[-1] = 1 / (self._eased * self._rtol * abs(state[-1]) + self._atol)
-        return found
+        """Of what the stages may still be off by: margins to `rtol`, of which alone the velocity is made."""
+        largest = float(np.max(np.abs(state)))
+        within = self._rtol * largest + self._atol
+        moved = self.largest * self.size if self.is_primal else self.largest * self.mirror_size
+        slope = 1.0 if self.is_primal else self.geo.inverse_metric(self.theta(state))
+        steepest = moved * float(np.max(np.sum(np.abs(self.rows) * slope, axis=1)))
+        solved = min(within, max(_SOLVED * self._rtol / max(steepest, np.finfo(float).tiny), _ROUNDING * largest))
+        self._eased = solved / within
+        return np.full_like(state, 1 / solved)
 
     def norm(self, weighted: Array) -> float:
         return float(np.max(np.abs(weighted)))
 
     def error(self, error: Array, weights: Array) -> float:
-        return self.norm(error * weights)
-
-    def log_loss(self, state: Array) -> Any:
-        return self.problem.log_loss_at(self.margins(self.theta(state)))
-
-    def log_time(self, state: Array) -> Any:
-        return np.log(state[..., -1]) + math.log(self.unit) - self.log_loss(state)
+        return self.norm(error * weights) * self._eased
 
     def rests(self, theta: Array) -> bool:
         """Whether the forces of the samples cancel: of classes that cannot be separated, at the minimum of the loss."""

@@ -119,7 +119,7 @@ class Collocation(Stepper):
         return state + self.basis(times) @ increments
 
     def basis(self, times: Vector) -> Vector:
-        """The matrix, (times, stages + 1), from values at the start and the nodes of the last step to those at times in it."""
+        """The matrix, (times, stages + 1), from the start and nodes of the last step to times in it."""
         length, start, _, _ = self._last
         return _lagrange(_radau(self.stages).knots, (times - start) / length)
 

@@ -55,7 +55,7 @@ def solve_flow(  # pyright: ignore[reportInconsistentOverload]
     """Integrate the Riemannian gradient flow `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)` from θ₀, with weight decay if asked for.
 
     The flow of a classification loss goes on for ever where the classes can be separated: it is integrated in the clock
-    `s = ∫ L dt` down to any `log_loss`, by LSODA, and saved at its steps or at `ts`.
+    `s = ∫ L dt` down to any `log_loss`, and saved at its stages or at `ts`.
 
     Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at (dual
     flows then take Kvaerno5).
