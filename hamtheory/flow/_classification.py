@@ -1,8 +1,8 @@
 """Flows of a classification loss, down to losses that no number can hold, on the host.
 
 `_host_classes` has the equations; the integrator is that of all flows on the host, collocation. What ν has grown by,
-over its sum, is a point of the dual of the margin problem: so weak duality bounds how far the direction is from the best
-margin, at every time.
+over its sum, is a point of the dual of the margin problem: weak duality then bounds how far the direction is from the
+best margin, at every time.
 """
 
 import math
