@@ -26,7 +26,7 @@ _REACH = 16
 _FARTHEST = 1e300
 _TINY = np.finfo(float).tiny
 _MEMORY = 30.0  # by so much less ln L, v has forgotten that it was 0 at first
-_RESOLVED = 2.5  # and until then, a step with so much less ln L follows it
+_RESOLVED = 3.0  # and until then, a step with so much less ln L follows it
 _FIRST = 0.01  # the first step of the clock
 
 

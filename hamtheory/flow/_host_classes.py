@@ -20,7 +20,7 @@ from ._host_jacobians import Factored
 Array = Any
 
 _REST = 1e-8  # the force, relative to its terms, at which the flow has come to rest
-_SOLVED = 10.0  # times `rtol`, the margins at the stages of a step
+_SOLVED = 100.0  # times `rtol`, the margins at the stages of a step
 _ROUNDING = 8 * np.finfo(float).eps
 _NUDGE = 1e-6  # relative, for the derivative of the metric
 

@@ -65,7 +65,7 @@ class Factored:
     Q = VᵀFᵀW, of `J = −F Fᵀ W` by P = WFV and Q = VᵀFᵀ; F Fᵀ may be singular.
     """
 
-    costs_a_solver, patience = False, 4
+    costs_a_solver, patience = False, 3
 
     def __init__(self, left: Array, values: Array, right: Array):
         sizes = np.max(np.abs(right), axis=1)  # what is between the two then is of the size of the state
