@@ -2,6 +2,7 @@
 
 from ._certificate import Certificate, certified, certify, nearest_coordinates
 from ._measures import (
+    accuracy,
     asymptotic_rate,
     distance,
     entries_carrying,
@@ -17,6 +18,7 @@ from ._measures import (
 
 __all__ = [
     "Certificate",
+    "accuracy",
     "asymptotic_rate",
     "certified",
     "certify",
