@@ -5,12 +5,15 @@ largest margin over ℓ_q is the largest attack that some direction survives on 
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import tqdm
 import xarray as xr
 
 import hamtheory as ht
+from hamtheory.problem.datasets import Classes
 
 from . import store
 from ._cases import flow_coordinates, geometries, stacked
@@ -61,7 +64,7 @@ class Config:
 def problems(name: str, seed: int, config: Config) -> tuple[ht.BinaryClassification, ht.BinaryClassification]:
     """Samples to train and samples held out; of what is drawn, with the direction of its truth."""
     if name not in ("sparse", "mixture"):
-        parts = ht.datasets.split(name, seed=seed)
+        parts = ht.datasets.split(cast(Classes, name), seed=seed)
         return parts.train, ht.BinaryClassification(parts.X_test, parts.z_test)
     count, d = config.n + config.held_out, config.d
     if name == "sparse":
@@ -75,13 +78,13 @@ def problems(name: str, seed: int, config: Config) -> tuple[ht.BinaryClassificat
     return train, test
 
 
-def attacked(test, thetas: np.ndarray, sizes: tuple[float, ...], parts: tuple[float, ...]) -> np.ndarray:
+def attacked(test, thetas: np.ndarray, sizes: Sequence[float], parts: tuple[float, ...]) -> np.ndarray:
     """Accuracy under the attacks, (norms, parts, ...)."""
     rows = zip(NORMS.values(), sizes, strict=True)
     return np.array([[ht.metrics.accuracy(test, thetas, attack=size * x, p=p) for x in parts] for p, size in rows])
 
 
-def instance(name: str, sizes: tuple[float, ...], seed: int, config: Config, at: np.ndarray) -> dict[str, np.ndarray]:
+def instance(name: str, sizes: Sequence[float], seed: int, config: Config, at: np.ndarray) -> dict[str, np.ndarray]:
     """The largest margins for every ρ and the flows of one draw, attacked."""
     train, test = problems(name, seed, config)
     path = ht.margin_path(train, exponents(config), tol=config.tol, throw=False)
@@ -107,15 +110,16 @@ def flow_of(problem, geo, last: float, config: Config) -> ht.ClassificationFlow:
 def both(seed: int, config: Config) -> dict[str, np.ndarray]:
     """Against α: the limits of the regression y = Xθ*, and flow and limit of the classification sign y, on one X."""
     train, _ = problems("sparse", seed, config)
+    truth = np.asarray(train.theta_star)
     logs = log_alphas(config)
-    path = ht.limit_path(ht.LinearRegression(train.X, train.X @ train.theta_star), ht.HAM, logs, throw=False)
+    path = ht.limit_path(ht.LinearRegression(train.X, train.X @ truth), ht.HAM, logs, throw=False)
     found = [flow_of(train, ht.HAM(log_alpha=float(log)), config.seen[-1], config) for log in logs]
     best = ht.solve_margin(train, rho=1.0, tol=config.tol, throw=False)
     thetas = np.stack([at_losses(flow, np.array(config.seen)) for flow in found])
     lines = [path.thetas, *np.moveaxis(thetas, 1, 0), np.broadcast_to(best.theta, path.thetas.shape)]
     return {
         "ratio": np.array([np.abs(line).sum(axis=-1) / np.linalg.norm(line, axis=-1) for line in lines]),
-        "angle": np.array([angle(line, train.theta_star) for line in lines]),
+        "angle": np.array([angle(line, truth) for line in lines]),
         "alpha_status": np.maximum(path.result, [ended(flow, best) for flow in found]),
     }
 

@@ -12,6 +12,7 @@ import xarray as xr
 from scipy.interpolate import interp1d
 
 import hamtheory as ht
+from hamtheory.problem.datasets import Classes
 
 from . import store
 from ._cases import flow_coordinates, geometries, stacked
@@ -22,9 +23,16 @@ from .margins import Power
 class Config:
     """Images (name, number to train), flows from 0, and `losses` = (first, last, number) of −ln L."""
 
-    cases: tuple[tuple[str, int], ...] = (
-        *(("mnist-4-9", n) for n in (20, 50, 100, 200, 500)),
-        *(("digits-3-8", n) for n in (20, 50, 100, 200)),
+    cases: tuple[tuple[Classes, int], ...] = (
+        ("mnist-4-9", 20),
+        ("mnist-4-9", 50),
+        ("mnist-4-9", 100),
+        ("mnist-4-9", 200),
+        ("mnist-4-9", 500),
+        ("digits-3-8", 20),
+        ("digits-3-8", 50),
+        ("digits-3-8", 100),
+        ("digits-3-8", 200),
     )
     instances: int = 50
     alphas: tuple[float, ...] = (1.0, 100.0, 1e6)
@@ -38,7 +46,7 @@ class Config:
 
     @classmethod
     def quick(cls) -> "Config":
-        return cls(cases=tuple(case for case in cls().cases if case[1] < 500), instances=8)
+        return cls(cases=tuple(case for case in cls().cases if case[1] < 500), instances=6)
 
     @classmethod
     def smoke(cls) -> "Config":
@@ -84,7 +92,7 @@ def case(problem, test, geo, best: ht.MarginResult, config: Config, at: np.ndarr
     }
 
 
-def instance(name: str, n: int, seed: int, config: Config, at: np.ndarray) -> dict[str, np.ndarray]:
+def instance(name: Classes, n: int, seed: int, config: Config, at: np.ndarray) -> dict[str, np.ndarray]:
     """All flows on one split, and the number of its columns."""
     parts = ht.datasets.split(name, rows_per_class=n // 2, seed=seed)
     test = ht.BinaryClassification(parts.X_test, parts.z_test)

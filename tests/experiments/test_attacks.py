@@ -80,7 +80,7 @@ def test_with_a_sparse_truth_the_flow_is_better_than_its_limit(data):
     flow = one["flows"].sel(flow="HAM 1e+06").mean("instance")
     assert np.log(10) < flow.idxmax("loss") < np.log(1e3)
     seen = flow.sel(loss=slice(np.log(10), np.log(1e3)))
-    assert (seen > one["margins"].sel(inverse=1).mean("instance") + 0.1).all()
+    assert (seen > one["margins"].sel(inverse=1).mean("instance") + 0.08).all()
     assert (seen.values >= one["flows"].mean("instance").sel(loss=seen["loss"].values).max("flow").values).all()
 
 
