@@ -25,8 +25,8 @@ CAPTION = (
     "limit; with α = 10⁶ there are fewer than those of the limit at first, and more later}(held_out.entries). (e) {At "
     "10⁻³ the margin of HAM and m ⊙ w is less than 70 % of the largest, that of gradient descent more than "
     "75 %}(held_out.share). (f) By how much a flow at 10⁻³ is more accurate than its limit (bars: two standard errors; "
-    "the splits share images, so that they are too small). {From 50 images on HAM with α = 1 is, on MNIST by more "
-    "than the bars, and α = 10⁶ is not; gradient descent is within a point of its limit}(held_out.cost)."
+    "the splits share images, so that they are too small). {From 50 images on HAM with α = 1 is, on average, and "
+    "α = 10⁶ is not by more than its bars; gradient descent is within a point of its limit}(held_out.cost)."
 )
 SHOWN = ("mnist-4-9, 100", "digits-3-8, 50")
 COMPARED = ("GD", "HAM 1", "HAM 1e+06")
@@ -79,8 +79,8 @@ def draw(dataset: xr.Dataset) -> Figure:
         handles[label] = Line2D([], [], color="0.4", **look)
         part = {"case": np.flatnonzero(dataset["data"] == name)}
         for i, flow in enumerate(COMPARED):
-            n = dataset["n"].isel(part) * 1.06 ** (i - 1)
-            mean, bars = (values.isel(part).sel(flow=flow) for values in (more.mean("instance"), error))
+            n = dataset["n"].isel(part).values * 1.06 ** (i - 1)
+            mean, bars = (values.isel(part).sel(flow=flow).values for values in (more.mean("instance"), error))
             cost.errorbar(n, mean, bars, color=styles[flow][0], **look)
     cost.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     cost.set(

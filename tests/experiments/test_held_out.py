@@ -99,10 +99,9 @@ def test_margins_when_training_ends(data):
 def test_what_the_limit_costs(stored):
     late = 100 * (trained(stored)["accuracy"] - stored["limit_accuracy"])
     mean, error = late.mean("instance"), late.std("instance") / np.sqrt(late.sizes["instance"] - 1)
-    many, mnist = mean["n"] >= 50, mean["data"] == "mnist-4-9"
-    slow, steep = (mean.sel(flow=flow)[many] for flow in ("HAM 1", "HAM 1e+06"))
-    assert (slow > 0).all() and (slow > 2 * error.sel(flow="HAM 1")[many])[mnist[many].values].all()
-    assert (steep < 2 * error.sel(flow="HAM 1e+06")[many]).all() and (abs(mean.sel(flow="GD")) < 1).all()
+    many = mean["n"] >= 50
+    assert (mean.sel(flow="HAM 1")[many] > 0).all() and (abs(mean.sel(flow="GD")) < 1).all()
+    assert (mean.sel(flow="HAM 1e+06") < 2 * error.sel(flow="HAM 1e+06"))[many].all()
 
 
 def test_figure(small):
