@@ -27,7 +27,7 @@ class Config:
     """Data sets with the size of an attack in ℓ_∞ and in ℓ_2, of which the parts `sizes` are made; flows from 0.
 
     `n`, `d`, `held_out`: of what is drawn, a `k`-sparse teacher and a mixture; `points`: of 1/ρ from 1 to 0; `losses` =
-    (first, last, number) of −ln L; `decades` of α from the first to the last, whose flows are seen at `seen`.
+    (first, last, number) of −ln L; `decades` = (first, last, number) of α, whose flows are seen at −ln L = `seen`.
     """
 
     cases: tuple[tuple[str, float, float], ...] = (
@@ -46,7 +46,7 @@ class Config:
     alphas: tuple[float, ...] = (1.0, 100.0, 1e6)
     gammas: tuple[float, ...] = (1.0,)
     losses: tuple[float, float, int] = (0.5, 3000.0, 61)
-    decades: tuple[int, int] = (-2, 12)
+    decades: tuple[int, int, int] = (-2, 12, 15)
     seen: tuple[float, ...] = (5.0, 30.0, 300.0)
     rtol: float = 1e-5
     tol: float = 1e-9
@@ -58,7 +58,7 @@ class Config:
 
     @classmethod
     def smoke(cls) -> "Config":
-        return cls(instances=3, points=5, losses=(0.5, 3000.0, 21), decades=(-2, 8))
+        return cls(instances=2, points=5, losses=(0.5, 3000.0, 21), decades=(-2, 8, 3))
 
 
 def problems(name: str, seed: int, config: Config) -> tuple[ht.BinaryClassification, ht.BinaryClassification]:
@@ -125,8 +125,8 @@ def both(seed: int, config: Config) -> dict[str, np.ndarray]:
 
 
 def log_alphas(config: Config) -> np.ndarray:
-    """ln α, one a decade."""
-    return np.log(10.0) * np.arange(config.decades[0], config.decades[1] + 1)
+    """ln α."""
+    return np.log(10.0) * np.linspace(*config.decades)
 
 
 def angle(thetas: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ class Config:
 
     @classmethod
     def smoke(cls) -> "Config":
-        return cls(cases=(("mnist-4-9", 100), ("digits-3-8", 50)), instances=3, losses=(0.5, 3000.0, 21))
+        return cls(cases=(("mnist-4-9", 100), ("digits-3-8", 50)), instances=2, losses=(0.5, 3000.0, 21))
 
 
 def flows(config: Config) -> dict[str, ht.geometry.AbstractGeometry]:
