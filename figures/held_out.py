@@ -16,7 +16,7 @@ CAPTION = (
     "Random splits of MNIST (4 and 9) and of the 8 × 8 digits (3 and 8), of which n images train and all others are "
     "held out; flows from 0. Lines: means, bands: 10 to 90 % of the splits; grey: losses of 10⁻² and 10⁻³; diamonds: "
     "the largest margins, over ℓ_1 for HAM and m ⊙ w, ℓ_1.5, and ℓ_2 for gradient descent. (a, b) Accuracy, for n "
-    "below and near the number of pixels, 460 and 51. {The L1 margin is less accurate than the L2 "
+    "below and near the number of pixels that vary, some 460 and 50. {The L1 margin is less accurate than the L2 "
     "one}(held_out.l1-worse), and {down to 10⁻³ HAM with α = 1 and m ⊙ w with γ = 1 are within a point of gradient "
     "descent}(held_out.alike). (c) How many images a flow and its limit class differently, as in (a). {Gradient "
     "descent at 10⁻³ and its limit do so with less than 3.5 % for every n}(held_out.gd-arrives); {on MNIST HAM and "
