@@ -34,6 +34,8 @@ NAMES = (
     "prunability",
     "horizon",
     "margins",
+    "held_out",
+    "attacks",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -55,6 +57,8 @@ QUICK = (
     "effective_bias",
     "label_noise",
     "margins",
+    "held_out",
+    "attacks",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

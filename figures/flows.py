@@ -37,3 +37,19 @@ def flow_legend(figure, dataset: xr.Dataset, extra: dict | None = None, **option
         handler_map={tuple: HandlerTuple(ndivide=None)},
         **options,
     )
+
+
+def band(ax, x, values: xr.DataArray, *, strength: float = 0.1, **options) -> None:
+    """The mean over the instances, as a line, and a band from 10 to 90 % of them."""
+    low, high = values.quantile([0.1, 0.9], "instance").values
+    ax.fill_between(x, low, high, color=options["color"], alpha=strength, linewidth=0)
+    ax.plot(x, values.mean("instance"), **options)
+
+
+def diamond(ax, x: float, values: xr.DataArray, colour: str) -> None:
+    """The mean over the instances of what has no loss, as a diamond, and a bar from 10 to 90 % of them."""
+    ax.plot([x, x], values.quantile([0.1, 0.9], "instance"), color=colour, linewidth=1)
+    ax.plot(x, values.mean("instance"), "D", color=colour, markersize=3.5)
+
+
+DIAMOND = Line2D([], [], color="0.4", marker="D", linestyle="", markersize=3.5)

@@ -126,6 +126,13 @@ CASES = {
     "ht.metrics.margin": [
         ("", lambda p, t: ht.metrics.margin(p, t, 1.5), (ht.BinaryClassification(OTHER, [1, -1, 1]), START))
     ],
+    "ht.metrics.accuracy": [
+        (
+            "",
+            lambda p, t: ht.metrics.accuracy(p, t, attack=0.1, p=1.5),
+            (ht.BinaryClassification(OTHER, [1, -1, 1]), START),
+        )
+    ],
     "ht.metrics.relative_excess": measured(ht.metrics.relative_excess, np.array([1.5, 2.0]), np.array([1.0, 1.9])),
     "ht.metrics.distance": measured(ht.metrics.distance, OTHER, START),
     "ht.metrics.entries_carrying": measured(ht.metrics.entries_carrying, START),

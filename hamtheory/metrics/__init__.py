@@ -1,13 +1,13 @@
 """What is measured of a parameter vector: residuals, certificates, norms. Defined here and nowhere else."""
 
 from ._certificate import Certificate, certified, certify, nearest_coordinates
+from ._classes import accuracy, margin
 from ._measures import (
     asymptotic_rate,
     distance,
     entries_carrying,
     gradient_second_moments,
     invariant_drift,
-    margin,
     relative_distance_to_least_squares,
     relative_excess,
     relative_residual,
@@ -17,6 +17,7 @@ from ._measures import (
 
 __all__ = [
     "Certificate",
+    "accuracy",
     "asymptotic_rate",
     "certified",
     "certify",

@@ -2,7 +2,7 @@
 
 from jaxtyping import Float, Int
 
-from .._array import Array, namespace, norm, p_norm, quiet
+from .._array import Array, namespace, norm, quiet
 from .._types import Number, Parameter, Vector, Vectors
 from ..geometry import AbstractGeometry
 from ..problem import BinaryClassification, LinearRegression
@@ -31,36 +31,6 @@ def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array,
     ```
     """
     return norm(problem.residual(theta), axis=-1) / scale_of(problem)
-
-
-@_quietly
-def margin(problem: BinaryClassification, theta: Vectors, rho: float = 2.0) -> Float[Array, "*batch"]:
-    """`min_i z_i⟨x_i, θ⟩ / ‖θ‖_ρ`: the margin of the direction of θ over ℓ_ρ.
-
-    Args:
-        problem: Any classification.
-        theta: θ ≠ 0, (..., d).
-        rho: ρ, from 1 to `numpy.inf`.
-
-    Returns:
-        The margin, (...); NaN where θ = 0.
-
-    Raises:
-        ValueError: For ρ < 1.
-
-    ```python
-    >>> import hamtheory as ht
-    >>> problem = ht.BinaryClassification([[1.0, 2.0], [-2.0, 0.0]], [1, -1])
-    >>> float(ht.metrics.margin(problem, [3.0, 4.0])), float(ht.metrics.margin(problem, [3.0, 4.0], rho=1.0))
-    (1.2, 0.8571428571428571)
-
-    ```
-    """
-    if not rho >= 1:
-        raise ValueError(f"rho must be from 1 to infinity; got {rho:g}, with which it is no norm")
-    xp = namespace(problem.X, theta)
-    theta = xp.asarray(theta, problem.dtype)
-    return xp.min(problem.margins(theta), axis=-1) / p_norm(theta, float(rho))
 
 
 @_quietly

@@ -122,7 +122,7 @@ class _Source:
     read: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]  # X, y and the labels of the columns
     scale_each_column: bool
     rows_per_class: int | None  # training rows for each value of y; None: all that are not held out
-    holdout: int
+    holdout: int | None  # held-out rows, if nothing is said; None: all that are left
     has_classes: bool = False  # whether y is −1 or 1, and the problem a classification
 
 
@@ -172,9 +172,9 @@ _SOURCES = {
     "fermentation": _Source(_fermentation, scale_each_column=True, rows_per_class=None, holdout=5),
     "fermentation-band": _Source(_fermentation_band, scale_each_column=True, rows_per_class=None, holdout=5),
     "mnist": _Source(_mnist, scale_each_column=False, rows_per_class=10, holdout=1000),
-    "digits-3-8": _Source(partial(_two, _digits, 3, 8), False, rows_per_class=100, holdout=157, has_classes=True),
-    "mnist-4-9": _Source(partial(_two, _mnist, 4, 9), False, rows_per_class=50, holdout=900, has_classes=True),
-    "fermentation-high": _Source(_fermentation_high, True, rows_per_class=8, holdout=5, has_classes=True),
+    "digits-3-8": _Source(partial(_two, _digits, 3, 8), False, rows_per_class=100, holdout=None, has_classes=True),
+    "mnist-4-9": _Source(partial(_two, _mnist, 4, 9), False, rows_per_class=50, holdout=None, has_classes=True),
+    "fermentation-high": _Source(_fermentation_high, True, rows_per_class=8, holdout=None, has_classes=True),
 }
 KINDS = ("regression", "classification")
 
@@ -240,16 +240,21 @@ def load(name: str) -> LinearRegression | BinaryClassification:
 
 
 @overload
-def split(name: Classes, *, holdout: int | None = None, seed: int = 0) -> ClassSplit: ...  # pyright: ignore[reportOverlappingOverload]
+def split(
+    name: Classes, *, holdout: int | None = None, rows_per_class: int | None = None, seed: int = 0
+) -> ClassSplit: ...  # pyright: ignore[reportOverlappingOverload]
 @overload
-def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split: ...
-def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split | ClassSplit:
+def split(name: str, *, holdout: int | None = None, rows_per_class: int | None = None, seed: int = 0) -> Split: ...
+def split(
+    name: str, *, holdout: int | None = None, rows_per_class: int | None = None, seed: int = 0
+) -> Split | ClassSplit:
     """The data set as a problem with held-out rows.
 
     Args:
         name: One of `names()` or of `names("classification")`.
         holdout: The number of held-out rows; left out: 5 of 21 spectra, 1,000 images, and of classes all that are left.
             The training rows of images and of classes are the same for every number.
+        rows_per_class: The number of training rows of each digit or class; left out: that of the tables above.
         seed: Of `numpy.random.default_rng`, which draws the rows.
 
     Returns:
@@ -257,7 +262,8 @@ def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split | Cl
 
     Raises:
         ValueError: For an unknown name, with the names; for a negative seed or holdout, and for more held-out rows than
-            there are (two spectra at least remain to train on).
+            there are (two spectra at least remain to train on); for training rows by the class of what has none, and
+            for less than one or more than there are.
         ImportError: If the package that carries the data is missing.
 
     References:
@@ -279,7 +285,13 @@ def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split | Cl
     if name not in _SOURCES:
         raise ValueError(f"name must be one of {', '.join(map(repr, _SOURCES))}; got {name!r}")
     source = _SOURCES[name]
-    holdout = count(source.holdout if holdout is None else holdout, "holdout", least=0)
+    holdout = source.holdout if holdout is None else count(holdout, "holdout", least=0)
+    if rows_per_class is None:
+        rows_per_class = source.rows_per_class
+    elif source.rows_per_class is None:
+        raise ValueError(f"rows_per_class is for images and classes; {name!r} has none, got {rows_per_class!r}")
+    else:
+        rows_per_class = count(rows_per_class, "rows_per_class")
     rng = np.random.default_rng(count(seed, "seed", least=0))
     try:
         X, y, labels = source.read()
@@ -289,14 +301,17 @@ def split(name: str, *, holdout: int | None = None, seed: int = 0) -> Split | Cl
         ) from error
 
     order = rng.permutation(len(y))
-    if source.rows_per_class is None:
+    if rows_per_class is None:
         most = len(y) - 2
         train, test = order[holdout:], order[:holdout]
     else:
-        train = np.concatenate([order[y[order] == value][: source.rows_per_class] for value in np.unique(y)])
+        values, sizes = np.unique(y, return_counts=True)
+        if rows_per_class > min(sizes):
+            raise ValueError(f"rows_per_class must be at most {min(sizes)} for {name!r}; got {rows_per_class}")
+        train = np.concatenate([order[y[order] == value][:rows_per_class] for value in values])
         most = len(y) - len(train)
         test = order[~np.isin(order, train)][:holdout]
-    if holdout > most:
+    if holdout is not None and holdout > most:
         raise ValueError(f"holdout must be at most {most} for {name!r}; got {holdout}")
     train, test = np.sort(train), np.sort(test)
     kept, mean, scale = _standards(X[train], source.scale_each_column)

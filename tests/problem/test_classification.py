@@ -118,3 +118,30 @@ def test_a_sample_of_both_classes_and_one_at_zero_cannot_be_separated():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         ht.BinaryClassification(*arguments)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, np.inf])
+def test_the_accuracy_under_an_attack_is_that_of_the_worst_samples_in_reach(p):
+    """One δ in the ball takes every sample as far as any can."""
+    problem, rng, size = ht.gaussian_mixture(n=200, d=6, separation=2.0), np.random.default_rng(0), 0.3
+    theta = rng.standard_normal(6)
+    ways = {1.0: np.eye(6)[np.argmax(np.abs(theta))] * np.sign(theta), 2.0: theta / np.linalg.norm(theta)}
+    draws = rng.standard_normal((50, 6))
+    draws /= np.linalg.norm(draws, ord=p, axis=1, keepdims=True)
+    found = ht.metrics.accuracy(problem, theta, attack=size, p=p)
+
+    def attacked(way):
+        moved = ht.BinaryClassification(problem.X - size * np.outer(problem.z, way), problem.z)
+        return ht.metrics.accuracy(moved, theta)
+
+    assert np.linalg.norm(ways.get(p, np.sign(theta)), ord=p) == pytest.approx(1)
+    assert found == attacked(ways.get(p, np.sign(theta))) == min(found, *map(attacked, draws))
+    assert 0 < found < ht.metrics.accuracy(problem, theta) == np.mean(problem.z * (problem.X @ theta) > 0)
+
+
+def test_an_attack_must_be_a_size_in_a_norm():
+    problem = ht.gaussian_mixture(n=4, d=2, separation=2.0)
+    with pytest.raises(ValueError, match="attack must not be negative; got -1"):
+        ht.metrics.accuracy(problem, [1.0, 0.0], attack=-1)
+    with pytest.raises(ValueError, match=r"p must be from 1 to infinity; got 0\.5"):
+        ht.metrics.accuracy(problem, [1.0, 0.0], attack=1, p=0.5)

@@ -203,6 +203,14 @@ class TestClasses:
         with pytest.raises(ValueError, match=f"holdout must be at most {len(split(name).test_rows)} for"):
             datasets.split(name, holdout=10_000)
 
+    def test_as_many_training_rows_of_each_class_as_are_asked_for(self, name):
+        parts, given = datasets.split(name, rows_per_class=5), split(name)
+        assert (parts.train.z == 1).sum() == (parts.train.z == -1).sum() == 5
+        assert len(parts.z_test) == len(given.train_rows) + len(given.test_rows) - 10
+        assert not set(parts.train_rows) & set(parts.test_rows) and set(parts.train_rows) <= set(given.train_rows)
+        np.testing.assert_allclose(parts.train.X.mean(axis=0), 0, atol=1e-12)
+        assert np.mean(parts.train.X**2) == pytest.approx(1)
+
 
 @pytest.mark.parametrize("name", ["digits-3-8", "mnist-4-9"])
 def test_the_largest_margin_tells_held_out_digits_apart(name):
@@ -229,6 +237,15 @@ class TestBadInput:
         assert len(datasets.split(name, holdout=most).test_rows) == most
         with pytest.raises(ValueError, match=f"holdout must be at most {most} .* got {most + 1}"):
             datasets.split(name, holdout=most + 1)
+
+    def test_training_rows_of_each_class(self):
+        assert datasets.split("mnist-4-9", rows_per_class=500).X_test.shape[0] == 0
+        with pytest.raises(ValueError, match="rows_per_class must be at most 500 for 'mnist-4-9'; got 501"):
+            datasets.split("mnist-4-9", rows_per_class=501)
+        with pytest.raises(ValueError, match="rows_per_class must be at least 1; got 0"):
+            datasets.split("mnist", rows_per_class=0)
+        with pytest.raises(ValueError, match="is for images and classes; 'fermentation' has none, got 5"):
+            datasets.split("fermentation", rows_per_class=5)
 
     @pytest.mark.parametrize("argument", ["holdout", "seed"])
     def test_negative_numbers(self, argument):
