@@ -40,12 +40,12 @@ class Units(Struct):
     @property
     def mirror(self) -> float:
         """Of R′."""
-        return _product(self.theta, 1 / self.metric, 1 / self.rescaling)
+        return _product(self.theta, _inverse(self.metric), _inverse(self.rescaling))
 
     @property
     def value(self) -> float:
         """Of R, of the divergence and of the duality gap without weight decay."""
-        return _product(self.theta, self.theta, 1 / self.metric, 1 / self.rescaling)
+        return _product(self.theta, self.theta, _inverse(self.metric), _inverse(self.rescaling))
 
     @property
     def loss(self) -> float:
@@ -54,6 +54,11 @@ class Units(Struct):
 
 
 _ONE = Units(1.0, 1.0, 1.0, 1.0)
+
+
+def _inverse(unit: float) -> float:
+    """Infinite of a unit that has underflown: what is scaled by it then is known to be nothing less."""
+    return 1 / unit if unit else np.inf
 
 
 def _product(*factors: float) -> float:

@@ -1,22 +1,19 @@
 """The largest margin on separable data: where flows of a classification loss go in direction."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .._array import Array, conjugate_exponent, p_norm, quiet
+from .._array import conjugate_exponent, p_norm, quiet
 from .._result import Result, throw_unless
 from .._threads import threads_for
 from .._validate import count, fits, is_traced, real_array, tolerance
 from ..geometry import AbstractGeometry, Horizon
 from ..problem import BinaryClassification
-from ._interior_margin import Bounds, Margin, Point, improved, start, stepped, unbounded
+from ._host_margin import solved
 from ._result import MarginResult
 
 REACH = 64
-_HIGHS: Any = {"method": "highs", "options": {f"{side}_feasibility_tolerance": 1e-10 for side in ("primal", "dual")}}
-_PATIENCE = 12  # steps without a better certificate
 
 
 def solve_margin(
@@ -67,7 +64,7 @@ def solve_margin(
     tol, max_steps = tolerance(tol, "tol", problem.dtype, REACH), count(max_steps, "max_steps")
     rows = np.asarray(problem.signed, float) / units
     with threads_for(*rows.shape), quiet():
-        theta, dual, steps = _solved(problem, rows, units, rho, tol, max_steps)
+        theta, dual, steps = solved(problem, rows, units, rho, tol, max_steps)
         result = certified(problem, rows, units, theta, dual, rho, tol, steps)
     if throw and result.result not in (Result.converged, Result.infeasible):
         detail = f"relative gap {float(result.stats['relative_gap']):.1e}, {int(result.stats['steps'])} steps"
@@ -150,150 +147,6 @@ def norm_of(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarra
     if units.shape not in ((), (problem.d,)):
         raise ValueError(f"weights of the horizon must have shape ({problem.d},); got {units.shape}")
     return rho, units
-
-
-def _solved(problem, rows, units, rho, tol, most) -> tuple[np.ndarray, np.ndarray, int]:
-    """θ and λ that bound the margin of these rows, and the number of steps."""
-    sizes = np.max(np.abs(rows), axis=1)
-    if not sizes.all():
-        return np.zeros(problem.d), problem.separability().weights, 0
-    scaled = Margin(rows / sizes[:, None], np.min(sizes) / sizes, rho)
-    is_vertex = rho in (1, np.inf)
-
-    def at_vertex(best):
-        return improved(scaled, best, _on_face(scaled, best)) if is_vertex and best.lower > 0 else best
-
-    def is_open(best):
-        return not best.upper - best.lower <= tol * best.upper < np.inf
-
-    best, steps = _iterated(scaled, _cholesky, None, tol, most)
-    best = at_vertex(best)
-    if is_open(best):
-        apart = problem.separability()
-        if apart.holds is False:
-            return np.zeros(problem.d), apart.weights, 0
-        if apart.holds:  # barely, or by rows of very different sizes: from a θ that does
-            again, more = _iterated(scaled, _orthogonal, apart.theta * units, tol, most)
-            best, steps = at_vertex(_better(best, again)), steps + more
-        if is_vertex and is_open(best):  # of hundreds of rows and columns this may take minutes
-            best = _programmed(scaled, best)
-    return best.theta, best.weights * scaled.levels, steps
-
-
-def _better(one: Bounds, other: Bounds) -> Bounds:
-    primal, dual = max((one, other), key=lambda b: b.lower), min((one, other), key=lambda b: b.upper)
-    return Bounds(primal.theta, primal.lower, dual.weights, dual.upper)
-
-
-def _iterated(margin: Margin, solver: Callable, theta: np.ndarray | None, tol: float, most: int) -> tuple[Bounds, int]:
-    """By the interior-point method."""
-    factor = solver(margin.rows)
-    if theta is not None:
-        theta = theta * (1.5 / np.min(margin.rows @ theta / margin.levels))
-    point, best, gap, at = start(margin, theta), unbounded(margin), np.inf, 0
-    for step in range(most + 1):
-        best = improved(margin, best, point)
-        now = best.upper - best.lower
-        if now < 0.5 * gap:
-            gap, at = now, step
-        if now <= tol * best.upper or step - at > _PATIENCE:
-            return best, step
-        point = stepped(margin, point, factor)
-        if not np.isfinite(point.weights).all():
-            return best, step
-    return best, most
-
-
-def _cholesky(rows: np.ndarray) -> Callable:
-    """Solvers by the Cholesky factor of the n × n matrix, the quickest."""
-    from scipy.linalg import lapack
-
-    dpotrf, dpotrs = lapack.dpotrf, lapack.dpotrs  # type: ignore[attr-defined]
-
-    def factor(K, S):
-        matrix = (rows * K) @ rows.T
-        matrix.flat[:: len(matrix) + 1] += S
-        found, failed = dpotrf(matrix)
-        if failed:
-            return lambda h, q: np.full_like(q, np.nan)
-        return lambda h, q: dpotrs(found, -q - rows @ h)[0]
-
-    return factor
-
-
-def _orthogonal(rows: Array) -> Callable:
-    """Solvers by least squares, `min ‖K^½Aᵀx + K^(−½)h‖² + ‖S^½x + S^(−½)q‖²`, which do not square the condition."""
-    from scipy.linalg import solve_triangular
-
-    def factor(K, S):
-        roots = np.sqrt(np.concatenate([K, S]))
-        stacked = np.vstack([rows.T, np.eye(len(rows))]) * roots[:, None]
-        if not np.isfinite(stacked).all():
-            return lambda h, q: np.full_like(q, np.nan)
-        Q, R = np.linalg.qr(stacked)
-
-        def solve(h, q):
-            return -solve_triangular(R, Q.T @ (np.concatenate([h, q]) / roots), check_finite=False)
-
-        return solve
-
-    return factor
-
-
-def _programmed(margin: Margin, best: Bounds) -> Bounds:
-    """For ρ = 1 and ρ = ∞, by linear programming: `min ‖θ‖_ρ` over `Aθ ≥ b`, whose numbers are of one size."""
-    from scipy.optimize import linprog
-
-    (n, d), b = margin.rows.shape, margin.levels
-    if margin.rho == 1:
-        found = linprog(np.ones(2 * d), A_ub=np.hstack([-margin.rows, margin.rows]), b_ub=-b, **_HIGHS)
-        theta = None if found.x is None else found.x[:d] - found.x[d:]
-    else:
-        eye, one = np.eye(d), np.ones((d, 1))
-        constraints = np.block([[-margin.rows, np.zeros((n, 1))], [eye, -one], [-eye, -one]])
-        level = np.append(np.zeros(d), 1.0)
-        bounds = [(None, None)] * d + [(0, None)]
-        found = linprog(level, constraints, np.concatenate([-b, np.zeros(2 * d)]), bounds=bounds, **_HIGHS)
-        theta = None if found.x is None else found.x[:d]
-    if theta is None or not theta.any():
-        return best
-    weights = np.maximum(-found.ineqlin.marginals[:n], 0)
-    best = improved(margin, best, _outer(theta, weights))
-    return improved(margin, best, _on_face(margin, best))
-
-
-def _outer(theta: np.ndarray, weights: np.ndarray) -> Point:
-    """θ and λ as a point, of which there is nothing else to know."""
-    nothing = np.zeros(0)
-    return Point(nothing, nothing, nothing, weights, theta, nothing)
-
-
-def _on_face(margin: Margin, best: Bounds) -> Point:
-    """Of a linear programme: the point next to this one at which all equations hold that nearly do, to rounding."""
-    A, b, rho = margin
-    is_l1, theta, weights = rho == 1, best.theta, best.weights
-    held = weights > A @ theta / b / best.lower - 1 + 1e-9
-    # Of each pair of an entry and its multiplier, the one that is farther from its bound is free.
-    size, image = np.abs(theta) / np.max(np.abs(theta)), np.abs(weights @ A)
-    free = size > 1 - image / np.max(image) if is_l1 else (1 - size) * np.max(np.abs(A), axis=0) > image
-    sign = np.sign(theta)
-    fixed = np.where(free, 0.0, 0.0 if is_l1 else sign)
-    slope = sign[free] if is_l1 else np.zeros(int(free.sum()))  # of the norm, in the free entries
-    rows, levels = A[held], b[held]
-    inner = rows[:, free]
-    # The margins that hold are equal, and the norm is 1; Aᵀλ is a multiple of the slope.
-    primal = np.vstack([np.column_stack([inner, -levels]), np.append(slope, 0.0)])
-    theta_free = _nearest(primal, np.append(-rows @ fixed, float(is_l1)), np.append(theta[free], best.lower))[:-1]
-    dual = np.vstack([np.column_stack([inner.T, -slope]), np.append(levels, 0.0)])
-    weights_held = _nearest(dual, np.append(0.0 * slope, 1.0), np.append(weights[held], best.upper))[:-1]
-    theta, weights = fixed, np.zeros_like(weights)
-    theta[free], weights[held] = theta_free, np.maximum(weights_held, 0)
-    return _outer(theta, weights)
-
-
-def _nearest(matrix: np.ndarray, wanted: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """The solution of the equations that is nearest to a point."""
-    return here + np.linalg.lstsq(matrix, wanted - matrix @ here, rcond=None)[0]
 
 
 def certified(problem, rows, units, theta, dual, rho, tol, steps) -> MarginResult:
