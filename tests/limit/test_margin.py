@@ -59,18 +59,20 @@ def test_weak_duality_proves_more_margins(seed):
     test_weak_duality_proves_every_margin(seed)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_l1_is_that_of_a_linear_programme(seed):
-    problem = instance(seed)
-    n, d = problem.n, problem.d
-    A = problem.signed
-    programme = linprog(
+def by_highs(problem):
+    n, d, A = problem.n, problem.d, problem.signed
+    return -linprog(
         np.r_[np.zeros(2 * d), -1.0],
         A_ub=np.block([[-A, A, np.ones((n, 1))], [np.ones((1, 2 * d)), np.zeros((1, 1))]]),
         b_ub=np.r_[np.zeros(n), 1.0],
         bounds=[(0, None)] * (2 * d) + [(None, None)],
-    )
-    assert ht.solve_margin(problem, ht.HAM(alpha=7.0)).margin == pytest.approx(-programme.fun, rel=1e-9)
+    ).fun
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_l1_is_that_of_a_linear_programme(seed):
+    problem = instance(seed)
+    assert ht.solve_margin(problem, ht.HAM(alpha=7.0)).margin == pytest.approx(by_highs(problem), rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -88,6 +90,28 @@ def test_l2_is_that_of_a_support_vector_machine(seed):
         np.vstack([A.T, np.ones(problem.n)]), np.r_[np.zeros(problem.d), 1.0], (0, np.inf), tol=1e-15
     ).x
     assert found.margin == pytest.approx(np.linalg.norm(weights @ A) / weights.sum(), rel=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200))
+def test_every_margin_is_that_of_a_conic_solver(seed):
+    pytest.importorskip("clarabel", reason="clarabel is not there; make bench installs it")
+    from experiments.benchmarks.margin import by_clarabel
+
+    problem = instance(seed)
+    for rho in (1.0, 1.5, 2.0, 4.0):
+        found = ht.solve_margin(problem, rho=rho)
+        assert found.result == ht.Result.converged and found.duality_gap <= 1e-8 * found.margin
+        lower, upper = bounds(problem, found, rho)
+        # Scaled by the margin, for their tolerances are absolute.
+        scaled = ht.BinaryClassification(problem.X / float(found.margin), problem.z)
+        if rho == 1:
+            assert by_highs(scaled) == pytest.approx(1, rel=1e-9)
+            continue
+        theirs = by_clarabel(scaled, rho, "power" if rho == 1.5 else "second-order")
+        reached = (problem.signed @ theirs).min() / np.linalg.norm(theirs, rho)
+        assert reached <= upper * (1 + 1e-12)  # weak duality: it is above no bound of ours
+        assert lower == pytest.approx(reached, rel=1e-7)
 
 
 def test_the_margin_falls_along_the_path():
@@ -118,6 +142,12 @@ def test_what_cannot_be_separated_is_proved_so(seed):
         assert found.result == ht.Result.infeasible and found.margin == 0 and not found.theta.any()
         assert np.abs(found.dual @ problem.signed).max() <= 1e-12 * np.abs(X).max()
         assert (found.dual >= 0).all() and found.dual.sum() == pytest.approx(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(25, 130))
+def test_more_that_cannot_be_separated_is_proved_so(seed):
+    test_what_cannot_be_separated_is_proved_so(seed)
 
 
 @pytest.mark.parametrize("power", [-300, -3, 300])
