@@ -14,6 +14,8 @@ GEOMETRIES = {
     "network": ht.DiagonalNetwork(3, 0.5),
 }
 
+NORMS = (1.0, 1.2, 1.75, 2.0, 2.25, 3.0, np.inf)
+
 
 def drawn(seed, n=15, d=30, loss="logistic"):
     rng = np.random.default_rng(seed)
@@ -54,6 +56,37 @@ def test_far_down_with_a_bound_at_every_time(name):
     missing = 1 - margins / float(best.margin)
     assert (missing <= flow.margin_gap[1:] + 1e-12)[margins > 0].all()
     assert missing[-1] < 0.07 and missing[-1] < 0.5 * missing[np.searchsorted(-flow.log_loss[1:], 30.0)]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "1",
+        "1 + 3*abs(theta)",
+        "2*sqrt(theta**2 + 1/4)",
+        "(1 + theta**2)**(1/4)",
+        "sqrt(1 + abs(theta))",
+        "(1 + theta**4)**(3/20)",
+        "log(2 + abs(theta))",
+        "1 + abs(theta)*log(2 + abs(theta))",
+        "(1 + abs(theta))**(-1/2)",
+        "1/(1 + theta**2)",
+    ],
+)
+def test_the_horizon_is_where_the_flow_goes(formula):
+    problem, geo = drawn(5), ht.symbolic.geometry(formula)
+    best = ht.solve_margin(problem, geo)
+    flow = ht.solve_flow(problem, geo, log_loss=-1e5, rtol=1e-6, atol=1e-8)
+    norm = float(flow.horizon.rho)
+    assert flow.result == ht.Result.reached_end and norm == float(ht.symbolic.horizon(formula).rho)
+    # In parts of the best one, the margin in the norm of the horizon is the largest, and still on its way there.
+    share = {
+        rho: ht.metrics.margin(problem, flow.theta, rho) / ht.solve_margin(problem, rho=rho).margin for rho in NORMS
+    }
+    share[norm] = ht.metrics.margin(problem, flow.theta, norm) / best.margin
+    assert max(share, key=share.__getitem__) == norm and 0.95 < share[norm] <= 1 + 1e-9
+    early = flow.thetas[np.searchsorted(-flow.log_loss, 100.0)]
+    assert ht.metrics.margin(problem, early, norm) < ht.metrics.margin(problem, flow.theta, norm)
 
 
 @pytest.mark.parametrize("name", ["gd", "ham"])
