@@ -76,7 +76,7 @@ def test_far_down_with_a_bound_at_every_time(name):
 def test_the_horizon_is_where_the_flow_goes(formula):
     problem, geo = drawn(5), ht.symbolic.geometry(formula)
     best = ht.solve_margin(problem, geo)
-    flow = ht.solve_flow(problem, geo, log_loss=-1e5, rtol=1e-6, atol=1e-8)
+    flow = ht.solve_flow(problem, geo, log_loss=-1e6, rtol=1e-6, atol=1e-8)
     norm = float(flow.horizon.rho)
     assert flow.result == ht.Result.reached_end and norm == float(ht.symbolic.horizon(formula).rho)
     # In parts of the best one, the margin in the norm of the horizon is the largest, and still on its way there.
