@@ -71,6 +71,7 @@ MODULES = (
     "vaskevicius.early_stopping",
     "margin.horizon",
     "margin.gd",
+    "margin.rate",
     "margin.one_sample",
     "margin.l1",
     "random.cover",
