@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from .._array import Array, Struct, kept, namespace, norm, quiet, replaced, static
+from .._array import Array, kept, namespace, norm, quiet, static
 from .._types import Matrix, Vector, Vectors
-from .._validate import finite, is_traced, real_array
-from ._regression import owned
+from .._validate import is_traced
+from ._problem import Problem, checked
 
 LOSSES = ("logistic", "exponential")
 
@@ -30,7 +30,7 @@ class Separability(NamedTuple):
     margin: float
 
 
-class BinaryClassification(Struct):
+class BinaryClassification(Problem):
     """Binary classification with the loss `L(θ) = (1/n) Σ ℓ(m_i)` of the margins `m_i = z_i⟨x_i, θ⟩`.
 
     `ℓ(m) = ln(1 + e^(−m))` ("logistic") or `e^(−m)` ("exponential"). The loss is computed by its logarithm, which no
@@ -61,59 +61,22 @@ class BinaryClassification(Struct):
     ```
     """
 
-    X: Float[Array, "n d"]
     z: Float[Array, " n"]
-    theta_star: Float[Array, " d"] | None
     loss_name: str = static()
 
     def __init__(self, X: Matrix, z: Any, loss: str = "logistic", theta_star: Vector | None = None):
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}")
-        X, z = real_array(X, "X", ndim=2), real_array(z, "z", ndim=1)
-        if X.size == 0:
-            raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
-        if z.shape[0] != X.shape[0]:
-            raise ValueError(f"z must have one entry a row of X, {X.shape[0]}; got {z.shape[0]}")
-        own = owned(X, z)
-        self.X = finite(own(X), "X")
+        self.X, z, self.theta_star = checked(X, z, "z", theta_star)
         if not is_traced(self.X) and not np.any(np.asarray(self.X)):
             raise ValueError("X must not be zero: every θ has the margins 0")
-        self.z = own(_classes(finite(z, "z")))
+        self.z = namespace(self.X).asarray(_classes(z), self.dtype)
         self.loss_name = loss
-        if theta_star is not None:
-            truth = real_array(theta_star, "theta_star", ndim=1)
-            if truth.shape[0] != X.shape[1]:
-                raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
-            theta_star = finite(own(truth), "theta_star")
-        self.theta_star = theta_star
-
-    @property
-    def n(self) -> int:
-        """The number of rows (samples)."""
-        return self.X.shape[0]
-
-    @property
-    def d(self) -> int:
-        """The number of columns (parameters)."""
-        return self.X.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the data, and of everything computed from them."""
-        return self.X.dtype
 
     @property
     def signed(self) -> Float[Array, "n d"]:
         """The rows `z_i x_i`, with which every sample is of the class 1."""
         return self.z[:, None] * self.X
-
-    def without_truth(self) -> "BinaryClassification":
-        """The problem as flows see it.
-
-        Returns:
-            The problem, with `theta_star=None`.
-        """
-        return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
 
     @property
     def row_space(self) -> Any:
@@ -174,18 +137,6 @@ class BinaryClassification(Struct):
         """
         with quiet():
             return namespace(self.X, theta).exp(self.log_loss(theta))
-
-    def gradient(self, theta: Vectors) -> Float[Array, "*batch d"]:
-        """`∇L(θ) = −(1/n) Σ |ℓ′(m_i)| z_i x_i`, which underflows where `log_loss` does not.
-
-        Args:
-            theta: Of shape (..., d).
-
-        Returns:
-            The gradient, of shape (..., d).
-        """
-        with quiet():
-            return self.residual(theta) @ self.X / self.n
 
     def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`−|ℓ′(m_i)| z_i`, which stands in the gradient `Xᵀ residual/n` where a regression has `Xθ − y`.

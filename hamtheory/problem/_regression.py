@@ -1,19 +1,18 @@
 """Linear regression, the problem of every flow."""
 
 import contextlib
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
+from .._array import Array, is_jax, namespace, quiet
 from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
-from .._validate import finite, real_array
+from ._problem import Problem, checked
 from ._row_space import RowSpace
 
 
-class LinearRegression(Struct):
+class LinearRegression(Problem):
     """Linear regression with the loss `f(θ) = ‖Xθ − y‖² / (2n)`.
 
     Lists, NumPy's arrays and pandas' tables become arrays of NumPy, in float64 unless X and y are both float32; what is
@@ -47,42 +46,13 @@ class LinearRegression(Struct):
     ```
     """
 
-    X: Float[Array, "n d"]
     y: Float[Array, " n"]
-    theta_star: Float[Array, " d"] | None
     row_space: RowSpace
 
     def __init__(self, X: Matrix, y: Samples, theta_star: Vector | None = None):
-        X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
-        if X.size == 0:
-            raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
-        if y.shape[0] != X.shape[0]:
-            raise ValueError(f"y must have one entry a row of X, {X.shape[0]}; got {y.shape[0]}")
-        own = owned(X, y)
-        self.X, self.y = finite(own(X), "X"), finite(own(y), "y")
-        if theta_star is not None:
-            truth = real_array(theta_star, "theta_star", ndim=1)
-            if truth.shape[0] != X.shape[1]:
-                raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
-            theta_star = finite(own(truth), "theta_star")
-        self.theta_star = theta_star
+        self.X, self.y, self.theta_star = checked(X, y, "y", theta_star)
         with contextlib.nullcontext() if is_jax(self.X, self.y) else threads_for(*self.X.shape):
             self.row_space = RowSpace(self.X, self.y)
-
-    @property
-    def n(self) -> int:
-        """The number of rows (samples)."""
-        return self.X.shape[0]
-
-    @property
-    def d(self) -> int:
-        """The number of columns (parameters)."""
-        return self.X.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the data, and of everything computed from them."""
-        return self.X.dtype
 
     @property
     def rank(self) -> Int[Array, ""]:
@@ -105,14 +75,6 @@ class LinearRegression(Struct):
         space = self.row_space
         xp = namespace(space.singular_values)
         return xp.square(xp.min(xp.where(space.active, space.singular_values, np.inf))) / self.n
-
-    def without_truth(self) -> "LinearRegression":
-        """The problem as flows and limits see it: those with and without a ground truth share what they compile.
-
-        Returns:
-            The problem, with `theta_star=None`.
-        """
-        return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
 
     def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
         """`Xθ − y`.
@@ -141,34 +103,5 @@ class LinearRegression(Struct):
         with quiet():
             return (residual * residual).sum(axis=-1) / (2 * self.n)
 
-    def gradient(self, theta: Vectors) -> Float[Array, "*batch d"]:
-        """`Xᵀ(Xθ − y) / n`.
-
-        Args:
-            theta: Of shape (..., d).
-
-        Returns:
-            The gradient, of shape (..., d).
-        """
-        with quiet():
-            return self.residual(theta) @ self.X / self.n
-
     def __repr__(self) -> str:
         return f"LinearRegression(n={self.n}, d={self.d}, dtype={self.dtype})"
-
-
-def owned(X: Any, y: Any):
-    """What makes an array the problem's own: in the common dtype, and of JAX if X or y is, else a copy that is kept."""
-    if is_jax(X, y):
-        xp = namespace(X, y)
-        X, y = xp.asarray(X), xp.asarray(y)
-        dtype = xp.promote_types(X.dtype, y.dtype)
-        return lambda array: xp.asarray(array).astype(dtype)
-    dtype = np.promote_types(X.dtype, y.dtype)
-
-    def copied(array):
-        array = np.array(array, dtype)
-        array.setflags(write=False)
-        return array
-
-    return copied

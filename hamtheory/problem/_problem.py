@@ -1,0 +1,93 @@
+"""What all problems share: samples, one number for each, and perhaps a ground truth."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
+from .._types import Matrix, Vector, Vectors
+from .._validate import finite, real_array
+
+
+class Problem(Struct):
+    """X, (n, d), and perhaps the ground truth, (d,)."""
+
+    X: Float[Array, "n d"]
+    theta_star: Float[Array, " d"] | None
+
+    @property
+    def n(self) -> int:
+        """The number of rows (samples)."""
+        return self.X.shape[0]
+
+    @property
+    def d(self) -> int:
+        """The number of columns (parameters)."""
+        return self.X.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the data, and of everything computed from them."""
+        return self.X.dtype
+
+    def without_truth(self) -> Any:
+        """The problem as flows and limits see it: those with and without a ground truth share what they compile.
+
+        Returns:
+            The problem, with `theta_star=None`.
+        """
+        return kept(self, "_without_truth", lambda: replaced(self, theta_star=None))
+
+    def residual(self, theta: Vectors) -> Float[Array, "*batch n"]:
+        """What stands in the gradient `Xᵀ residual/n`.
+
+        Args:
+            theta: Of shape (..., d).
+        """
+        raise NotImplementedError
+
+    def gradient(self, theta: Vectors) -> Float[Array, "*batch d"]:
+        """The gradient of the loss, `Xᵀ residual/n`.
+
+        Args:
+            theta: Of shape (..., d).
+
+        Returns:
+            The gradient, of shape (..., d).
+        """
+        with quiet():
+            return self.residual(theta) @ self.X / self.n
+
+
+def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tuple[Array, Array, Array | None]:
+    """X, what is known of its rows, and the ground truth, in one dtype: the problem's own."""
+    X, target = real_array(X, "X", ndim=2), real_array(target, name, ndim=1)
+    if X.size == 0:
+        raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
+    if target.shape[0] != X.shape[0]:
+        raise ValueError(f"{name} must have one entry a row of X, {X.shape[0]}; got {target.shape[0]}")
+    own = _owned(X, target)
+    if theta_star is not None:
+        truth = real_array(theta_star, "theta_star", ndim=1)
+        if truth.shape[0] != X.shape[1]:
+            raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
+        theta_star = finite(own(truth), "theta_star")
+    return finite(own(X), "X"), finite(own(target), name), theta_star
+
+
+def _owned(X: Any, y: Any):
+    """What makes an array the problem's own: in the common dtype, and of JAX if X or y is, else a copy that is kept."""
+    if is_jax(X, y):
+        xp = namespace(X, y)
+        X, y = xp.asarray(X), xp.asarray(y)
+        dtype = xp.promote_types(X.dtype, y.dtype)
+        return lambda array: xp.asarray(array).astype(dtype)
+    dtype = np.promote_types(X.dtype, y.dtype)
+
+    def copied(array):
+        array = np.array(array, dtype)
+        array.setflags(write=False)
+        return array
+
+    return copied
