@@ -34,6 +34,7 @@ NAMES = (
     "prunability",
     "horizon",
     "margins",
+    "prediction",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -55,6 +56,7 @@ QUICK = (
     "effective_bias",
     "label_noise",
     "margins",
+    "prediction",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")
