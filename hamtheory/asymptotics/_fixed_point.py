@@ -1,7 +1,7 @@
 """The two equations of high dimension, solved for ln τ and ln κ/τ, of many instances at once.
 
 In units where θ and R′ are of order one, with D = E η′ and ρ the strength of weight decay (0 without):
-`τ² = σ² + E(η − Θ)²/δ` and `D/δ + ρ/κ = 1`. The steps are Newton's in both; τ stays while the second equation is far
+`τ² = σ² + E(η − Θ)²/δ` and `D = δ(1 − ρ/κ)`. The steps are Newton's in both; τ stays while the second equation is far
 from solved, within bounds that signs have proved, and so does κ/τ within its bounds for one τ.
 """
 
@@ -53,28 +53,32 @@ class Equations(Struct):
         """The solution for R = θ²/2 and EΘ² = 1."""
         ridge, delta = np.exp(self.decay), self.delta
         b = 1 - delta + delta * ridge
-        kappa = (b + np.sqrt(b * b + 4 * delta**2 * ridge)) / (2 * delta)
-        shrunk = 1 / (1 + kappa)
-        tau = np.sqrt((self.noise + (1 - shrunk) ** 2 / delta) / (1 - shrunk**2 / delta))
+        root = np.sqrt(b * b + 4 * delta**2 * ridge)
+        kappa = np.where(b > 0, (b + root) / (2 * delta), 2 * delta * ridge / (root - b))
+        gain = delta - 1 + kappa * (2 + kappa) / (1 + kappa) ** 2  # δ − η′²
+        tau = np.sqrt((self.noise * delta + (kappa / (1 + kappa)) ** 2) / gain)
         return np.log(tau), np.log(kappa / tau)
 
     def linearised(self, moments: Moments, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Both residuals, and their derivatives by x = ln τ and y = ln κ/τ."""
+        """Both residuals, and their derivatives by x = ln τ and y = ln κ/τ; and where the second is within rounding.
+
+        The second is the difference of the logits of D and of δ(1 − ρ/κ), nearly linear in y, or ln(D/δ + ρ/κ).
+        """
         square, slope, square_x, square_y, slope_x, slope_y = moments
-        slope = np.clip(slope, 1e-300, 1 - _SATURATED)
         total = self.noise + square / self.delta
-        first = np.log(total) - 2 * x
         share = np.exp(self.decay - x - y)
-        sum_ = slope / self.delta + share
-        second = np.log(sum_)
-        by_slope, by_share = 1 / (self.delta * sum_), share / sum_
-        free = self.decay == -np.inf  # the difference of logits, nearly linear in y
-        second = second - np.where(free, np.log((1 - slope) / np.abs(1 - self.delta)), 0)
-        by_slope = by_slope + np.where(free, 1 / (1 - slope), 0)
-        full = slope > 1 - 10 * _SATURATED
-        by_y = np.where(full, -1.0, np.minimum(by_slope * slope_y - by_share, -1e-3))
-        by_x = np.where(full, 0.0, by_slope * (slope_x + slope_y) - by_share)
-        return first, second, (square_x + square_y) / self.delta / total - 2, square_y / self.delta / total, by_x, by_y
+        target = self.delta * (1 - share)
+        plain = (self.delta > 1) | (share > 0.5)  # then it is the logits that are lost in rounding
+        known = plain | ((np.maximum(slope, target) < 1 - 10 * _SATURATED) & (target > 0))
+        slope, target = (np.clip(value, 1e-300, 1 - _SATURATED) for value in (slope, target))
+        whole = slope / self.delta + share
+        second = np.where(plain, np.log(whole), np.log(slope / target) - np.log((1 - slope) / (1 - target)))
+        by_slope = np.where(plain, 1 / (self.delta * whole), 1 / (slope * (1 - slope)))
+        shift = share * np.where(plain, 1 / whole, self.delta / (target * (1 - target)))
+        by_x = np.where(known, by_slope * (slope_x + slope_y) - shift, 0.0)
+        by_y = np.where(known, np.minimum(by_slope * slope_y - shift, -1e-3), -1.0)
+        by_tau, by_kappa = (square_x + square_y) / self.delta / total - 2, square_y / self.delta / total
+        return np.log(total) - 2 * x, second, by_tau, by_kappa, by_x, by_y, known
 
 
 class _State(Struct):
@@ -97,9 +101,9 @@ def _state(x: np.ndarray, y: np.ndarray) -> _State:
 
 
 def _advance(equations: Equations, moments: Moments, state: _State) -> _State:
-    first, second, a, b, c, d = equations.linearised(moments, state.x, state.y)
+    first, second, a, b, c, d, known = equations.linearised(moments, state.x, state.y)
     along, slope = first - b / d * second, a - b / d * c  # the first equation where the second holds
-    close = np.abs(second) < _CLOSE
+    close = known & (np.abs(second) < _CLOSE)
     moves = close | (np.minimum(first, second) > 0) & (b > 0)  # with κ/τ the first only grows
     x_low = np.where(moves & (along > 0), np.maximum(state.x_low, state.x), state.x_low)
     x_high = np.where(moves & (along < 0), np.minimum(state.x_high, state.x), state.x_high)

@@ -131,6 +131,25 @@ def test_the_whole_range_converges(geo, prior):
     assert np.all(found.norms[0] <= found.norms[1] * (1 + 1e-9)) and np.all((found.support >= 0) & (found.support <= 1))
 
 
+@pytest.mark.parametrize("beta", [1e-8, 1e-3, 30.0])
+@pytest.mark.parametrize(
+    "geo", [ht.HAM(log_alpha=-3.0), ht.HAM(log_alpha=2e3), ht.Hypentropy(1.0), ht.Euclidean()], ids=repr
+)
+def test_weight_decay_of_any_strength(geo, beta):
+    """Between least squares, or the interpolator, and zero."""
+    delta = np.array([[0.3], [0.97], [3.0]])
+    found = predict(geo, delta=delta, prior=PRIORS["three"], sigma=SIGMA, weight_decay=beta)
+    assert np.all(np.abs(SIGMA**2 + found.mse / delta - found.tau**2) <= 1e-6 * found.tau**2)
+    power = np.array(PRIORS["three"][1]) @ np.square(PRIORS["three"][0])
+    if beta == 30.0 and isinstance(geo, ht.Hypentropy):
+        np.testing.assert_allclose(found.mse[:, :4], power, rtol=1e-3)  # all is below the threshold
+    if beta == 1e-8 or geo.log_sparsity == 2e3:  # there β/α is nothing
+        np.testing.assert_allclose(found.mse[2], SIGMA**2 / (1 - 1 / 3), rtol=1e-3, atol=1e-12)
+    if beta == 1e-8 and isinstance(geo, ht.Euclidean):
+        limit = predict(geo, delta=delta[:2], prior=PRIORS["three"], sigma=SIGMA)
+        np.testing.assert_allclose(found.mse[:2], limit.mse, rtol=1e-5)
+
+
 def test_the_reported_error_is_no_smaller_than_the_true_one():
     """That is measured by what a rule with many more nodes gives."""
     for geo in WIDE:
