@@ -147,7 +147,7 @@ def test_weight_decay_of_any_strength(geo, beta):
         np.testing.assert_allclose(found.mse[2], SIGMA**2 / (1 - 1 / 3), rtol=1e-3, atol=1e-12)
     if beta == 1e-8 and isinstance(geo, ht.Euclidean):
         limit = predict(geo, delta=delta[:2], prior=PRIORS["three"], sigma=SIGMA)
-        np.testing.assert_allclose(found.mse[:2], limit.mse, rtol=1e-5)
+        np.testing.assert_allclose(found.mse[:2], limit.mse, rtol=2e-4)  # β over the least eigenvalue, 2e-4
 
 
 def test_the_reported_error_is_no_smaller_than_the_true_one():
