@@ -36,6 +36,7 @@ NAMES = (
     "margins",
     "held_out",
     "attacks",
+    "prediction",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -59,6 +60,7 @@ QUICK = (
     "margins",
     "held_out",
     "attacks",
+    "prediction",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

@@ -68,6 +68,16 @@ def _deep(problem, depth: int, scales, tol: float):
     return zip(*numbers, strict=True)
 
 
+def predicted(config: Config, logs: np.ndarray) -> np.ndarray:
+    """The squared error in high dimension, (family, samples, scale)."""
+    rows, share = np.array(config.samples)[:, None], config.k / config.d
+    families: list[ht.geometry.AbstractGeometry] = [ht.HAM(log_alpha=-logs), ht.Hypentropy(log_gamma=logs + np.log(2))]
+    families += [ht.DiagonalNetwork(depth, log_scale=logs / depth) for depth in config.depths]
+    prior, sigma = ([0.0, 1 / np.sqrt(config.k)], [1 - share, share]), config.noise / np.sqrt(rows)
+    found = [ht.asymptotics.predict(family, delta=rows / config.d, prior=prior, sigma=sigma) for family in families]
+    return np.array([config.d * one.mse for one in found])
+
+
 def largest_scale(logs: np.ndarray, errors: np.ndarray, bound: float) -> float:
     """The largest ln(scale) from which on, to smaller ones, the error stays within the bound; −inf if there is none.
 
@@ -111,6 +121,8 @@ def run(config: Config) -> xr.Dataset:
     for case in np.ndindex(largest.shape):
         within = inside[case]
         largest[case] = largest_scale(logs[within], error[case][within], config.error)
+    theory = predicted(config, logs)
+    expected = [[largest_scale(logs, errors, config.error) for errors in own] for own in theory]
     dims = ("family", "samples", "seed", "log_scale")
     return xr.Dataset(
         {
@@ -118,6 +130,10 @@ def run(config: Config) -> xr.Dataset:
             "residual": store.variable(dims, residual, "relative residual"),
             "computed": store.variable(dims, inside, "within the range of scales of the family"),
             "largest_log_scale": store.variable(dims[:3], largest, "ln of the largest scale that recovers the truth"),
+            "predicted": store.variable(
+                ("family", "samples", "log_scale"), theory, "squared distance in high dimension"
+            ),
+            "predicted_log_scale": store.variable(dims[:2], expected, "ln of the largest scale by it"),
             "basis_pursuit_error": store.variable(dims[1:3], end, "squared distance of basis pursuit to the truth"),
             "status": store.status(dims, status),
         },

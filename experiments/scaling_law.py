@@ -8,19 +8,16 @@ Two answers an instance. *Best*: the α that minimises e(α) = ‖θ_∞(α) −
 smallest α from which little is left to gain, `e(α) ≤ e_min + share (e(0) − e_min)`; without noise, where α → ∞ is best
 if basis pursuit finds θ*, it is the one that remains.
 
-*What theory says.* For Gaussian X, as n, d, k → ∞ in proportion, e concentrates on the value of a state evolution: θ_∞
-is distributed as `prox_{λR}(θ* + τz)`, z standard normal, with τ and λ from `n τ² = noise² + e²` and `Σ prox′ = n`: a
-fixed point of approximate message passing [donoho2009message], [bayati2011dynamics]. So α* is a function of n/d, k/d
-and noise²/n, and not of the size. Without noise, an instance's e falls like α^(−m), m the margin of basis pursuit
-(`ht.certify_basis_pursuit`), so that `ln α ~ 1/m`.
+*What theory says.* For Gaussian X, as n, d, k → ∞ in proportion, e concentrates on `hamtheory.asymptotics.predict`, a
+fixed point of the state evolution of approximate message passing [donoho2009message], [bayati2011dynamics]. So α* is a
+function of n/d, k/d and noise²/n, and not of the size. Without noise, an instance's e falls like α^(−m), m the margin
+of basis pursuit (`ht.certify_basis_pursuit`), so that `ln α ~ 1/m`.
 """
 
 import dataclasses
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import root
-from scipy.special import wrightomega
 
 import hamtheory as ht
 
@@ -139,40 +136,12 @@ def needed(logs: np.ndarray, errors: np.ndarray, share: float) -> float:
     return float(logs[i] - (logs[i] - logs[i - 1]) * (level - errors[i]) / (errors[i - 1] - errors[i]))
 
 
-def prox(v: np.ndarray, alpha: float, weight: float) -> np.ndarray:
-    """θ with `θ + weight · sign(θ) ln(1 + α|θ|)/α = v`, weight being λ; with u = 1 + α|θ|, `u + λ ln u = 1 + α|v|`."""
-    u = weight * np.real(wrightomega((1 + alpha * np.abs(v)) / weight - np.log(weight)))
-    return np.sign(v) * (u - 1) / alpha
-
-
 def state_evolution(setting: Setting, logs: np.ndarray) -> np.ndarray:
-    """The error that the limits concentrate on, for every ln α; NaN from where it is lost in rounding on."""
-    n, d, k = setting.n, setting.d, setting.k
-    z = np.linspace(-8, 8, 401)
-    weights = np.exp(-(z**2) / 2) / np.sum(np.exp(-(z**2) / 2))
-
-    def parts(unknown, alpha):
-        """Squared error, and Σ prox′ (by Stein's lemma), for these ln τ and ln of λ in units of α/ln(1 + α)."""
-        tau, weight = np.exp(unknown[0]), np.exp(unknown[1]) * alpha / np.log1p(alpha)
-        spike, zero = prox(1 + tau * z, alpha, weight), prox(tau * z, alpha, weight)
-        square = weights @ (k * (spike - 1) ** 2 + (d - k) * zero**2)
-        return square, weights @ (z * (k * spike + (d - k) * zero)) / tau
-
-    def equations(unknown, alpha):
-        square, freedom = parts(unknown, alpha)
-        return [np.log((setting.noise**2 + square) / n) - 2 * unknown[0], freedom / n - 1]
-
-    # The solution at α = 0, where the prox is linear; from there along α.
-    square = (setting.noise**2 + (1 - n / d) ** 2 * k) / (n * (1 - n / d))
-    unknown, errors = np.array([np.log(square) / 2, np.log(d / n - 1)]), []
-    for log in logs:
-        found = root(equations, unknown, args=(np.exp(log),), tol=1e-10)
-        error = np.sqrt(parts(found.x, np.exp(log))[0])
-        if not np.max(np.abs(found.fun)) <= 1e-8 or error < 1e-7:
-            break
-        unknown = found.x
-        errors.append(error)
-    return np.pad(errors, (0, logs.size - len(errors)), constant_values=np.nan)
+    """The error that the limits concentrate on, for every ln α."""
+    share = setting.k / setting.d
+    given = {"delta": setting.n / setting.d, "sigma": setting.noise / np.sqrt(setting.n)}
+    found = ht.asymptotics.predict(ht.HAM(log_alpha=logs), prior=([0.0, 1.0], [1 - share, share]), **given)
+    return np.sqrt(setting.d * found.mse)
 
 
 def quartiles(values: np.ndarray) -> np.ndarray:
@@ -231,8 +200,7 @@ def _design(stars: list[Setting], factors: list[str]) -> np.ndarray:
 
 
 def _answers(config: Config, logs: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """The best and the needed ln α, up to where there are errors."""
-    logs, errors = logs[np.isfinite(errors)], errors[np.isfinite(errors)]
+    """The best and the needed ln α."""
     top = best(logs, errors, config.tie, config.coarse[1])
     return np.array([top, min(top, needed(logs, errors, config.share))])  # the latter, by chords, errs upwards
 

@@ -1,5 +1,6 @@
 from . import (
     algorithm as algorithm,
+    asymptotics as asymptotics,
     cli as cli,
     flow as flow,
     geometry as geometry,

@@ -27,9 +27,9 @@ class Penalty(Struct):
     ```
     """
 
-    slope: Float[Array, ""]
-    barrier: Float[Array, ""]
-    curvature: Float[Array, ""]
+    slope: Scalars
+    barrier: Scalars
+    curvature: Scalars
 
     def derivative(self, theta: Scalars) -> Scalars:
         """`P′(θ)`, elementwise: `λ θ/(μ + |θ|)`; for the lasso λ sign θ, for ridge β θ.

@@ -123,7 +123,8 @@ def test_figure(data):
     errors = data["error"].where(data["computed"]).sel(samples=20)
     for line, family in zip(left.lines, data["family"].values, strict=False):
         np.testing.assert_allclose(line.get_ydata(), np.median(errors.sel(family=family), axis=0), rtol=1e-12)
-    dashed, bound = left.lines[len(data["family"]) :]
+    dashed, bound, *dotted = left.lines[len(data["family"]) :]
+    np.testing.assert_array_equal([line.get_ydata() for line in dotted], data["predicted"].sel(samples=20))
     np.testing.assert_allclose(dashed.get_ydata(), data["basis_pursuit_error"].sel(samples=20).median())
     np.testing.assert_allclose(bound.get_ydata(), CONFIG.error)
     # A line and a mark for each seed; what never gets there is not drawn.
@@ -137,3 +138,18 @@ def test_figure(data):
             expected = np.where(values > 0, values, np.nan)
             np.testing.assert_allclose(next(lines).get_ydata(), expected, rtol=1e-9)
     plt.close(figure)
+
+
+@pytest.mark.full_size
+@pytest.mark.claim("samples.predicted")
+def test_high_dimension_predicts_the_largest_scale(stored):
+    many = stored.sel(samples=stored["samples"] >= 80)
+    off = many["largest_log_scale"].median("seed") - many["predicted_log_scale"]
+    assert off.size >= 4 and (abs(off) <= 1).all()
+
+
+def test_the_prediction_ends_at_the_l2_end_in_closed_form():
+    """At a scale far above θ* the limit is the minimum norm's: ‖θ − θ*‖² = 1 − δ + noise² δ/(1 − δ)."""
+    found = samples.predicted(CONFIG, np.array([60.0]))[:, :, 0]
+    delta = np.array(CONFIG.samples) / CONFIG.d
+    np.testing.assert_allclose(found, np.tile(1 - delta + CONFIG.noise**2 * delta / (1 - delta), (3, 1)), rtol=1e-8)

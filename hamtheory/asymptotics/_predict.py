@@ -1,0 +1,216 @@
+"""The prediction for one geometry or many."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtr
+
+from .._array import Array, Struct, is_jax, leaves, mapped, quiet
+from .._result import Result, throw_unless
+from .._types import Parameter
+from .._validate import count, is_traced, nonnegative, positive, real_array, tolerance
+from ..geometry import AbstractGeometry, Penalty
+from ._fixed_point import ENOUGH, LEAST, RULES, Equations, solve
+from ._panels import Panels
+from ._prior import Prior
+
+_MOST_NODES = 2_000_000  # in one array
+_ROUNDING = 1e-13
+# What two rules differ by can be small by chance: the error is this multiple of it, and at least this part of the error
+# of the rule before; of the first two, this number.
+_CAUTION, _GAIN, _FIRST = 4, 0.01, 5e-7
+
+
+class Prediction(Struct):
+    """What limits of Gaussian data look like in high dimension, see `predict`; arrays of one shape.
+
+    Attributes:
+        mse: The mean square error of a coordinate, `E(θ − Θ)²`; 0 for a recovery, below 1e-260 of the signal.
+        tau: τ: a coordinate is distributed as η_κ(Θ + τZ).
+        kappa: κ, in the units of `mirror_map` (of the penalty, under weight decay).
+        norms: The mean absolute value and the root mean square of a coordinate: the norms L1/d and L2/√d.
+        support: The share of the coordinates of a size above `threshold`.
+        threshold: Half the smallest atom but 0, or half the root mean square of a prior without one.
+        result: A member of `hamtheory.Result`, of many an array of their numbers.
+        stats: `error` (relative, of the mse, τ and κ: a multiple of what two rules differ by, the better of which
+            counts), `steps` (Newton's).
+    """
+
+    mse: Float[Array, "..."]
+    tau: Float[Array, "..."]
+    kappa: Float[Array, "..."]
+    norms: tuple[Float[Array, "..."], Float[Array, "..."]]
+    support: Float[Array, "..."]
+    threshold: float
+    result: Any
+    stats: dict[str, Array]
+
+
+@quiet()
+def predict(
+    geo: AbstractGeometry,
+    *,
+    delta: Parameter,
+    prior: Any,
+    sigma: Parameter = 0.0,
+    weight_decay: Parameter = 0.0,
+    tol: float = 1e-8,
+    max_steps: int = 200,
+    throw: bool = True,
+) -> Prediction:
+    """The mean square error, the norms and the support of limits from zero, as n and d grow in proportion.
+
+    X has independent entries N(0, 1), `y = Xθ* + √n σξ`, n = δd, the entries of θ* are those of a law Θ and ξ is
+    standard normal. Then a coordinate of `solve_limit(problem, geo, weight_decay=β)` is distributed as η_κ(Θ + τZ),
+    Z standard normal, `η_κ = (Id + κR′)⁻¹`, and with the penalty P of weight decay, if β > 0, in place of R,
+
+        τ² = σ² + E(η_κ(Θ + τZ) − Θ)²/δ,    E η_κ′(Θ + τZ) = δ  (1 − 1/κ with P).
+
+    That is the limit; a problem of n rows scatters around it by a relative 1/√n or so. It does not hold for columns
+    of different sizes, or correlated ones. Without noise and with enough rows, τ → 0 at the L1 end: a recovery.
+
+    Args:
+        geo: Any geometry, also one with many parameters: all arguments that are arrays are broadcast.
+        delta: δ = n/d: between 0 and 1; with weight decay, any that is positive.
+        prior: The law Θ: (atoms, weights), where an atom is a number or a density, a function of θ that is smooth on
+            either side of 0; or a density alone. Only the sizes matter.
+        sigma: σ ≥ 0.
+        weight_decay: β ≥ 0, where `solve_limit` knows it.
+        tol: The largest `error`.
+        max_steps: The budget of Newton steps.
+        throw: Raise on anything but convergence (otherwise, see `.result`).
+
+    Returns:
+        A `Prediction`.
+
+    Raises:
+        TypeError: For traced values, and a prior of another kind.
+        ValueError: For a δ out of range, a negative σ or β, a prior that is zero or whose weights do not sum to one.
+        RuntimeError: On failure, if `throw`.
+
+    References:
+        [bayati2011dynamics], [donoho2009message]: the equations for the L1 norm, as those of message passing.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> prior = ([0.0, 1.0], [0.9, 0.1])
+    >>> ht.asymptotics.predict(ht.HAM([0.01, 1.0, 100.0]), delta=0.5, prior=prior, sigma=0.1).mse.round(5).tolist()
+    [0.05495, 0.05081, 0.02579]
+
+    ```
+    """
+    tol, budget = tolerance(tol, "tol", np.float64, 64), count(max_steps, "max_steps")
+    law = Prior(prior)
+    geo, delta, sigma, beta = _checked(geo, delta, sigma, weight_decay)
+    shape = np.broadcast_shapes(delta.shape, sigma.shape, beta.shape, *(np.shape(leaf) for leaf in leaves(geo)))
+    flat = lambda leaf: np.broadcast_to(leaf, shape).ravel() if np.ndim(leaf) else leaf  # noqa: E731
+    delta, sigma, beta = (np.broadcast_to(array, shape).ravel() for array in (delta, sigma, beta))
+    each = max(_MOST_NODES // (RULES[1][0] * RULES[1][1] * law.nodes(1)[0].size), 1)
+    parts = []
+    for start in range(0, delta.size, each):
+        some = slice(start, start + each)
+        part = mapped(lambda leaf: leaf[some] if np.ndim(leaf) else leaf, mapped(flat, geo))  # noqa: B023
+        parts.append(_solved(part, law, delta[some], sigma[some], beta[some], tol, budget))
+    found = {name: np.concatenate([part[name] for part in parts]).reshape(shape)[()] for name in parts[0]}
+    codes = found.pop("result")
+    failed = np.flatnonzero(codes)
+    if throw and failed.size:
+        first = failed[0]
+        detail = (
+            f"{failed.size} of {codes.size} failed; the first with an error of {np.ravel(found['error'])[first]:.1e}"
+        )
+        throw_unless(np.ravel(codes)[first], (Result.converged,), None, "predict", detail)
+    return Prediction(
+        norms=(found.pop("l1"), found.pop("l2")),
+        threshold=law.smallest / 2,
+        result=codes if shape else Result(int(codes)),
+        stats={name: found.pop(name) for name in ("error", "steps")},
+        **found,
+    )
+
+
+def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any) -> tuple[Any, Array, Array, Array]:
+    if not isinstance(geo, AbstractGeometry):
+        raise TypeError(f"geo must be a geometry; got {geo!r}")
+    if is_traced(geo, delta, sigma, beta):
+        raise TypeError("geo, delta, sigma and weight_decay must be concrete: predict cannot be traced")
+    geo, delta, sigma, beta = (
+        mapped(np.asarray, value) if is_jax(value) else value for value in (geo, delta, sigma, beta)
+    )
+    geo = mapped(lambda leaf: np.asarray(leaf, float)[()], geo)
+    delta = positive(real_array(delta, "delta"), "delta").astype(float)
+    sigma = nonnegative(real_array(sigma, "sigma"), "sigma").astype(float)
+    beta = nonnegative(real_array(beta, "weight_decay"), "weight_decay").astype(float)
+    if np.any(beta > 0) and np.any(beta == 0):
+        raise ValueError("weight_decay must be positive throughout, or 0; got both")
+    if np.any((delta >= 1) & (beta == 0)):
+        raise ValueError(
+            "delta = n/d must be below 1 without weight_decay: from 1 on the limit is that of least squares, whatever "
+            f"the geometry, with the mse sigma**2/(1 - 1/delta); got {delta.max():g}"
+        )
+    return geo, delta, sigma, beta
+
+
+def _for_panels(geo: AbstractGeometry) -> AbstractGeometry:
+    """The geometry with its parameters in the shape of nodes."""
+    return mapped(lambda leaf: leaf.reshape(-1, 1, 1, 1) if np.ndim(leaf) else leaf, geo)
+
+
+def _penalties(geo: AbstractGeometry, beta: np.ndarray) -> Penalty:
+    """The penalty of each instance, in arrays."""
+    made = []
+    for i, strength in enumerate(beta):
+        one = mapped(lambda leaf: leaf[i] if np.ndim(leaf) else leaf, geo)  # noqa: B023
+        penalty = one.penalty(strength, float)
+        if penalty is None:
+            one.decayed(0.0, float(strength))  # a geometry that knows no weight decay at all says why
+            raise ValueError(f"weight_decay must be 0 for {type(geo).__name__}: what its limits minimise is not known")
+        made.append((max(penalty.slope, np.finfo(float).tiny), penalty.barrier, penalty.curvature))
+    return Penalty(*(np.array(column).reshape(-1, 1, 1, 1) for column in np.transpose(made)))
+
+
+def _solved(geo, law: Prior, delta, sigma, beta, tol: float, budget: int) -> dict[str, Any]:
+    """The prediction for arrays of instances."""
+    size = law.size
+    decays = bool(beta[0] > 0)
+    source: Any = _penalties(geo, beta) if decays else _for_panels(geo)
+    unit = source.derivative(np.float64(size)) if decays else source.mirror_map(np.float64(size))
+    unit = np.broadcast_to(np.ravel(unit), delta.shape)
+    decay = np.log(unit / size) if decays else np.full(delta.shape, -np.inf)
+    equations = Equations(source, unit, delta, (sigma / size) ** 2, decay)
+    x, y = equations.start()
+    square, error, step = (np.full(delta.size, np.inf) for _ in range(3))
+
+    steps, rest, level = np.zeros(delta.size, int), np.arange(delta.size), 0
+    for level in range(len(RULES)):
+        state, taken = solve(equations.some(rest), law, level, x[rest], y[rest], budget)
+        moved = np.abs(square[rest] / state.square - 1), np.abs(state.x - x[rest]), np.abs(state.y - y[rest])
+        least = _GAIN * error[rest] if level > 1 else _FIRST if level else np.inf
+        error[rest] = np.maximum(_CAUTION * np.max(moved, axis=0), least)
+        x[rest], y[rest], square[rest], step[rest] = state.x, state.y, state.square, state.step
+        steps[rest] += taken
+        rest = np.flatnonzero(~(error <= tol - _ROUNDING) & (step <= ENOUGH) & (x > LEAST))
+        if not rest.size:
+            break
+    gone = x <= LEAST
+    tau, kappa = np.exp(x), np.exp(x + y)
+    sizes, weights = law.nodes(level)
+    panels = Panels(equations.mirror(size), sizes / size, weights, tau, kappa, *RULES[level])
+    l1, l2 = panels.norms(tau, kappa)
+    threshold = np.full((1, 1, 1, 1), law.smallest / size / 2)
+    cut = threshold[0, 0, 0] + kappa * np.ravel(equations.mirror(size)(threshold))
+    above = sum(w * ndtr(-(cut + s * a / size) / tau) for a, w in zip(sizes, weights, strict=True) for s in (1, -1))
+    codes = np.where(~(step <= ENOUGH), Result.max_steps, np.where(error <= tol, Result.converged, Result.stalled))
+    codes = np.where(gone, Result.converged, np.where(np.isfinite(x + y + square), codes, Result.nonfinite))
+    return {
+        "mse": np.where(gone, 0.0, square * size**2),
+        "tau": np.where(gone, 0.0, tau * size),
+        "kappa": kappa * size / unit,
+        "l1": l1 * size,
+        "l2": l2 * size,
+        "support": above,
+        "result": codes.astype(np.int32),
+        "error": np.where(gone, 0.0, error + _ROUNDING),
+        "steps": steps,
+    }

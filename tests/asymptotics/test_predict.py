@@ -1,0 +1,246 @@
+"""Predictions for high dimension: closed forms, independent quadrature, honest errors, the whole range, bad input."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import root
+from scipy.stats import norm
+
+import hamtheory as ht
+from hamtheory.asymptotics import predict
+from tests.geometries import GEOMETRIES, OF_ONE_METHOD
+
+SPIKES = ([0.0, 1.0], [0.9, 0.1])
+PRIORS = {
+    "spikes": SPIKES,
+    "rare": ([0.0, -1.0], [0.99, 0.01]),
+    "three": ([0.0, 0.2, 3.0], [0.5, 0.3, 0.2]),
+    "dense": ([1.0], [1.0]),
+}
+DELTA, SIGMA = np.array([[0.02], [0.2], [0.5], [0.9], [0.99]]), np.array([0.0, 0.01, 0.1, 1.0, 10.0])
+WIDE = [
+    *(ht.HAM(log_alpha=log) for log in (-1e4, -5.0, 0.0, 3.0, 7.0, 15.0, 40.0, 200.0, 1e4)),
+    *(ht.Hypentropy(log_gamma=log) for log in (-1e4, -7.0, 1e4)),
+    *(ht.DiagonalNetwork(3, scale) for scale in (3e-3, 0.1, 3.0)),
+    ht.symbolic.geometry("1 + 3*theta**2"),
+]
+
+
+def _prox(geo, kappa, v):
+    """η_κ(v), by bisection."""
+    low, high = np.zeros_like(v), np.abs(v)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = middle + kappa * geo.mirror_map(middle) < np.abs(v)
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.copysign(low, v)
+
+
+def _expected(geo, found, prior, of):
+    """E of(η, Θ, Z) by the trapezoidal rule for Z."""
+    z = np.linspace(-9, 9, 6001)
+    atoms, weights = (np.array(part)[:, None] for part in prior)
+    eta = _prox(geo, float(found.kappa), atoms + float(found.tau) * z)
+    return float(np.sum(weights * norm.pdf(z) * of(eta, atoms, z)) * (z[1] - z[0]))
+
+
+@pytest.mark.parametrize("geo", [ht.Euclidean(), ht.HAM(log_alpha=-1e4), ht.Hypentropy(log_gamma=1e4)], ids=repr)
+def test_the_l2_end_in_closed_form(geo):
+    found = predict(geo, delta=DELTA, prior=PRIORS["three"], sigma=SIGMA)
+    power = np.array(PRIORS["three"][1]) @ np.square(PRIORS["three"][0])
+    expected = (1 - DELTA) * power + DELTA**2 * SIGMA**2 / (1 - DELTA)
+    np.testing.assert_allclose(found.mse, expected, rtol=1e-10)
+    np.testing.assert_allclose(found.tau, np.sqrt(SIGMA**2 + expected / DELTA), rtol=1e-10)
+    np.testing.assert_allclose(found.norms[1] ** 2, DELTA**2 * (power + found.tau**2), rtol=1e-10)
+    if isinstance(geo, ht.Euclidean):
+        np.testing.assert_allclose(found.kappa, np.broadcast_to(1 / DELTA - 1, found.kappa.shape), rtol=1e-10)
+
+
+@pytest.mark.parametrize("delta", [0.3, 0.8, 1.5])
+@pytest.mark.parametrize("beta", [1e-3, 0.05, 1.0])
+def test_the_lasso_in_closed_form(delta, beta):
+    """Weight decay of m⊙w: soft thresholding, whose moments are those of the normal law; of any γ."""
+    sigma, spike, share = 0.3, 1.0, 0.1
+
+    def parts(tau, threshold):
+        def of(a):
+            low, high = (-threshold - a) / tau, (threshold - a) / tau
+            above, below = norm.sf(high), norm.cdf(low)
+            square = a * a * (norm.cdf(high) - norm.cdf(low))
+            square += (tau**2 + threshold**2) * (above + below)
+            square += tau * tau * (high * norm.pdf(high) - low * norm.pdf(low))
+            square -= 2 * threshold * tau * (norm.pdf(high) + norm.pdf(low))
+            return square, above + below
+
+        zero, one = of(0.0), of(spike)
+        return [(1 - share) * z + share * o for z, o in zip(zero, one, strict=True)]
+
+    def equations(unknown):
+        tau, threshold = np.exp(unknown)
+        square, slope = parts(tau, threshold)
+        return [np.log((sigma**2 + square / delta) / tau**2), threshold * (1 - slope / delta) - 2 * beta]
+
+    found = predict(ht.Hypentropy(3.0), delta=delta, prior=SPIKES, sigma=sigma, weight_decay=beta)
+    solution = root(equations, [np.log(found.tau), np.log(2 * beta * found.kappa)], tol=1e-13)
+    assert np.max(np.abs(solution.fun)) < 1e-10
+    np.testing.assert_allclose(np.exp(solution.x), [found.tau, 2 * beta * found.kappa], rtol=1e-8)
+    assert found.mse == pytest.approx(parts(*np.exp(solution.x))[0], rel=1e-8)
+
+
+@pytest.mark.parametrize("delta", [0.3, 1.5])
+def test_ridge_is_the_law_of_marchenko_and_pastur(delta):
+    """E|(XᵀX/n + β)⁻¹(…)|² from the density of the eigenvalues, with no fixed point."""
+    beta, sigma, power = 0.2, 0.3, 0.1
+    ratio = 1 / delta
+    low, high = (1 - np.sqrt(ratio)) ** 2, (1 + np.sqrt(ratio)) ** 2
+    density = lambda s: np.sqrt((high - s) * (s - low)) / (2 * np.pi * ratio * s)  # noqa: E731
+    loss = lambda s: (beta**2 * power + sigma**2 * s) / (s + beta) ** 2  # noqa: E731
+    expected = quad(lambda s: density(s) * loss(s), low, high, epsabs=1e-12)[0] + max(1 - delta, 0) * loss(0.0)
+    found = predict(ht.Euclidean(), delta=delta, prior=SPIKES, sigma=sigma, weight_decay=beta)
+    assert found.mse == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "geo",
+    [*OF_ONE_METHOD, *(geo for name, geo in GEOMETRIES.items() if name not in ("one a column", "ln α"))],
+    ids=repr,
+)
+def test_both_equations_hold(geo):
+    """By another quadrature, over Z, of proximal maps found one by one, and E η′ by Stein's lemma."""
+    delta, sigma = 0.5, 0.3
+    found = predict(geo, delta=delta, prior=SPIKES, sigma=sigma)
+    square = _expected(geo, found, SPIKES, lambda eta, atom, _: (eta - atom) ** 2)
+    slope = _expected(geo, found, SPIKES, lambda eta, _, z: z * eta) / float(found.tau)
+    assert found.result == ht.Result.converged
+    assert float(found.mse) == pytest.approx(square, rel=1e-5)
+    assert float(found.tau) ** 2 == pytest.approx(sigma**2 + square / delta, rel=1e-5)
+    assert slope == pytest.approx(delta, rel=1e-5)
+    assert found.norms[0] == pytest.approx(_expected(geo, found, SPIKES, lambda eta, *_: abs(eta)), rel=1e-5)
+    assert found.norms[1] ** 2 == pytest.approx(_expected(geo, found, SPIKES, lambda eta, *_: eta**2), rel=1e-5)
+
+
+@pytest.mark.parametrize("geo", WIDE, ids=repr)
+@pytest.mark.parametrize("prior", PRIORS)
+def test_the_whole_range_converges(geo, prior):
+    found = predict(geo, delta=DELTA, prior=PRIORS[prior], sigma=SIGMA)
+    recovered = found.mse == 0
+    assert np.all(found.result == 0) and np.all(found.stats["error"] <= 1e-8)
+    assert np.all(SIGMA[np.nonzero(recovered)[1]] == 0) and np.all(found.tau[recovered] == 0)
+    balance = SIGMA**2 + found.mse / DELTA - found.tau**2
+    assert np.all(np.abs(balance) <= 1e-6 * found.tau**2)
+    assert np.all(found.norms[0] <= found.norms[1] * (1 + 1e-9)) and np.all((found.support >= 0) & (found.support <= 1))
+
+
+@pytest.mark.parametrize("beta", [1e-8, 1e-3, 30.0])
+@pytest.mark.parametrize(
+    "geo", [ht.HAM(log_alpha=-3.0), ht.HAM(log_alpha=2e3), ht.Hypentropy(1.0), ht.Euclidean()], ids=repr
+)
+def test_weight_decay_of_any_strength(geo, beta):
+    """Between least squares, or the interpolator, and zero."""
+    delta = np.array([[0.3], [0.97], [3.0]])
+    found = predict(geo, delta=delta, prior=PRIORS["three"], sigma=SIGMA, weight_decay=beta)
+    assert np.all(np.abs(SIGMA**2 + found.mse / delta - found.tau**2) <= 1e-6 * found.tau**2)
+    power = np.array(PRIORS["three"][1]) @ np.square(PRIORS["three"][0])
+    if beta == 30.0 and isinstance(geo, ht.Hypentropy):
+        np.testing.assert_allclose(found.mse[:, :4], power, rtol=1e-3)  # all is below the threshold
+    if beta == 1e-8 or geo.log_sparsity == 2e3:  # there β/α is nothing
+        np.testing.assert_allclose(found.mse[2], SIGMA**2 / (1 - 1 / 3), rtol=1e-3, atol=1e-12)
+    if beta == 1e-8 and isinstance(geo, ht.Euclidean):
+        limit = predict(geo, delta=delta[:2], prior=PRIORS["three"], sigma=SIGMA)
+        np.testing.assert_allclose(found.mse[:2], limit.mse, rtol=2e-4)  # β over the least eigenvalue, 2e-4
+
+
+def test_the_reported_error_is_no_smaller_than_the_true_one():
+    """That is measured by what a rule with many more nodes gives."""
+    for geo in WIDE:
+        for tol in (1e-3, 1e-6, 1e-8):
+            given = {"delta": DELTA[1:4], "prior": PRIORS["three"], "sigma": SIGMA[1:]}
+            found = predict(geo, tol=tol, **given)
+            best = predict(geo, tol=2e-14, throw=False, **given)
+            true = np.abs(found.mse / best.mse - 1)
+            assert np.all(true <= found.stats["error"] + best.stats["error"])
+
+
+def test_many_at_once_are_those_one_by_one():
+    logs, sigma = np.array([-3.0, 0.5, 9.0, 300.0]), np.array([[0.1], [0.7]])
+    many = predict(ht.HAM(log_alpha=logs), delta=0.4, prior=SPIKES, sigma=sigma)
+    assert many.mse.shape == many.kappa.shape == (2, 4)
+    for i, j in np.ndindex(2, 4):
+        one = predict(ht.HAM(log_alpha=logs[j]), delta=0.4, prior=SPIKES, sigma=sigma[i, 0])
+        for name in ("mse", "tau", "kappa", "support"):
+            np.testing.assert_allclose(getattr(many, name)[i, j], getattr(one, name), rtol=1e-8)
+
+
+def test_homogeneity():
+    """c times the signal and the noise with α is c² times the error with c α: R_α(cθ) = c² R_cα(θ)."""
+    for c in (1e-60, 1e-3, 30.0, 1e60):
+        ours = predict(ht.HAM(5.0 / c), delta=0.4, prior=([0.0, c], SPIKES[1]), sigma=0.2 * c)
+        theirs = predict(ht.HAM(5.0), delta=0.4, prior=SPIKES, sigma=0.2)
+        np.testing.assert_allclose([ours.mse, ours.kappa], [c**2 * theirs.mse, theirs.kappa], rtol=1e-8)
+
+
+def test_densities():
+    """A normal law as a density, and as the atoms of Gauss's rule; and mixed with an atom at 0."""
+    given = {"delta": 0.5, "sigma": 0.3}
+    points, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    for share in (1.0, 0.1):
+        atoms = predict(ht.HAM(10.0), prior=([*points, 0.0], [*(share * weights), 1 - share]), **given)
+        density = predict(ht.HAM(10.0), prior=([norm.pdf, 0.0], [share, 1 - share]), **given)
+        assert density.mse == pytest.approx(atoms.mse, rel=1e-8)
+    assert predict(ht.HAM(10.0), prior=norm.pdf, **given).mse == pytest.approx(0.58866, rel=1e-4)
+    laplace = lambda theta: np.exp(-abs(theta)) / 2  # noqa: E731
+    assert predict(ht.Euclidean(), prior=laplace, **given).mse == pytest.approx(0.5 * 2 + 0.5 * 0.09, rel=1e-9)
+
+
+def test_support_is_a_probability():
+    found = predict(ht.HAM(100.0), delta=0.5, prior=SPIKES, sigma=0.2)
+    edge = found.threshold + float(found.kappa) * float(ht.HAM(100.0).mirror_map(found.threshold))
+    rng = np.random.default_rng(0)
+    theta = np.where(rng.random(10**6) < 0.1, 1.0, 0.0) + float(found.tau) * rng.standard_normal(10**6)
+    share = np.mean(np.abs(theta) > edge)
+    assert found.threshold == 0.5
+    assert abs(found.support - share) <= 4 * np.sqrt(share / 10**6)
+
+
+def test_without_noise_and_with_enough_rows_the_l1_end_recovers():
+    found = predict(ht.HAM(log_alpha=1e4), delta=[0.2, 0.9], prior=SPIKES)
+    assert found.mse[0] > 0.01 and found.mse[1] == found.tau[1] == 0
+    np.testing.assert_allclose([found.norms[0][1], found.norms[1][1]], [0.1, np.sqrt(0.1)], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "given, error, message",
+    [
+        ({"delta": 0.0}, ValueError, "delta must be positive"),
+        ({"delta": 1.0}, ValueError, "delta = n/d must be below 1 without weight_decay: .* least squares"),
+        ({"delta": np.nan}, ValueError, "delta must be finite"),
+        ({"sigma": -0.1}, ValueError, "sigma must not be negative; got -0.1"),
+        ({"weight_decay": -1.0}, ValueError, "weight_decay must not be negative"),
+        ({"weight_decay": [0.0, 1.0]}, ValueError, "weight_decay must be positive throughout, or 0"),
+        ({"prior": ([0.0, 1.0], [0.9, 0.2])}, ValueError, "weights of prior must sum to 1; got a sum of 1.1"),
+        ({"prior": ([0.0, 1.0], [1.1, -0.1])}, ValueError, "weights of prior must not be negative"),
+        ({"prior": ([0.0, 1.0], [1.0])}, ValueError, "prior must have as many weights as atoms"),
+        ({"prior": ([], [])}, ValueError, "prior must have as many weights as atoms, at least one"),
+        ({"prior": ([0.0], [1.0])}, ValueError, "prior must not be zero alone"),
+        ({"prior": ([0.0, 1.0], [1.0, 0.0])}, ValueError, "prior must not be zero alone"),
+        ({"prior": ([0.0, np.inf], [0.5, 0.5])}, ValueError, "prior must be finite"),
+        ({"prior": lambda theta: 2 * norm.pdf(theta)}, ValueError, "density of prior must .* an integral of 2"),
+        ({"prior": 1.0}, TypeError, r"prior must be a pair \(atoms, weights\) or a density"),
+        ({"geo": "ham"}, TypeError, "geo must be a geometry"),
+        ({"geo": ht.DiagonalNetwork(3, 0.1), "weight_decay": 0.1}, ValueError, "shrinks its scale"),
+        ({"geo": ht.symbolic.geometry("1 + theta**2"), "weight_decay": 0.1}, ValueError, "weight_decay must be 0 for"),
+        ({"tol": 0.0}, ValueError, "tol must be positive"),
+        ({"max_steps": 0}, ValueError, "max_steps must be at least 1"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input_is_refused(given, error, message):
+    with pytest.raises(error, match=message):
+        predict(**{"geo": ht.HAM(1.0), "delta": 0.5, "prior": SPIKES} | given)
+
+
+def test_failure_is_told():
+    with pytest.raises(RuntimeError, match="predict: max steps"):
+        predict(ht.HAM(100.0), delta=0.5, prior=SPIKES, max_steps=1)
+    assert predict(ht.HAM(100.0), delta=0.5, prior=SPIKES, max_steps=1, throw=False).result == ht.Result.max_steps
