@@ -6,6 +6,7 @@ from ._check import believe, check_geometry
 from ._diagonal_network import DiagonalNetwork
 from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
+from ._finetuning import FineTuning, finetuning
 from ._ham import HAM
 from ._horizon import Horizon
 from ._hypentropy import Hypentropy
@@ -18,6 +19,7 @@ __all__ = [
     "AbstractGeometry",
     "DiagonalNetwork",
     "Euclidean",
+    "FineTuning",
     "Horizon",
     "Hypentropy",
     "Penalty",
@@ -26,6 +28,7 @@ __all__ = [
     "bregman_divergence",
     "check_geometry",
     "divergence_terms",
+    "finetuning",
     "name_of",
     "named",
     "names",
