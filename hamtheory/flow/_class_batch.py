@@ -1,0 +1,162 @@
+"""Many classification flows at once, on the device engine, in float64: as `_batch`, with an implicit method.
+
+What they cost is a hundred steps of a method of order 5 (`_rosenbrock`), wherever they end; an explicit one of that order
+takes two to eight times as many.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._array import in_dtype, quiet
+from .._batching import Progress, Source, drain, in_pieces, widest, width_for
+from .._result import Result
+from .._validate import count, tolerance
+from ._class_rounds import RESTS, Plan, advance, describe, enter
+from ._classification import bounds_of
+from ._result import ClassificationFlow
+
+_SHARPER = 0.1  # the error of θ is a multiple of that of ν
+_MOST = 64  # instances in step
+_HALF = 0.5001  # of the way down to a level ν is known, too, for its bound
+
+
+class _Seen(NamedTuple):
+    """What the bounds of the host ask of a flow."""
+
+    problem: Any
+    geo: Any
+    rows: np.ndarray
+    largest: np.ndarray
+
+
+def solve_classifications(
+    problems: Any,
+    geos: Any,
+    theta0s: Any,
+    *,
+    which: Any,
+    share: bool | None,
+    log_loss: Any,
+    rtol: float,
+    atol: float | None,
+    max_steps: int,
+    width: int | None,
+    report: Callable[[int, int], None] | None,
+    **others: Any,
+) -> ClassificationFlow:
+    """As `solve_flows`, which has its text."""
+    for name, value in others.items():
+        if value is not None and value is not False:
+            raise ValueError(f"{name} is for regressions; flows of a classification loss have none, got {value!r}")
+    levels = _levels(log_loss)
+    given = [problems] if hasattr(problems, "loss_name") else list(problems)
+    dtype = given[0].dtype
+    with jax.enable_x64(True), quiet():
+        exact = lambda tree: jax.tree.map(jnp.asarray, in_dtype(tree, np.float64))  # noqa: E731
+        source = Source([exact(one) for one in given], which, exact(geos), theta0s, share)
+        rtol = tolerance(rtol, "rtol", dtype, 16)
+        atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", np.float64, 0)
+        begin = _first_losses(source, given[0]).min()
+        if not levels[0] < begin:
+            raise ValueError(f"log_loss must be below {begin:.6g}, the least of the starts; got {levels[0]:g}")
+        saved = np.unique(np.concatenate([levels, _HALF * levels]))[::-1]
+        plan = Plan(*map(jnp.asarray, (_SHARPER * rtol, _SHARPER * atol, saved, count(max_steps, "max_steps"))))
+        most = widest(source.n * max(source.n, source.d), _MOST)
+        width = width_for(source.instances, most) if width is None else count(width, "width")
+        ends = _integrated(source, plan, width, given, Progress(source.instances, report))
+
+        def piece(index):
+            at = lambda part: jax.tree.map(lambda x: x[index], part)  # noqa: E731
+            return describe(
+                source.at(index), at(ends.state), at(ends.clock), at(ends.marks), plan.levels, source.shared
+            )
+
+        found = in_pieces(piece, np.arange(source.instances))
+        return _finished(source, ends, found, 1 + np.searchsorted(-saved, -levels), dtype)
+
+
+def _levels(log_loss: Any) -> np.ndarray:
+    try:
+        levels = np.atleast_1d(np.asarray(-300.0 if log_loss is None else log_loss, float))
+    except (TypeError, ValueError):
+        raise TypeError(f"log_loss must be a number, or a list of falling ones; got {log_loss!r}") from None
+    if levels.ndim != 1 or levels.size == 0 or not np.isfinite(levels).all() or np.any(np.diff(levels) >= 0):
+        raise ValueError(f"log_loss must be a finite number, or a list of falling ones; got {log_loss!r}")
+    return levels
+
+
+def _first_losses(source: Source, first: Any) -> np.ndarray:
+    """ln L at the starts; at zero it is that of any problem."""
+    if source.theta0s is None:
+        return np.asarray(first.log_loss(jnp.zeros(source.d)))
+    if source.shared:
+        return np.asarray(source.problem.log_loss(source.theta0s))
+    problems, _, theta0s = source.at(np.arange(source.instances))
+    return np.asarray(jax.vmap(lambda problem, theta: problem.log_loss(theta))(problems, theta0s))
+
+
+def _integrated(source: Source, plan: Plan, width: int, problems: list, progress: Progress) -> Any:
+    """All instances at their ends, in NumPy's arrays."""
+    ends: Any = None
+    apart = np.zeros(source.instances, bool)
+
+    def run(queue: np.ndarray):
+        def entering(places, live):
+            inputs = source.at(queue[places])
+            instances = enter(inputs, jnp.asarray(apart[queue[places]]), jnp.asarray(live), plan, source.shared)
+            return None if source.shared else inputs.problem, instances
+
+        def advancing(batch):
+            problem, instances = batch
+            instances = advance(source.problem if source.shared else problem, instances, plan, source.shared)
+            return (problem, instances), instances.code
+
+        def leaving(places, slots, batch):
+            nonlocal ends
+            part = jax.tree.map(np.asarray, batch[1])
+            if ends is None:
+                ends = jax.tree.map(lambda x: np.zeros((source.instances, *x.shape[1:]), x.dtype), part)
+            jax.tree.map(lambda kept, x: kept.__setitem__(queue[places], x[slots]), ends, part)
+            progress.add(int((part.code[slots] != RESTS).sum()))
+
+        drain(np.arange(len(queue)), width, entering, advancing, leaving)
+
+    run(np.arange(source.instances))
+    # A saddle, which the flow leaves again, is no rest: of separable classes there is none.
+    resting = np.flatnonzero(ends.code == RESTS)
+    apart[resting] = [problems[source.which[i]].is_separable is True for i in resting]
+    progress.add(int((~apart[resting]).sum()))
+    ends.code[resting] = Result.infeasible
+    if apart.any():
+        run(np.flatnonzero(apart))
+    return ends
+
+
+def _finished(source: Source, ends: Any, found: dict[str, np.ndarray], asked: np.ndarray, dtype: Any):
+    """The result, with the bounds of the host."""
+    geos = jax.tree.map(np.asarray, source.geos)
+    rows = []
+    for i in range(source.instances):
+        seen = _Seen(source.problem, jax.tree.map(lambda x: x[i], geos), found["rows"][i], found["largest"][i])  # noqa: B023
+        rows.append(bounds_of(seen, *(found[name][i] for name in ("nu", "thetas", "margins", "log_loss"))))
+    horizons, *certificates = zip(*rows, strict=True)
+    dual, bound, gap = (np.stack(parts)[:, asked].astype(dtype) for parts in certificates)
+    thetas = found["thetas"].astype(dtype)
+    finite = np.isfinite(thetas).all(axis=(1, 2))
+    return ClassificationFlow(
+        log_ts=found["log_ts"][:, asked],
+        clock=found["clock"][:, asked],
+        thetas=thetas[:, asked],
+        theta=thetas[:, asked[-1]],
+        log_loss=found["log_loss"][:, asked].astype(dtype),
+        dual=dual,
+        margin_bound=bound,
+        margin_gap=gap,
+        horizon=horizons,
+        result=np.where(finite | (ends.code != Result.reached_end), ends.code, Result.nonfinite),
+        stats={"steps": ends.steps, "rejected": ends.rejected},
+    )
