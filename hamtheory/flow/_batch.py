@@ -67,11 +67,12 @@ def solve_flows(
         ts: Of regressions, increasing times at which to save the loss.
         rtol: The relative tolerance of the integrator.
         atol: The absolute one, in units of the natural size of the coordinates; a hundredth of `rtol` if left out.
-        log_loss: Of classifications, where to end, ln L = −300 if left out; or a list of falling values, at which to save.
+        log_loss: Of classifications, the ln L at which to end, −300 if left out; or a list of falling ones, at which to
+            save.
         tol: Of regressions, converged when the relative residual and the relative duality gap are at most this; 1e-8
             if left out.
-        solver: Of regressions, "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the first, and the
-            second for instances that turn out to be stiff.
+        solver: Of regressions, "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the
+            first, and the second for instances that turn out to be stiff.
         max_steps: The budget of each instance.
         width: Instances in step, on which rounding depends; left out: a third of the instances, from 8 to 64 (fewer of
             large problems).
@@ -80,8 +81,8 @@ def solve_flows(
         report: Called as `report(done, instances)` after every round.
 
     Returns:
-        A `FlowResult`, or of classifications a `ClassificationFlow`, with an axis of instances. Nothing is raised for an instance that fails; its `result` says how it
-        ended.
+        A `FlowResult`, of classifications a `ClassificationFlow`, with an axis of instances. Nothing is raised for an
+            instance that fails; its `result` says how it ended.
 
     Raises:
         ValueError: For bad arguments.

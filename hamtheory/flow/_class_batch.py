@@ -1,7 +1,7 @@
 """Many classification flows at once, on the device engine, in float64: as `_batch`, with an implicit method.
 
-What they cost is a hundred steps of a method of order 5 (`_rosenbrock`), wherever they end; an explicit one of that order
-takes two to eight times as many.
+What they cost is about a hundred steps of order 5 (`_rosenbrock`); an explicit method of that order takes two to eight
+times as many.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,6 @@ from ._result import ClassificationFlow
 
 _SHARPER = 0.1  # the error of θ is a multiple of that of ν
 _MOST = 64  # instances in step
-_HALF = 0.5001  # of the way down to a level ν is known, too, for its bound
 
 
 class _Seen(NamedTuple):
@@ -63,20 +62,16 @@ def solve_classifications(
         begin = _first_losses(source, given[0]).min()
         if not levels[0] < begin:
             raise ValueError(f"log_loss must be below {begin:.6g}, the least of the starts; got {levels[0]:g}")
-        saved = np.unique(np.concatenate([levels, _HALF * levels]))[::-1]
-        plan = Plan(*map(jnp.asarray, (_SHARPER * rtol, _SHARPER * atol, saved, count(max_steps, "max_steps"))))
+        plan = Plan(*map(jnp.asarray, (_SHARPER * rtol, _SHARPER * atol, levels, count(max_steps, "max_steps"))))
         most = widest(source.n * max(source.n, source.d), _MOST)
         width = width_for(source.instances, most) if width is None else count(width, "width")
         ends = _integrated(source, plan, width, given, Progress(source.instances, report))
 
         def piece(index):
-            at = lambda part: jax.tree.map(lambda x: x[index], part)  # noqa: E731
-            return describe(
-                source.at(index), at(ends.state), at(ends.clock), at(ends.marks), plan.levels, source.shared
-            )
+            points = jax.tree.map(lambda x: x[index], (ends.now, ends.saved, ends.early))
+            return describe(source.at(index), *points, plan.levels, source.shared)
 
-        found = in_pieces(piece, np.arange(source.instances))
-        return _finished(source, ends, found, 1 + np.searchsorted(-saved, -levels), dtype)
+        return _finished(source, ends, in_pieces(piece, np.arange(source.instances)), len(levels), dtype)
 
 
 def _levels(log_loss: Any) -> np.ndarray:
@@ -136,27 +131,29 @@ def _integrated(source: Source, plan: Plan, width: int, problems: list, progress
     return ends
 
 
-def _finished(source: Source, ends: Any, found: dict[str, np.ndarray], asked: np.ndarray, dtype: Any):
+def _finished(source: Source, ends: Any, found: dict[str, np.ndarray], levels: int, dtype: Any) -> ClassificationFlow:
     """The result, with the bounds of the host."""
-    geos = jax.tree.map(np.asarray, source.geos)
-    rows = []
-    for i in range(source.instances):
-        seen = _Seen(source.problem, jax.tree.map(lambda x: x[i], geos), found["rows"][i], found["largest"][i])  # noqa: B023
-        rows.append(bounds_of(seen, *(found[name][i] for name in ("nu", "thetas", "margins", "log_loss"))))
-    horizons, *certificates = zip(*rows, strict=True)
-    dual, bound, gap = (np.stack(parts)[:, asked].astype(dtype) for parts in certificates)
-    thetas = found["thetas"].astype(dtype)
-    finite = np.isfinite(thetas).all(axis=(1, 2))
+    geos, certificates = jax.tree.map(np.asarray, source.geos), []
+    for i, log_loss in enumerate(found["log_loss"]):
+        geo = jax.tree.map(lambda x: x[i], geos)  # noqa: B023
+        order = np.argsort(-log_loss, kind="stable")
+        along = (found[name][i, order] for name in ("nu", "thetas", "margins", "log_loss"))
+        horizon, *rest = bounds_of(_Seen(source.problem, geo, found["rows"][i], found["largest"][i]), *along)
+        back = np.argsort(order)[:levels]
+        certificates.append((horizon, *(part[back].astype(dtype) for part in rest)))
+    horizon, dual, bound, gap = zip(*certificates, strict=True)
+    thetas, log_loss = (found[name][:, :levels].astype(dtype) for name in ("thetas", "log_loss"))
+    lost = (ends.code == Result.reached_end) & ~np.isfinite(thetas).all(axis=(1, 2))
     return ClassificationFlow(
-        log_ts=found["log_ts"][:, asked],
-        clock=found["clock"][:, asked],
-        thetas=thetas[:, asked],
-        theta=thetas[:, asked[-1]],
-        log_loss=found["log_loss"][:, asked].astype(dtype),
-        dual=dual,
-        margin_bound=bound,
-        margin_gap=gap,
-        horizon=horizons,
-        result=np.where(finite | (ends.code != Result.reached_end), ends.code, Result.nonfinite),
+        log_ts=found["log_ts"][:, :levels],
+        clock=found["clock"][:, :levels],
+        thetas=thetas,
+        theta=thetas[:, -1],
+        log_loss=log_loss,
+        dual=np.stack(dual),
+        margin_bound=np.stack(bound),
+        margin_gap=np.stack(gap),
+        horizon=horizon,
+        result=np.where(lost, Result.nonfinite, ends.code),
         stats={"steps": ends.steps, "rejected": ends.rejected},
     )

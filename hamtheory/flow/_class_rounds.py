@@ -24,7 +24,7 @@ from . import _rosenbrock
 RESTS = -2  # besides the codes of `Result`, and RUNNING and IDLE: infeasible, if no θ separates the classes
 _STEPS = 8  # a round
 _FIRST, _REST, _EASED = 0.01, 1e-8, 100.0  # as on the host
-_REFINED = 6  # Newton steps to where ln L is at a level
+_HIT = 1e-10  # relative, how near to a level ln L is where it is saved
 
 
 class State(NamedTuple):
@@ -35,24 +35,28 @@ class State(NamedTuple):
     v: Array
 
 
-class Mark(NamedTuple):
-    """The last state above a level, s there, and the step that passed it."""
+class Point(NamedTuple):
+    """A state, and s and ln L there."""
 
     state: State
     clock: Array
-    h: Array
+    log_loss: Array
 
 
 class Instances(NamedTuple):
-    """A batch; every leaf has a leading axis. `marks` have one of levels after it."""
+    """A batch; every leaf has a leading axis.
+
+    `h` is the step that the error allows, and `aim` the one to the next level. `saved` are the points at the levels,
+    `early` those after half of the way to them; both have an axis of levels.
+    """
 
     geo: Any
     theta0: Array
-    state: State
-    clock: Array
+    now: Point
     h: Array
-    log_loss: Array
-    marks: Mark
+    aim: Array
+    saved: Point
+    early: Point
     steps: Array
     rejected: Array
     apart: Array
@@ -94,14 +98,12 @@ class Flow:
     def margins(self, theta: Array) -> Array:
         return self.largest * (self.rows @ theta)
 
-    def log_loss(self, state: State) -> Array:
-        return self.problem.log_loss_at(self.margins(self.theta(state)))
-
-    def fall(self, state: State) -> Array:
-        """`−d ln L/ds`."""
+    def losses(self, state: State) -> tuple[Array, Array]:
+        """ln L, and how fast it falls in the clock."""
         theta = self.theta(state)
-        pull = self.problem.weights_at(self.margins(theta)) @ self.rows
-        return self.unit * jnp.sum(pull * self.geo.inverse_metric(theta) * pull)
+        margins = self.margins(theta)
+        pull = self.problem.weights_at(margins) @ self.rows
+        return self.problem.log_loss_at(margins), self.unit * jnp.sum(pull * self.geo.inverse_metric(theta) * pull)
 
     def velocity(self, state: State) -> State:
         theta = self.theta(state)
@@ -175,7 +177,15 @@ class Flow:
 
 def _each(function, shared: bool):
     """A function of a problem and more, of all instances."""
-    return lambda problem, *more: jax.vmap(function, in_axes=(None if shared else 0, *(0 for _ in more)))(problem, *more)
+    return lambda problem, *more: jax.vmap(function, in_axes=(None if shared else 0, *(0 for _ in more)))(
+        problem, *more
+    )
+
+
+def _where(condition: Array, new: Any, old: Any) -> Any:
+    """The one or the other pytree; a condition with an axis chooses along the first of `old`."""
+    chosen = lambda a, b: jnp.where(condition.reshape(condition.shape + (1,) * (b.ndim - condition.ndim)), a, b)  # noqa: E731
+    return jax.tree.map(chosen, new, old)
 
 
 @eqx.filter_jit
@@ -184,11 +194,12 @@ def enter(inputs: Any, apart: Array, live: Array, plan: Plan, shared: bool) -> I
 
     def one(problem, geo, theta0, apart, live):
         flow = Flow(problem, geo, theta0)
-        state, zero = flow.initial(), jnp.zeros((), theta0.dtype)
-        log_loss, count = flow.log_loss(state), jnp.zeros((), int)
-        marks = jax.tree.map(lambda x: jnp.broadcast_to(x, (*plan.levels.shape, *x.shape)), Mark(state, zero, zero))
-        code = jnp.where(live, RUNNING, IDLE)
-        return Instances(geo, theta0, state, zero, zero + _FIRST, log_loss, marks, count, count, apart, code)
+        state, zero, count = flow.initial(), jnp.zeros((), theta0.dtype), jnp.zeros((), int)
+        log_loss, fall = flow.losses(state)
+        start = Point(state, zero, log_loss)
+        saved = jax.tree.map(lambda x: jnp.broadcast_to(x, (*plan.levels.shape, *x.shape)), start)
+        aim, code = (log_loss - plan.levels[0]) / fall, jnp.where(live, RUNNING, IDLE)
+        return Instances(geo, theta0, start, zero + _FIRST, aim, saved, saved, count, count, apart, code)
 
     return _each(one, shared)(*inputs, apart, live)
 
@@ -200,79 +211,69 @@ def advance(problem: Any, instances: Instances, plan: Plan, shared: bool) -> Ins
     def one(problem, instance: Instances) -> Instances:
         flow = Flow(problem, instance.geo, instance.theta0)
 
-        def step(_, now: Instances) -> Instances:
-            runs = now.code == RUNNING
-            after, error = flow.step(now.state, now.h)
-            size, log_loss = flow.error(plan, now.state, after, error), flow.log_loss(after)
+        def step(_, last: Instances) -> Instances:
+            now, runs = last.now, last.code == RUNNING
+            h = jnp.minimum(last.h, last.aim)
+            state, error = flow.step(now.state, h)
+            log_loss, fall = flow.losses(state)
+            size = flow.error(plan, now.state, state, error)
             size = jnp.where(jnp.isfinite(log_loss), size, jnp.inf)
-            good = runs & (size <= 1)
+            exact = size <= 1
+            # Newton's steps to the level: back if it is passed, or on.
+            level = jnp.max(jnp.where(plan.levels < now.log_loss, plan.levels, -jnp.inf))
+            near = _HIT * jnp.maximum(jnp.abs(level), 1)
+            hit, far = jnp.abs(log_loss - level) <= near, log_loss < level - near
+            good = runs & exact & ~far
+            after = Point(state, now.clock + h, jnp.where(hit, level, log_loss))
+            target = jnp.max(jnp.where(plan.levels < after.log_loss, plan.levels, -jnp.inf))
+            aim = jnp.where(good, (log_loss - target) / fall, jnp.clip(h + (log_loss - level) / fall, 0.1 * h, h))
             factor = jnp.clip(0.9 * size ** (-1 / _rosenbrock.ORDER), 0.2, 6.0)
-            chosen = lambda keep, new, old: jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)  # noqa: E731
-            passed = good & (now.log_loss > plan.levels) & (log_loss <= plan.levels)
-            here = Mark(now.state, now.clock, now.h)
-            marks = jax.tree.map(
-                lambda a, b: jnp.where(passed.reshape((-1,) + (1,) * a.ndim), a, b), here, now.marks
-            )
-            h = jnp.where(runs, now.h * factor, now.h)
+            allowed = jnp.where(exact, jnp.maximum(last.h, h * factor), h * factor)
             lost = jnp.where(jnp.isfinite(size), Result.stalled, Result.nonfinite)
-            code = jnp.where(runs & (now.clock + h <= now.clock), lost, now.code)
-            code = jnp.where(runs & (now.steps + 1 >= plan.max_steps), Result.max_steps, code)
-            code = jnp.where(good & (log_loss <= plan.levels[-1]), Result.reached_end, code)
-            return now._replace(
-                state=chosen(good, after, now.state),
-                clock=jnp.where(good, now.clock + now.h, now.clock),
-                h=h,
-                log_loss=jnp.where(good, log_loss, now.log_loss),
-                marks=marks,
-                steps=now.steps + runs,
-                rejected=now.rejected + (runs & ~good),
-                code=code,
+            code = jnp.where(now.clock + jnp.minimum(allowed, last.aim) <= now.clock, lost, RUNNING)
+            code = jnp.where(last.steps + 1 >= plan.max_steps, Result.max_steps, code)
+            code = jnp.where(good & (after.log_loss <= plan.levels[-1]), Result.reached_end, code)
+            halves, passes = plan.levels / 2, lambda x: good & (now.log_loss > x) & (after.log_loss <= x)
+            return last._replace(
+                now=_where(good, after, now),
+                h=jnp.where(runs, allowed, last.h),
+                aim=jnp.where(runs & exact, aim, last.aim),
+                saved=_where(passes(plan.levels), after, last.saved),
+                early=_where(passes(halves), after, last.early),
+                steps=last.steps + runs,
+                rejected=last.rejected + (runs & ~good),
+                code=jnp.where(runs, code, last.code),
             )
 
-        now = jax.lax.fori_loop(0, _STEPS, step, instance)
-        at_rest = (now.code == RUNNING) & ~now.apart & flow.rests(now.state)
-        return now._replace(code=jnp.where(at_rest, RESTS, now.code))
+        last = jax.lax.fori_loop(0, _STEPS, step, instance)
+        at_rest = (last.code == RUNNING) & ~last.apart & flow.rests(last.now.state)
+        return last._replace(code=jnp.where(at_rest, RESTS, last.code))
 
     return _each(one, shared)(problem, instances)
 
 
 @eqx.filter_jit
-def describe(inputs: Any, state: State, clock: Array, marks: Mark, levels: Array, shared: bool) -> dict[str, Array]:
-    """What there is to know at the start, at the levels, and at the end: arrays of (instances, 1 + levels + 1, ...)."""
+def describe(inputs: Any, now: Point, saved: Point, early: Point, levels: Array, shared: bool) -> dict[str, Array]:
+    """What there is to know at the levels, half-way to them, and at the start, on one axis after that of instances."""
 
-    def one(problem, geo, theta0, state, clock, marks):
+    def one(problem, geo, theta0, now, saved, early):
         flow = Flow(problem, geo, theta0)
-
-        def located(mark: Mark, level):
-            def closer(_, h):
-                after, _ = flow.step(mark.state, h)
-                moved = h + (flow.log_loss(after) - level) / flow.fall(after)
-                return jnp.where(jnp.isfinite(moved), jnp.clip(moved, 0, mark.h), h)
-
-            h = jax.lax.fori_loop(0, _REFINED, closer, mark.h)
-            return flow.step(mark.state, h)[0], mark.clock + h
-
-        # Where a level was not reached, the end.
-        short = flow.log_loss(state) > levels
-        ended = Mark(state, clock, jnp.zeros_like(clock))
-        marks = jax.tree.map(lambda a, b: jnp.where(short.reshape((-1,) + (1,) * a.ndim), a, b), ended, marks)
-        at_levels = jax.vmap(located)(marks, levels)
-        start = flow.initial(), jnp.zeros_like(clock)
-        states, clocks = jax.tree.map(
-            lambda a, b, c: jnp.concatenate([a[None], b, c[None]]), start, at_levels, (state, clock)
-        )
-        thetas = jax.vmap(flow.theta)(states)
+        saved = _where(now.log_loss <= levels, saved, jax.tree.map(lambda x: x[None], now))
+        start = Point(flow.initial(), jnp.zeros_like(now.clock), now.log_loss)
+        points = jax.tree.map(lambda a, b, c: jnp.concatenate([a, b, c[None]]), saved, early, start)
+        thetas = jax.vmap(flow.theta)(points.state)
         margins = jax.vmap(flow.margins)(thetas)
         log_loss = problem.log_loss_at(margins)
+        scale = flow.mirror_size / flow.largest
         return {
-            "nu": states.inner if flow.is_nu else states.nu,
+            "nu": points.state.inner if flow.is_nu else points.state.nu,
             "thetas": thetas,
             "margins": margins,
             "log_loss": log_loss,
-            "clock": flow.mirror_size / flow.largest * clocks,
-            "log_ts": jnp.log(states.v) + jnp.log(flow.mirror_size / flow.largest) - log_loss,
+            "clock": scale * points.clock,
+            "log_ts": jnp.log(points.state.v) + jnp.log(scale) - log_loss,
             "rows": flow.rows,
             "largest": flow.largest,
         }
 
-    return _each(one, shared)(*inputs, state, clock, marks)
+    return _each(one, shared)(*inputs, now, saved, early)

@@ -62,8 +62,9 @@ class ProductFlowResult(FlowResult):
 
 
 class ClassificationFlow(Struct):
-    """The flow of a classification loss, see `solve_flow`, with a bound on the largest margin at every time; or many, see
-    `solve_flows`, with an axis of instances before all others.
+    """The flow of a classification loss, see `solve_flow`, with a bound on the largest margin at every time.
+
+    Or many, see `solve_flows`, with an axis of instances before all others.
 
     Attributes:
         log_ts: ln t, (saves,): t is of the size of 1/L, beyond any number.
@@ -77,8 +78,8 @@ class ClassificationFlow(Struct):
         margin_gap: 1 less the margin of θ over its norm, divided by that bound, (saves,): once it is positive, the
             margin is at most that far, in parts, from the largest one.
         horizon: That of the geometry; None if it has none. Of many a tuple.
-        result: A member of `hamtheory.Result`, of many an array of numbers: `reached_end`, or `infeasible` if the classes cannot be separated and
-            the flow has come to rest at the minimum of the loss.
+        result: A member of `hamtheory.Result`, of many an array of numbers: `reached_end`, or `infeasible` if the
+            classes cannot be separated and the flow has come to rest at the minimum of the loss.
         stats: `steps`, `evaluations`, `jacobians`; of many `steps` and `rejected`.
     """
 

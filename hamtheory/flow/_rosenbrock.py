@@ -11,19 +11,30 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 GAMMA = 0.21193756319429014
 ORDER = 5  # of what the error is in the step
-_A = (
+
+
+def _table(*rows: tuple[float, ...]) -> np.ndarray:
+    """A lower triangle."""
+    return np.array([np.pad(row, (0, 8 - len(row))) for row in rows])
+
+
+_LAST = (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946)
+_STAGES = _table(
     (),
     (3.0,),
     (2.849394379747939, 0.45842242204463923),
     (-6.954028509809101, 2.489845061869568, -10.358996098473584),
     (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
-    (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
+    _LAST,
+    (*_LAST, 1.0),
+    (*_LAST, 1.0, 1.0),
 )
-_STAGES = (*_A, (*_A[-1], 1.0), (*_A[-1], 1.0, 1.0))
-_COUPLING = (
+_COUPLING = _table(
     (),
     (-14.155112264123755,),
     (-17.97296035885952, -2.859693295451294),
@@ -62,11 +73,15 @@ def step(velocity: Callable[[Any], Any], solve: Callable[[Any], Any], h: Any, st
     Returns:
         y + ..., and the error.
     """
-    combined = lambda weights, parts, first: jax.tree.map(  # noqa: E731
-        lambda x, *ks: sum((w * k for w, k in zip(weights, ks, strict=True)), x), first, *parts
-    )
-    ks: list[Any] = []
-    for weights, coupling in zip(_STAGES, _COUPLING, strict=True):
-        forces = jax.tree.map(lambda f: GAMMA * h * f, velocity(combined(weights, ks, state)))
-        ks.append(solve(combined([GAMMA * c for c in coupling], ks, forces)))
-    return combined((*_STAGES[-1], 1.0), ks, state), ks[-1]
+    # Unrolled, the stages would take eight times as long to compile.
+    plus = lambda base, weights, ks: jax.tree.map(lambda x, k: x + jnp.tensordot(weights, k, 1), base, ks)  # noqa: E731
+
+    def stage(i, ks):
+        a, c = (jnp.asarray(table, h.dtype)[i] for table in (_STAGES, GAMMA * _COUPLING))
+        forces = jax.tree.map(lambda f: GAMMA * h * f, velocity(plus(state, a, ks)))
+        return jax.tree.map(lambda old, k: old.at[i].set(k), ks, solve(plus(forces, c, ks)))
+
+    ks = jax.tree.map(lambda x: jnp.zeros((8, *x.shape), x.dtype), state)
+    ks = jax.lax.fori_loop(0, 8, stage, ks)
+    end = jnp.asarray(_STAGES[-1] + np.eye(8)[-1], h.dtype)
+    return plus(state, end, ks), jax.tree.map(lambda k: k[-1], ks)
