@@ -36,9 +36,10 @@ class State(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A state, and s and ln L there."""
+    """A state, and θ, s and ln L there."""
 
     state: State
+    theta: Array
     clock: Array
     log_loss: Array
 
@@ -98,9 +99,8 @@ class Flow:
     def margins(self, theta: Array) -> Array:
         return self.largest * (self.rows @ theta)
 
-    def losses(self, state: State) -> tuple[Array, Array]:
+    def losses(self, theta: Array) -> tuple[Array, Array]:
         """ln L, and how fast it falls in the clock."""
-        theta = self.theta(state)
         margins = self.margins(theta)
         pull = self.problem.weights_at(margins) @ self.rows
         return self.problem.log_loss_at(margins), self.unit * jnp.sum(pull * self.geo.inverse_metric(theta) * pull)
@@ -112,9 +112,9 @@ class Flow:
         end = 1 - state.v * (self.unit * jnp.sum(pull * self.geo.inverse_metric(theta) * pull))
         return State(None, q, end) if self.is_nu else State(q, pull, end)
 
-    def solver(self, state: State, g: Array):
+    def solver(self, theta: Array, v: Array, g: Array):
         """`(I − gJ)⁻¹`."""
-        theta, A = self.theta(state), self.rows
+        A = self.rows
         margins = self.margins(theta)
         q, ones = self.problem.weights_at(margins), jnp.ones_like(theta)
         curved = q if self.problem.loss_name == "exponential" else q * -jnp.expm1(self.problem.log_slopes(margins))
@@ -150,13 +150,12 @@ class Flow:
             k = without(right.inner)
             k = k + image * (g * (dual @ k) / denominator)
             nu = None if right.nu is None else right.nu + g * sloped(moved(k))
-            return State(nu, k, (right.v - g * state.v * (of_fall @ k)) / (1 + g * fall))
+            return State(nu, k, (right.v - g * v * (of_fall @ k)) / (1 + g * fall))
 
         return solve
 
-    def rests(self, state: State) -> Array:
+    def rests(self, theta: Array) -> Array:
         """As on the host, whether the forces of the samples cancel."""
-        theta = self.theta(state)
         margins, metric = self.margins(theta), jnp.sqrt(self.geo.inverse_metric(theta))
         q = self.problem.weights_at(margins)
         force, terms = (jnp.linalg.norm(metric * (q @ rows)) for rows in (self.rows, jnp.abs(self.rows)))
@@ -171,8 +170,9 @@ class Flow:
         found = jnp.maximum(inner, end)
         return jnp.where(jnp.isfinite(found), found, jnp.inf)
 
-    def step(self, state: State, h: Array) -> tuple[State, State]:
-        return _rosenbrock.step(self.velocity, self.solver(state, _rosenbrock.GAMMA * h), h, state)
+    def step(self, point: Point, h: Array) -> tuple[State, State]:
+        solve = self.solver(point.theta, point.state.v, _rosenbrock.GAMMA * h)
+        return _rosenbrock.step(self.velocity, solve, h, point.state)
 
 
 def _each(function, shared: bool):
@@ -195,8 +195,8 @@ def enter(inputs: Any, apart: Array, live: Array, plan: Plan, shared: bool) -> I
     def one(problem, geo, theta0, apart, live):
         flow = Flow(problem, geo, theta0)
         state, zero, count = flow.initial(), jnp.zeros((), theta0.dtype), jnp.zeros((), int)
-        log_loss, fall = flow.losses(state)
-        start = Point(state, zero, log_loss)
+        log_loss, fall = flow.losses(theta0)
+        start = Point(state, theta0, zero, log_loss)
         saved = jax.tree.map(lambda x: jnp.broadcast_to(x, (*plan.levels.shape, *x.shape)), start)
         aim, code = (log_loss - plan.levels[0]) / fall, jnp.where(live, RUNNING, IDLE)
         return Instances(geo, theta0, start, zero + _FIRST, aim, saved, saved, count, count, apart, code)
@@ -214,8 +214,9 @@ def advance(problem: Any, instances: Instances, plan: Plan, shared: bool) -> Ins
         def step(_, last: Instances) -> Instances:
             now, runs = last.now, last.code == RUNNING
             h = jnp.minimum(last.h, last.aim)
-            state, error = flow.step(now.state, h)
-            log_loss, fall = flow.losses(state)
+            state, error = flow.step(now, h)
+            theta = flow.theta(state)
+            log_loss, fall = flow.losses(theta)
             size = flow.error(plan, now.state, state, error)
             size = jnp.where(jnp.isfinite(log_loss), size, jnp.inf)
             exact = size <= 1
@@ -224,7 +225,7 @@ def advance(problem: Any, instances: Instances, plan: Plan, shared: bool) -> Ins
             near = _HIT * jnp.maximum(jnp.abs(level), 1)
             hit, far = jnp.abs(log_loss - level) <= near, log_loss < level - near
             good = runs & exact & ~far
-            after = Point(state, now.clock + h, jnp.where(hit, level, log_loss))
+            after = Point(state, theta, now.clock + h, jnp.where(hit, level, log_loss))
             target = jnp.max(jnp.where(plan.levels < after.log_loss, plan.levels, -jnp.inf))
             aim = jnp.where(good, (log_loss - target) / fall, jnp.clip(h + (log_loss - level) / fall, 0.1 * h, h))
             factor = jnp.clip(0.9 * size ** (-1 / _rosenbrock.ORDER), 0.2, 6.0)
@@ -246,7 +247,7 @@ def advance(problem: Any, instances: Instances, plan: Plan, shared: bool) -> Ins
             )
 
         last = jax.lax.fori_loop(0, _STEPS, step, instance)
-        at_rest = (last.code == RUNNING) & ~last.apart & flow.rests(last.now.state)
+        at_rest = (last.code == RUNNING) & ~last.apart & flow.rests(last.now.theta)
         return last._replace(code=jnp.where(at_rest, RESTS, last.code))
 
     return _each(one, shared)(problem, instances)
@@ -259,15 +260,14 @@ def describe(inputs: Any, now: Point, saved: Point, early: Point, levels: Array,
     def one(problem, geo, theta0, now, saved, early):
         flow = Flow(problem, geo, theta0)
         saved = _where(now.log_loss <= levels, saved, jax.tree.map(lambda x: x[None], now))
-        start = Point(flow.initial(), jnp.zeros_like(now.clock), now.log_loss)
+        start = Point(flow.initial(), theta0, jnp.zeros_like(now.clock), now.log_loss)
         points = jax.tree.map(lambda a, b, c: jnp.concatenate([a, b, c[None]]), saved, early, start)
-        thetas = jax.vmap(flow.theta)(points.state)
-        margins = jax.vmap(flow.margins)(thetas)
+        margins = jax.vmap(flow.margins)(points.theta)
         log_loss = problem.log_loss_at(margins)
         scale = flow.mirror_size / flow.largest
         return {
             "nu": points.state.inner if flow.is_nu else points.state.nu,
-            "thetas": thetas,
+            "thetas": points.theta,
             "margins": margins,
             "log_loss": log_loss,
             "clock": scale * points.clock,
