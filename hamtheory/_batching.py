@@ -147,6 +147,11 @@ def widest_of_flows(rank: int, d: int) -> int:
     return widest(rank + d, 64)
 
 
+def widest_of_classes(rank: int, d: int) -> int:
+    """The widest batch of flows of a classification that is worth it."""
+    return widest(rank * max(rank, d), 64)
+
+
 def width_of_runs(n: int, d: int, instances: int, share: bool, batch_size: int | None) -> int:
     """The runs in step, of so many. With an X each, their gradients are no products of large matrices."""
     most = widest(n + d, 256) if share else widest(d * (batch_size or 16 * n), 256)

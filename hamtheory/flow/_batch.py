@@ -68,7 +68,7 @@ def solve_flows(
         rtol: The relative tolerance of the integrator.
         atol: The absolute one, in units of the natural size of the coordinates; a hundredth of `rtol` if left out.
         log_loss: Of classifications, the ln L at which to end, −300 if left out; or a list of falling ones, at which to
-            save.
+            save: at one that is not below that of the start, the start.
         tol: Of regressions, converged when the relative residual and the relative duality gap are at most this; 1e-8
             if left out.
         solver: Of regressions, "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the

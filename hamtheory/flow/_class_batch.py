@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._array import in_dtype, quiet
-from .._batching import Progress, Source, drain, in_pieces, widest, width_for
+from .._batching import Progress, Source, drain, in_pieces, widest_of_classes, width_for
 from .._result import Result
 from .._validate import count, tolerance
 from ._class_rounds import RESTS, Plan, advance, describe, enter
@@ -20,7 +20,6 @@ from ._classification import bounds_of
 from ._result import ClassificationFlow
 
 _SHARPER = 0.1  # the error of θ is a multiple of that of ν
-_MOST = 64  # instances in step
 
 
 class _Seen(NamedTuple):
@@ -59,11 +58,8 @@ def solve_classifications(
         source = Source([exact(one) for one in given], which, exact(geos), theta0s, share)
         rtol = tolerance(rtol, "rtol", dtype, 16)
         atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", np.float64, 0)
-        begin = _first_losses(source, given[0]).min()
-        if not levels[0] < begin:
-            raise ValueError(f"log_loss must be below {begin:.6g}, the least of the starts; got {levels[0]:g}")
         plan = Plan(*map(jnp.asarray, (_SHARPER * rtol, _SHARPER * atol, levels, count(max_steps, "max_steps"))))
-        most = widest(source.n * max(source.n, source.d), _MOST)
+        most = widest_of_classes(source.rank, source.d)
         width = width_for(source.instances, most) if width is None else count(width, "width")
         ends = _integrated(source, plan, width, given, Progress(source.instances, report))
 
@@ -82,16 +78,6 @@ def _levels(log_loss: Any) -> np.ndarray:
     if levels.ndim != 1 or levels.size == 0 or not np.isfinite(levels).all() or np.any(np.diff(levels) >= 0):
         raise ValueError(f"log_loss must be a finite number, or a list of falling ones; got {log_loss!r}")
     return levels
-
-
-def _first_losses(source: Source, first: Any) -> np.ndarray:
-    """ln L at the starts; at zero it is that of any problem."""
-    if source.theta0s is None:
-        return np.asarray(first.log_loss(jnp.zeros(source.d)))
-    if source.shared:
-        return np.asarray(source.problem.log_loss(source.theta0s))
-    problems, _, theta0s = source.at(np.arange(source.instances))
-    return np.asarray(jax.vmap(lambda problem, theta: problem.log_loss(theta))(problems, theta0s))
 
 
 def _integrated(source: Source, plan: Plan, width: int, problems: list, progress: Progress) -> Any:

@@ -130,12 +130,12 @@ class Flow:
         fall = pull @ (metric * pull)
 
         if self.is_nu:
-            K, root, force = (A * metric) @ A.T, jnp.sqrt(curved), q
-            inner, before, after = root[:, None] * K * root, lambda b: root * (K @ b), lambda x: root * x
+            K, root, force = (A * metric[None]) @ A.T, jnp.sqrt(curved), q
+            inner, before, after = root[:, None] * K * root[None], lambda b: root * (K @ b), lambda x: root * x
             dual = seen
         else:
-            B, root, force = (A.T * curved) @ A, jnp.sqrt(metric), pull
-            inner, before, after = root[:, None] * B * root, lambda b: root * b, lambda x: B @ (root * x)
+            B, root, force = (A.T * curved[None]) @ A, jnp.sqrt(metric), pull
+            inner, before, after = root[:, None] * B * root[None], lambda b: root * b, lambda x: B @ (root * x)
             dual = metric * pull
         factor = jnp.linalg.cholesky(jnp.eye(len(inner)) + g * inner)
 
@@ -183,8 +183,12 @@ def _each(function, shared: bool):
 
 
 def _where(condition: Array, new: Any, old: Any) -> Any:
-    """The one or the other pytree; a condition with an axis chooses along the first of `old`."""
-    chosen = lambda a, b: jnp.where(condition.reshape(condition.shape + (1,) * (b.ndim - condition.ndim)), a, b)  # noqa: E731
+    """The one or the other pytree; a condition with an axis chooses along their first."""
+
+    def chosen(a, b):
+        a, b = jnp.broadcast_arrays(a, b)
+        return jnp.where(condition.reshape(condition.shape + (1,) * (b.ndim - condition.ndim)), a, b)
+
     return jax.tree.map(chosen, new, old)
 
 
@@ -198,7 +202,9 @@ def enter(inputs: Any, apart: Array, live: Array, plan: Plan, shared: bool) -> I
         log_loss, fall = flow.losses(theta0)
         start = Point(state, theta0, zero, log_loss)
         saved = jax.tree.map(lambda x: jnp.broadcast_to(x, (*plan.levels.shape, *x.shape)), start)
-        aim, code = (log_loss - plan.levels[0]) / fall, jnp.where(live, RUNNING, IDLE)
+        aim = (log_loss - jnp.max(jnp.where(plan.levels < log_loss, plan.levels, -jnp.inf))) / fall
+        code = jnp.where(log_loss <= plan.levels[-1], Result.reached_end, RUNNING)
+        code = jnp.where(live, code, IDLE)
         return Instances(geo, theta0, start, zero + _FIRST, aim, saved, saved, count, count, apart, code)
 
     return _each(one, shared)(*inputs, apart, live)
@@ -241,8 +247,8 @@ def advance(problem: Any, instances: Instances, plan: Plan, shared: bool) -> Ins
                 aim=jnp.where(runs & exact, aim, last.aim),
                 saved=_where(passes(plan.levels), after, last.saved),
                 early=_where(passes(halves), after, last.early),
-                steps=last.steps + runs,
-                rejected=last.rejected + (runs & ~good),
+                steps=last.steps + jnp.where(runs, 1, 0),
+                rejected=last.rejected + jnp.where(runs & ~good, 1, 0),
                 code=jnp.where(runs, code, last.code),
             )
 

@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._batching import widest_of_flows, widest_of_limits, width_for, width_of_runs
+from .._batching import widest_of_classes, widest_of_flows, widest_of_limits, width_for, width_of_runs
 from .._flips import Flips
 from ..algorithm import AbstractAlgorithm, run_many
 from ..flow import solve_flow, solve_flows
 from ..geometry import AbstractGeometry
-from ..limit import limit_path, solve_limit, solve_limits
-from ..problem import LinearRegression
+from ..limit import MarginResult, limit_path, solve_limit, solve_limits, solve_margin, solve_margins
+from ..problem import BinaryClassification, LinearRegression
 from ..signs import CountedState, flip_events
 
 _ENTRIES = 1 << 19  # entries of X, over a whole block
@@ -80,7 +80,7 @@ class Batch:
             JAX's.
     """
 
-    problems: list[LinearRegression]
+    problems: list[LinearRegression] | list[BinaryClassification]
     which: np.ndarray
     geometry: AbstractGeometry
     theta0s: np.ndarray | None
@@ -116,7 +116,7 @@ class Batch:
             An `Ends`.
         """
         if not weight_decay and not self.on_host:
-            return self._batched(solve_limits, _OF_LIMITS, {"tol": tol, "max_steps": max_steps})
+            return Ends(*self._batched(solve_limits, _OF_LIMITS, {"tol": tol, "max_steps": max_steps}))
         how: dict[str, Any] = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps, "throw": False}
         return self._one_by_one(_OF_LIMITS, lambda *instance: (solve_limit(*instance, **how), {}))
 
@@ -168,7 +168,7 @@ class Batch:
         """
         how: dict[str, Any] = {"rtol": rtol, "max_steps": max_steps, "solver": solver}
         if not weight_decay and not self.on_host:
-            return self._batched(solve_flows, Ends._fields, how | {"tol": tol, "ts": ts, "flips": flips})
+            return Ends(*self._batched(solve_flows, Ends._fields, how | {"tol": tol, "ts": ts, "flips": flips}))
         how |= {"weight_decay": weight_decay, "throw": False}
 
         def end_of(*instance):
@@ -181,6 +181,47 @@ class Batch:
             return flow, {"loss": loss, "flips": flip_events(flow, most=1) if flips else None}
 
         return self._one_by_one(Ends._fields, end_of)
+
+    def class_flows(self, names: Sequence[str], **how: Any) -> dict[str, np.ndarray]:
+        """The flows of a classification loss, by `ht.solve_flows`.
+
+        Args:
+            names: Of fields of a `ClassificationFlow`, or of its `stats`.
+            **how: Other arguments of `ht.solve_flows`.
+
+        Returns:
+            By name, arrays of (instances, ...).
+        """
+        return dict(zip(names, self._batched(solve_flows, names, how), strict=True))
+
+    def margins(self, rho: float | None, **how: Any) -> MarginResult:
+        """The largest margins of classifications, over ℓ_ρ, or over the horizon of the geometry of each instance.
+
+        Args:
+            rho: ρ; None: the horizon.
+            **how: Other arguments of `ht.solve_margin`.
+
+        Returns:
+            A `MarginResult` with an axis of instances.
+        """
+        rhos: list[Any] = [rho] * len(self)
+        if rho is None:
+            geos = jax.tree.map(np.asarray, self.geometry)
+            each = (jax.tree.map(lambda x: x[i] if np.ndim(x) else x, geos) for i in range(len(self)))  # noqa: B023
+            rhos = [float(geo.horizon().rho) for geo in each]
+        cases = list(dict.fromkeys(zip(self.which.tolist(), rhos, strict=True)))  # of α and starts there is but one
+        found: dict[Any, Any] = {}
+        for norm in dict.fromkeys(rhos):
+            some = [place for place, own in cases if own == norm]
+            for block, count in _blocks(len(some), 1 if self.on_host else self._width(_WIDEST)):
+                problems = [self.problems[some[i]] for i in block]
+                if self.on_host:
+                    rows = [solve_margin(problems[0], rho=norm, throw=False, **how)]
+                else:
+                    ends = solve_margins(problems, rho=norm, **how)
+                    rows = [jax.tree.map(lambda x: x[i], ends) for i in range(count)]  # noqa: B023
+                found |= {(some[i], norm): row for i, row in zip(block[:count], rows, strict=True)}
+        return _stacked([found[case] for case in zip(self.which.tolist(), rhos, strict=True)])
 
     def runs(self, rule: AbstractAlgorithm, *, rates: np.ndarray, keys: Any, like: np.ndarray, **how) -> dict[str, Any]:
         """The ends of runs, by `ht.run_many`.
@@ -259,11 +300,14 @@ class Batch:
         columns: list[Any] = [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
         return Ends(*columns)
 
-    def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> Ends:
+    def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> tuple[Any, ...]:
         """By one of the batch solvers: all at once, or those of each problem together, if `alike` are many."""
         problems, geos = [_on_device(problem) for problem in self.problems], _on_device(self.geometry)
         (n, d), share = problems[0].X.shape, self.alike >= _MANY
-        widest = widest_of_limits(min(n, d), d, share) if solve is solve_limits else widest_of_flows(min(n, d), d)
+        if solve is solve_limits:
+            widest = widest_of_limits(min(n, d), d, share)
+        else:
+            widest = (widest_of_classes if hasattr(problems[0], "loss_name") else widest_of_flows)(min(n, d), d)
         width = width_for(2 * self.alike, widest) if share else widest
         parts = [np.flatnonzero(self.which == i) for i in range(len(problems))] if share else [np.arange(len(self))]
         found = []
@@ -277,7 +321,7 @@ class Batch:
                 width=width,
                 **how,
             )
-            found.append(Ends(*(_field(ends, name) for name in names)))
+            found.append(tuple(_field(ends, name) for name in names))
         return _in_order(parts, found)
 
     def _paths_in_blocks(self, tol: float, max_steps: int) -> Ends:
