@@ -14,7 +14,7 @@ What was tried instead, and lost: docs/decisions/batches.md.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +33,26 @@ from ._rounds import STABILISED, STIFF, Entry, Plan, advance, describe, enter, u
 from ._solvers import solver_named
 
 
-@device_engine
+@overload
 def solve_flows(
+    problems: LinearRegression | Sequence[LinearRegression],
+    geos: AbstractGeometry,
+    theta0s: Vectors | None = None,
+    **options: Any,
+) -> FlowResult: ...
+
+
+@overload
+def solve_flows(
+    problems: BinaryClassification | Sequence[BinaryClassification],
+    geos: AbstractGeometry,
+    theta0s: Vectors | None = None,
+    **options: Any,
+) -> ClassificationFlow: ...
+
+
+@device_engine
+def solve_flows(  # pyright: ignore[reportInconsistentOverload]
     problems: LinearRegression | BinaryClassification | Sequence[LinearRegression] | Sequence[BinaryClassification],
     geos: AbstractGeometry,
     theta0s: Vectors | None = None,

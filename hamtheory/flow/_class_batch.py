@@ -58,14 +58,16 @@ def solve_classifications(
         source = Source([exact(one) for one in given], which, exact(geos), theta0s, share)
         rtol = tolerance(rtol, "rtol", dtype, 16)
         atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", np.float64, 0)
-        plan = Plan(*map(jnp.asarray, (_SHARPER * rtol, _SHARPER * atol, levels, count(max_steps, "max_steps"))))
+        budget = jnp.asarray(count(max_steps, "max_steps"))
+        plan = Plan(jnp.asarray(_SHARPER * rtol), jnp.asarray(_SHARPER * atol), jnp.asarray(levels), budget)
         most = widest_of_classes(source.rank, source.d)
         width = width_for(source.instances, most) if width is None else count(width, "width")
         ends = _integrated(source, plan, width, given, Progress(source.instances, report))
 
         def piece(index):
-            points = jax.tree.map(lambda x: x[index], (ends.now, ends.saved, ends.early))
-            return describe(source.at(index), *points, plan.levels, source.shared)
+            at = lambda points: jax.tree.map(lambda x: x[index], points)  # noqa: E731
+            now, saved, early = at(ends.now), at(ends.saved), at(ends.early)
+            return describe(source.at(index), now, saved, early, plan.levels, source.shared)
 
         return _finished(source, ends, in_pieces(piece, np.arange(source.instances)), len(levels), dtype)
 

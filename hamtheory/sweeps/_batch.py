@@ -21,7 +21,7 @@ from ..algorithm import AbstractAlgorithm, run_many
 from ..flow import solve_flow, solve_flows
 from ..geometry import AbstractGeometry
 from ..limit import MarginResult, limit_path, solve_limit, solve_limits, solve_margin, solve_margins
-from ..problem import BinaryClassification, LinearRegression
+from ..problem import LinearRegression
 from ..signs import CountedState, flip_events
 
 _ENTRIES = 1 << 19  # entries of X, over a whole block
@@ -69,7 +69,7 @@ class Batch:
     one of the spec, therefore, and not of the chunk. So is the engine.
 
     Attributes:
-        problems: Of one (n, d), finite, without their ground truth.
+        problems: Regressions, or classifications of one loss, of one (n, d), finite, without their ground truth.
         which: The problem of each instance, (instances,).
         geometry: A pytree whose arrays have a leading axis of instances (then one of points, in a curve).
         theta0s: The starts, (instances, d); None is zeros.
@@ -80,7 +80,7 @@ class Batch:
             JAX's.
     """
 
-    problems: list[LinearRegression] | list[BinaryClassification]
+    problems: list[Any]
     which: np.ndarray
     geometry: AbstractGeometry
     theta0s: np.ndarray | None

@@ -61,7 +61,7 @@ class Margin(Quantity):
         for block in geometries if self.rho is None else ():
             for place in np.unique(np.linspace(0, len(block) - 1, _FIRST).astype(int)):
                 try:
-                    block.build(block.at(place)).horizon()
+                    block.build(block.at(np.asarray(place))).horizon()
                 except ValueError as error:
                     raise ValueError(f"rho must be given for the family {block.family!r}: {error}") from None
         if any(not isinstance(block, Zeros) for block in starts):

@@ -114,6 +114,7 @@ class Sparse(Problems):
 class _Classes(Problems):
     """What drawn classifications share."""
 
+    _words: ClassVar[tuple[str, ...]]  # the fields in the label; of `flip` only where there is one
     n: int
     d: int
 
@@ -123,9 +124,9 @@ class _Classes(Problems):
 
     @property
     def label(self) -> str:
-        own = [getattr(self, name) for name in self._words]
-        words = [self.kind, *(f"{value:g}" for value in own), *([self.loss] if self.loss != LOSSES[0] else [])]
-        return "-".join(map(str, words))
+        own = [f"{getattr(self, name):g}" for name in self._words if getattr(self, name) or name != "flip"]
+        words = [self.kind, *own, *([] if self.loss == LOSSES[0] else [self.loss])]
+        return "-".join(words)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -316,7 +316,8 @@ def _toml(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
-    for block in table.get("problems", ()):
+    problems = table.get("problems", ())
+    for block in [problems] if isinstance(problems, dict) else problems:
         if isinstance(block, dict) and isinstance(block.get("path"), str):
             block["path"] = str(path.parent / Path(block["path"]).expanduser())
     return table
