@@ -1,7 +1,7 @@
 """Problems: linear regression and binary classification on given, synthetic and real data."""
 
 from . import datasets
-from ._classification import LOSSES, BinaryClassification, Separability
+from ._classification import BinaryClassification, Separability
 from ._csv import read_csv
 from ._files import read_arrays, read_npz
 from ._regression import LinearRegression
@@ -9,7 +9,6 @@ from ._row_space import RowSpace
 from ._synthetic import draw_sparse, gaussian_mixture, sparse_classification, sparse_regression
 
 __all__ = [
-    "LOSSES",
     "BinaryClassification",
     "LinearRegression",
     "RowSpace",

@@ -12,7 +12,6 @@ import numpy as np
 from .._grid import number, seeds
 from .._validate import count
 from ..problem import (
-    LOSSES,
     BinaryClassification,
     datasets,
     draw_sparse,
@@ -22,6 +21,7 @@ from ..problem import (
 )
 from ._block import Block, of_kind, settle
 
+_LOSS = "logistic"  # where none is named
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
@@ -125,7 +125,7 @@ class _Classes(Problems):
     @property
     def label(self) -> str:
         own = [f"{getattr(self, name):g}" for name in self._words if getattr(self, name) or name != "flip"]
-        words = [self.kind, *own, *([] if self.loss == LOSSES[0] else [self.loss])]
+        words = [self.kind, *own, *([] if self.loss == _LOSS else [self.loss])]
         return "-".join(words)
 
     @property
@@ -254,7 +254,7 @@ class DataSet(Problems):
         if self.name not in known:
             raise ValueError(f"name must be one of {', '.join(map(repr, known))}; got {self.name!r}")
         if self.name in datasets.names("classification"):
-            settle(self, loss=_known(self.loss or LOSSES[0]))
+            settle(self, loss=_known(self.loss or _LOSS))
         elif self.loss is not None:
             raise ValueError(f"loss is for classes, which {self.name!r} has not; got {self.loss!r}")
 
@@ -334,9 +334,8 @@ class File(Problems):
 
 
 def _known(loss: Any) -> str:
-    if loss not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}")
-    return loss
+    """The loss, if a classification has such a one."""
+    return BinaryClassification(np.ones((2, 1)), np.array([0, 1]), loss).loss_name
 
 
 def _arrays_of(problem: Any) -> Arrays:

@@ -66,7 +66,7 @@ def test_a_file_of_classes_and_a_table_by_the_command_line(tmp_path, capsys):
     assert "1 converged" in capsys.readouterr().out
     with ht.sweeps.open_store(tmp_path / "store") as found:
         assert found.margin[0] == pytest.approx(float(ht.solve_margin(problem, ht.Euclidean()).margin), rel=1e-8)
-    assert main(["sweep", "export", str(tmp_path / "store"), "--out", str(tmp_path / "table.csv")]) == 0
+    assert main(["sweep", "export", str(tmp_path / "store"), str(tmp_path / "table.csv")]) == 0
     assert "margin" in (tmp_path / "table.csv").read_text().splitlines()[0].split(",")
 
 
