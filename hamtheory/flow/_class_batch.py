@@ -1,6 +1,6 @@
 """Many classification flows at once, on the device engine, in float64: as `_batch`, with an implicit method.
 
-What they cost is about a hundred steps of order 5 (`_rosenbrock`); an explicit method of that order takes two to eight
+What they cost is about a hundred steps of order 5 (`_rosenbrock`); an explicit method of that order takes two to seven
 times as many.
 """
 
@@ -14,12 +14,10 @@ import numpy as np
 from .._array import in_dtype, quiet
 from .._batching import Progress, Source, drain, in_pieces, widest_of_classes, width_for
 from .._result import Result
-from .._validate import count, tolerance
+from .._validate import count, is_traced, tolerance
 from ._class_rounds import RESTS, Plan, advance, describe, enter
 from ._classification import bounds_of
 from ._result import ClassificationFlow
-
-_SHARPER = 0.1  # the error of θ is a multiple of that of ν
 
 
 class _Seen(NamedTuple):
@@ -50,6 +48,8 @@ def solve_classifications(
     for name, value in others.items():
         if value is not None and value is not False:
             raise ValueError(f"{name} is for regressions; flows of a classification loss have none, got {value!r}")
+    if is_traced(problems, geos, theta0s):
+        raise TypeError("classification flows must be asked of concrete data; problems, geos or theta0s are traced")
     levels = _levels(log_loss)
     given = [problems] if hasattr(problems, "loss_name") else list(problems)
     dtype = given[0].dtype
@@ -59,7 +59,7 @@ def solve_classifications(
         rtol = tolerance(rtol, "rtol", dtype, 16)
         atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", np.float64, 0)
         budget = jnp.asarray(count(max_steps, "max_steps"))
-        plan = Plan(jnp.asarray(_SHARPER * rtol), jnp.asarray(_SHARPER * atol), jnp.asarray(levels), budget)
+        plan = Plan(jnp.asarray(rtol), jnp.asarray(atol), jnp.asarray(levels), budget)
         most = widest_of_classes(source.rank, source.d)
         width = width_for(source.instances, most) if width is None else count(width, "width")
         ends = _integrated(source, plan, width, given, Progress(source.instances, report))

@@ -1,5 +1,6 @@
 """Many classification flows at once: those of the host, whoever shares the batch."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -98,6 +99,11 @@ def test_a_budget_and_a_start_below_the_level():
 def test_bad_arguments(options, error, message):
     with pytest.raises(error, match=message):
         ht.solve_flows(drawn(0), ht.HAM(alpha=1.0), **options)
+
+
+def test_traced_data_are_refused():
+    with pytest.raises(TypeError, match="must be asked of concrete data"):
+        jax.jit(lambda alpha: ht.solve_flows(drawn(0), ht.HAM(alpha=alpha)).theta)(np.ones(2))
 
 
 def test_of_one_kind_and_of_classifications():
