@@ -19,6 +19,8 @@ from ._class_rounds import RESTS, Plan, advance, describe, enter
 from ._classification import bounds_of
 from ._result import ClassificationFlow
 
+_SHARPER = 0.3  # the error of θ is a multiple of that of ν
+
 
 class _Seen(NamedTuple):
     """What the bounds of the host ask of a flow."""
@@ -59,7 +61,7 @@ def solve_classifications(
         rtol = tolerance(rtol, "rtol", dtype, 16)
         atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", np.float64, 0)
         budget = jnp.asarray(count(max_steps, "max_steps"))
-        plan = Plan(jnp.asarray(rtol), jnp.asarray(atol), jnp.asarray(levels), budget)
+        plan = Plan(jnp.asarray(_SHARPER * rtol), jnp.asarray(_SHARPER * atol), jnp.asarray(levels), budget)
         most = widest_of_classes(source.rank, source.d)
         width = width_for(source.instances, most) if width is None else count(width, "width")
         ends = _integrated(source, plan, width, given, Progress(source.instances, report))
