@@ -75,9 +75,7 @@ class ClassFlow:
         inner = state[..., :-1]
         if self.is_primal:
             return self.size * inner
-        return self.geo.inverse_mirror_map(
-            self.origin + self.mirror_size * (inner @ self.rows if self.is_nu else inner)
-        )
+        return self.geo.inverse_mirror_map(self.origin + self.mirror_size * (inner @ self.rows if self.is_nu else inner))
 
     def weights_at(self, theta: Array) -> Array:
         """q, (..., n)."""
