@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._array import in_dtype, quiet
-from .._batching import Progress, Source, drain, in_pieces, widest_of_classes, width_for
+from .._batching import Progress, Source, drain, in_pieces, widest_of_flows, width_for
 from .._result import Result
 from .._validate import count, is_traced, tolerance
 from ._class_rounds import RESTS, Plan, advance, describe, enter
@@ -62,7 +62,7 @@ def solve_classifications(
         atol = 1e-2 * rtol if atol is None else tolerance(atol, "atol", np.float64, 0)
         budget = jnp.asarray(count(max_steps, "max_steps"))
         plan = Plan(jnp.asarray(_SHARPER * rtol), jnp.asarray(_SHARPER * atol), jnp.asarray(levels), budget)
-        most = widest_of_classes(source.rank, source.d)
+        most = widest_of_flows(source.rank, source.d, classes=True)
         width = width_for(source.instances, most) if width is None else count(width, "width")
         ends = _integrated(source, plan, width, given, Progress(source.instances, report))
 

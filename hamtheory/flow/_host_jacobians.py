@@ -73,9 +73,7 @@ class Factored:
         self._right = right / np.where(sizes > 0, sizes, 1)[:, None]
 
     def is_finite(self) -> bool:
-        return bool(
-            np.isfinite(self._values).all() and np.isfinite(self._left).all() and np.isfinite(self._right).all()
-        )
+        return bool(np.isfinite(self._values).all() and np.isfinite(self._left).all() and np.isfinite(self._right).all())
 
     def matrix(self) -> Array:
         return -(self._left @ self._right).T

@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._batching import widest_of_classes, widest_of_flows, widest_of_limits, width_for, width_of_runs
+from .._batching import widest_of_flows, widest_of_limits, width_for, width_of_runs
 from .._flips import Flips
 from ..algorithm import AbstractAlgorithm, run_many
 from ..flow import solve_flow, solve_flows
 from ..geometry import AbstractGeometry
-from ..limit import MarginResult, limit_path, solve_limit, solve_limits, solve_margin, solve_margins
+from ..limit import limit_path, solve_limit, solve_limits
 from ..problem import LinearRegression
 from ..signs import CountedState, flip_events
 
@@ -194,35 +194,6 @@ class Batch:
         """
         return dict(zip(names, self._batched(solve_flows, names, how), strict=True))
 
-    def margins(self, rho: float | None, **how: Any) -> MarginResult:
-        """The largest margins of classifications, over ℓ_ρ, or over the horizon of the geometry of each instance.
-
-        Args:
-            rho: ρ; None: the horizon.
-            **how: Other arguments of `ht.solve_margin`.
-
-        Returns:
-            A `MarginResult` with an axis of instances.
-        """
-        rhos: list[Any] = [rho] * len(self)
-        if rho is None:
-            geos = jax.tree.map(np.asarray, self.geometry)
-            each = (jax.tree.map(lambda x: x[i] if np.ndim(x) else x, geos) for i in range(len(self)))  # noqa: B023
-            rhos = [float(geo.horizon().rho) for geo in each]
-        cases = list(dict.fromkeys(zip(self.which.tolist(), rhos, strict=True)))  # of α and starts there is but one
-        found: dict[Any, Any] = {}
-        for norm in dict.fromkeys(rhos):
-            some = [place for place, own in cases if own == norm]
-            for block, count in _blocks(len(some), 1 if self.on_host else self._width(_WIDEST)):
-                problems = [self.problems[some[i]] for i in block]
-                if self.on_host:
-                    rows = [solve_margin(problems[0], rho=norm, throw=False, **how)]
-                else:
-                    ends = solve_margins(problems, rho=norm, **how)
-                    rows = [jax.tree.map(lambda x: x[i], ends) for i in range(count)]  # noqa: B023
-                found |= {(some[i], norm): row for i, row in zip(block[:count], rows, strict=True)}
-        return _stacked([found[case] for case in zip(self.which.tolist(), rhos, strict=True)])
-
     def runs(self, rule: AbstractAlgorithm, *, rates: np.ndarray, keys: Any, like: np.ndarray, **how) -> dict[str, Any]:
         """The ends of runs, by `ht.run_many`.
 
@@ -275,9 +246,9 @@ class Batch:
             What the function returns, with a leading axis of instances.
         """
         if self.on_host:
-            return _stacked([function(*own, theta) for own, theta in zip(self._each(), thetas, strict=True)])
+            return stacked([function(*own, theta) for own, theta in zip(self._each(), thetas, strict=True)])
         parts = []
-        for place, count in _blocks(len(self), self._width(_PIECE)):
+        for place, count in blocks_of(len(self), self._width(_PIECE)):
             geos = jax.tree.map(lambda x: np.asarray(x)[place], self.geometry)  # noqa: B023
             part = _vmapped(function)(*_on_device((self._stack(place), geos, thetas[place])))
             parts.append(jax.tree.map(lambda x: np.asarray(x)[:count], part))  # noqa: B023
@@ -297,17 +268,15 @@ class Batch:
         for i, (problem, geo) in enumerate(self._each()):
             found, more = solve(problem, geo, None if self.theta0s is None else self.theta0s[i])
             rows.append([more[name] if name in more else _field(found, name) for name in names])
-        columns: list[Any] = [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
+        columns: list[Any] = [None if column[0] is None else stacked(column) for column in zip(*rows, strict=True)]
         return Ends(*columns)
 
     def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> tuple[Any, ...]:
         """By one of the batch solvers: all at once, or those of each problem together, if `alike` are many."""
         problems, geos = [_on_device(problem) for problem in self.problems], _on_device(self.geometry)
         (n, d), share = problems[0].X.shape, self.alike >= _MANY
-        if solve is solve_limits:
-            widest = widest_of_limits(min(n, d), d, share)
-        else:
-            widest = (widest_of_classes if hasattr(problems[0], "loss_name") else widest_of_flows)(min(n, d), d)
+        rank, classes = min(n, d), hasattr(problems[0], "loss_name")
+        widest = widest_of_limits(rank, d, share) if solve is solve_limits else widest_of_flows(rank, d, classes)
         width = width_for(2 * self.alike, widest) if share else widest
         parts = [np.flatnonzero(self.which == i) for i in range(len(problems))] if share else [np.arange(len(self))]
         found = []
@@ -329,7 +298,7 @@ class Batch:
         arrays, static = eqx.partition(_on_device(self.geometry), eqx.is_array)
         arrays = jax.tree.map(np.asarray, arrays)
         found = []
-        for place, count in _blocks(len(self), self._width(_WIDEST)):
+        for place, count in blocks_of(len(self), self._width(_WIDEST)):
             geo = eqx.combine(jax.tree.map(lambda x: x[place], arrays), static)  # noqa: B023
             theta0 = np.zeros((len(place), d), dtype) if self.theta0s is None else self.theta0s[place]
             block = _path_block(_on_device((self._stack(place), geo, theta0)), tol, max_steps)
@@ -338,14 +307,14 @@ class Batch:
         return Ends(*columns)
 
     def _stack(self, place: np.ndarray) -> LinearRegression:
-        return _stacked([self.problems[self.which[i]] for i in place])
+        return stacked([self.problems[self.which[i]] for i in place])
 
     def _width(self, most: int) -> int:
         """As many as hold a moderate number of entries of X."""
         return max(1, min(most, _ENTRIES // self.problems[0].X.size))
 
 
-def _blocks(instances: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
+def blocks_of(instances: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
     """The places of blocks of one width, the last one filled up, and how many of them count."""
     for first in range(0, instances, width):
         place = np.arange(first, first + width)
@@ -363,7 +332,7 @@ def _vmapped(function: Callable) -> Callable:
     return eqx.filter_jit(jax.vmap(function))
 
 
-def _stacked(parts: Sequence[Any]) -> Any:
+def stacked(parts: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
 
 

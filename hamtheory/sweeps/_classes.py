@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
+from .._batching import widest
 from .._grid import grid, number
 from .._validate import count, tolerance
-from ._batch import Batch
+from ..limit import solve_margin, solve_margins
+from ._batch import Batch, blocks_of, stacked
 from ._declaration import Variable
 from ._geometries import Geometries
 from ._quantities import MEASURED, REACH, measured_of
@@ -77,7 +80,7 @@ class Margin(Quantity):
         return own | {name: MEASURED[name] for name in (*_OF_THETA, "steps")}
 
     def compute(self, instances: Batch) -> dict[str, np.ndarray]:
-        found = instances.margins(self.rho, tol=self.tol, max_steps=self.max_steps)
+        found = _margins(instances, self.rho, {"tol": self.tol, "max_steps": self.max_steps})
         own = {"margin": found.margin, "support": found.support_vectors.sum(axis=1), "duality_gap": found.duality_gap}
         return own | _measured(found.theta, instances) | found.stats | _ended(found.theta, found.result)
 
@@ -145,6 +148,28 @@ class ClassificationFlows(Quantity):
         own = {name: found[name] for name in same}
         own |= {"log_loss_reached": found["log_loss"], "log_t": found["log_ts"]}
         return own | _measured(found["theta"], instances) | _ended(found["theta"], found["result"])
+
+
+def _margins(instances: Batch, rho: float | None, how: dict[str, Any]) -> Any:
+    """A `MarginResult` with an axis of instances: over ℓ_ρ, or over the horizon of each geometry."""
+    rhos: list[Any] = [rho] * len(instances)
+    if rho is None:
+        geos = jax.tree.map(np.asarray, instances.geometry)
+        each = (jax.tree.map(lambda x: x[i] if np.ndim(x) else x, geos) for i in range(len(instances)))  # noqa: B023
+        rhos = [float(geo.horizon().rho) for geo in each]
+    cases = list(zip(instances.which.tolist(), rhos, strict=True))  # α does not matter
+    found: dict[Any, Any] = {}
+    for norm in dict.fromkeys(rhos):
+        some = [place for place, own in dict.fromkeys(cases) if own == norm]
+        for block, used in blocks_of(len(some), 1 if instances.on_host else widest(instances.problems[0].X.size, 32)):
+            problems = [instances.problems[some[i]] for i in block]
+            if instances.on_host:
+                rows = [solve_margin(problems[0], rho=norm, throw=False, **how)]
+            else:
+                ends = solve_margins(problems, rho=norm, **how)
+                rows = [jax.tree.map(lambda x: x[i], ends) for i in range(used)]  # noqa: B023
+            found |= {(some[i], norm): row for i, row in zip(block[:used], rows, strict=True)}
+    return stacked([found[case] for case in cases])
 
 
 def _measured(theta: np.ndarray, instances: Batch) -> dict[str, np.ndarray]:

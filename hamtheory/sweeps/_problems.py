@@ -339,9 +339,7 @@ def _known(loss: Any) -> str:
 
 
 def _arrays_of(problem: Any) -> Arrays:
-    target = problem.z if isinstance(problem, BinaryClassification) else problem.y
-    truth = problem.theta_star
-    return np.asarray(problem.X), np.asarray(target), None if truth is None else np.asarray(truth)
+    return problem.X, problem.z if isinstance(problem, BinaryClassification) else problem.y, problem.theta_star
 
 
 _KINDS: dict[str, type] = {kind.kind: kind for kind in (Sparse, SparseClassification, Mixture, DataSet, File)}
