@@ -142,9 +142,9 @@ def widest_of_limits(rank: int, d: int, share: bool) -> int:
     return widest(max(rank**2, d), 256) if has_products(rank, d, share) else widest(rank * d, 64)
 
 
-def widest_of_flows(rank: int, d: int) -> int:
-    """The widest batch of flows that is worth it."""
-    return widest(rank + d, 64)
+def widest_of_flows(rank: int, d: int, classes: bool = False) -> int:
+    """The widest batch of flows that is worth it; those of classes have a matrix each."""
+    return widest(rank * max(rank, d) if classes else rank + d, 64)
 
 
 def width_of_runs(n: int, d: int, instances: int, share: bool, batch_size: int | None) -> int:

@@ -190,7 +190,7 @@ def _result(path: _Path, points: list[_Point], ended: Result, instants: np.ndarr
     log_ts = np.log(np.maximum(field.unit * vs, 0)) - log_loss
     if ended in (Result.infeasible, Result.reached_end) and instants is not None:
         log_ts = np.log(instants)
-    horizon, dual, bound, gap = _bounds(field, nus, thetas, margins, log_loss)
+    horizon, dual, bound, gap = bounds_of(field, nus, thetas, margins, log_loss)
     if not np.isfinite(thetas).all() and ended == Result.reached_end:
         ended = Result.nonfinite
     as_given = lambda array: array.astype(field.problem.dtype)  # noqa: E731
@@ -213,7 +213,7 @@ def _result(path: _Path, points: list[_Point], ended: Result, instants: np.ndarr
     )
 
 
-def _bounds(field, nu, thetas, margins, log_loss) -> tuple[Horizon | None, np.ndarray, np.ndarray, np.ndarray]:
+def bounds_of(field, nu, thetas, margins, log_loss) -> tuple[Horizon | None, np.ndarray, np.ndarray, np.ndarray]:
     """The horizon; λ and the upper bound of the largest margin that it proves, the best until then at every state; and
     how far θ is from the bound, in parts."""
     halfway = np.searchsorted(-log_loss, -log_loss / 2)  # the early weights are those of all samples

@@ -64,10 +64,12 @@ class ProductFlowResult(FlowResult):
 class ClassificationFlow(Struct):
     """The flow of a classification loss, see `solve_flow`, with a bound on the largest margin at every time.
 
+    Or many, see `solve_flows`, with an axis of instances before all others.
+
     Attributes:
         log_ts: ln t, (saves,): t is of the size of 1/L, beyond any number.
         clock: `s = ∫ L dt`, (saves,).
-        thetas: θ, (saves, d).
+        thetas: θ, (saves, d). Of many, a level that was not reached has the last one, here and in what follows.
         theta: The last one, (d,).
         log_loss: ln L, (saves,).
         dual: λ ≥ 0 of sum 1, (saves, n): shares of the samples in the force on θ, over a part of the time until then.
@@ -75,20 +77,20 @@ class ClassificationFlow(Struct):
             without a horizon.
         margin_gap: 1 less the margin of θ over its norm, divided by that bound, (saves,): once it is positive, the
             margin is at most that far, in parts, from the largest one.
-        horizon: That of the geometry; None if it has none.
-        result: A member of `hamtheory.Result`: `reached_end`, or `infeasible` if the classes cannot be separated and
-            the flow has come to rest at the minimum of the loss.
-        stats: `steps`, `evaluations`, `jacobians`.
+        horizon: That of the geometry; None if it has none. Of many a tuple.
+        result: A member of `hamtheory.Result`, of many an array of numbers: `reached_end`, or `infeasible` if the
+            classes cannot be separated and the flow has come to rest at the minimum of the loss.
+        stats: `steps`, `evaluations`, `jacobians`; of many `steps` and `rejected`.
     """
 
-    log_ts: Float[Array, " saves"]
-    clock: Float[Array, " saves"]
-    thetas: Float[Array, "saves d"]
-    theta: Float[Array, " d"]
-    log_loss: Float[Array, " saves"]
-    dual: Float[Array, "saves n"]
-    margin_bound: Float[Array, " saves"]
-    margin_gap: Float[Array, " saves"]
+    log_ts: Float[Array, "*instances saves"]
+    clock: Float[Array, "*instances saves"]
+    thetas: Float[Array, "*instances saves d"]
+    theta: Float[Array, "*instances d"]
+    log_loss: Float[Array, "*instances saves"]
+    dual: Float[Array, "*instances saves n"]
+    margin_bound: Float[Array, "*instances saves"]
+    margin_gap: Float[Array, "*instances saves"]
     horizon: Any
     result: Any
     stats: dict[str, Array]

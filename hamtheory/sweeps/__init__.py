@@ -5,12 +5,13 @@ spec ──► instances ──► chunks ──► executor ──► store ─
 
 from .._grid import Grid
 from ._batch import Batch, Ends
+from ._classes import ClassificationFlows, Margin
 from ._declaration import Declaration, Variable
 from ._discrete import Run
 from ._executors import DaskExecutor, Executor, SerialExecutor
 from ._export import export, summary
 from ._geometries import Geometries
-from ._problems import DataSet, File, Sparse
+from ._problems import DataSet, File, Mixture, Sparse, SparseClassification
 from ._progress import report
 from ._quantities import FLIPS, MEASURED, Flow, Limit, Path, flips_of, measured_of
 from ._quantity import Quantity, register

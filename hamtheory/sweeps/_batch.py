@@ -69,7 +69,7 @@ class Batch:
     one of the spec, therefore, and not of the chunk. So is the engine.
 
     Attributes:
-        problems: Of one (n, d), finite, without their ground truth.
+        problems: Regressions, or classifications of one loss, of one (n, d), finite, without their ground truth.
         which: The problem of each instance, (instances,).
         geometry: A pytree whose arrays have a leading axis of instances (then one of points, in a curve).
         theta0s: The starts, (instances, d); None is zeros.
@@ -80,7 +80,7 @@ class Batch:
             JAX's.
     """
 
-    problems: list[LinearRegression]
+    problems: list[Any]
     which: np.ndarray
     geometry: AbstractGeometry
     theta0s: np.ndarray | None
@@ -116,7 +116,7 @@ class Batch:
             An `Ends`.
         """
         if not weight_decay and not self.on_host:
-            return self._batched(solve_limits, _OF_LIMITS, {"tol": tol, "max_steps": max_steps})
+            return Ends(*self._batched(solve_limits, _OF_LIMITS, {"tol": tol, "max_steps": max_steps}))
         how: dict[str, Any] = {"weight_decay": weight_decay, "tol": tol, "max_steps": max_steps, "throw": False}
         return self._one_by_one(_OF_LIMITS, lambda *instance: (solve_limit(*instance, **how), {}))
 
@@ -168,7 +168,7 @@ class Batch:
         """
         how: dict[str, Any] = {"rtol": rtol, "max_steps": max_steps, "solver": solver}
         if not weight_decay and not self.on_host:
-            return self._batched(solve_flows, Ends._fields, how | {"tol": tol, "ts": ts, "flips": flips})
+            return Ends(*self._batched(solve_flows, Ends._fields, how | {"tol": tol, "ts": ts, "flips": flips}))
         how |= {"weight_decay": weight_decay, "throw": False}
 
         def end_of(*instance):
@@ -181,6 +181,18 @@ class Batch:
             return flow, {"loss": loss, "flips": flip_events(flow, most=1) if flips else None}
 
         return self._one_by_one(Ends._fields, end_of)
+
+    def class_flows(self, names: Sequence[str], **how: Any) -> dict[str, np.ndarray]:
+        """The flows of a classification loss, by `ht.solve_flows`.
+
+        Args:
+            names: Of fields of a `ClassificationFlow`, or of its `stats`.
+            **how: Other arguments of `ht.solve_flows`.
+
+        Returns:
+            By name, arrays of (instances, ...).
+        """
+        return dict(zip(names, self._batched(solve_flows, names, how), strict=True))
 
     def runs(self, rule: AbstractAlgorithm, *, rates: np.ndarray, keys: Any, like: np.ndarray, **how) -> dict[str, Any]:
         """The ends of runs, by `ht.run_many`.
@@ -234,9 +246,9 @@ class Batch:
             What the function returns, with a leading axis of instances.
         """
         if self.on_host:
-            return _stacked([function(*own, theta) for own, theta in zip(self._each(), thetas, strict=True)])
+            return stacked([function(*own, theta) for own, theta in zip(self._each(), thetas, strict=True)])
         parts = []
-        for place, count in _blocks(len(self), self._width(_PIECE)):
+        for place, count in blocks_of(len(self), self._width(_PIECE)):
             geos = jax.tree.map(lambda x: np.asarray(x)[place], self.geometry)  # noqa: B023
             part = _vmapped(function)(*_on_device((self._stack(place), geos, thetas[place])))
             parts.append(jax.tree.map(lambda x: np.asarray(x)[:count], part))  # noqa: B023
@@ -256,14 +268,15 @@ class Batch:
         for i, (problem, geo) in enumerate(self._each()):
             found, more = solve(problem, geo, None if self.theta0s is None else self.theta0s[i])
             rows.append([more[name] if name in more else _field(found, name) for name in names])
-        columns: list[Any] = [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
+        columns: list[Any] = [None if column[0] is None else stacked(column) for column in zip(*rows, strict=True)]
         return Ends(*columns)
 
-    def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> Ends:
+    def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> tuple[Any, ...]:
         """By one of the batch solvers: all at once, or those of each problem together, if `alike` are many."""
         problems, geos = [_on_device(problem) for problem in self.problems], _on_device(self.geometry)
         (n, d), share = problems[0].X.shape, self.alike >= _MANY
-        widest = widest_of_limits(min(n, d), d, share) if solve is solve_limits else widest_of_flows(min(n, d), d)
+        rank, classes = min(n, d), hasattr(problems[0], "loss_name")
+        widest = widest_of_limits(rank, d, share) if solve is solve_limits else widest_of_flows(rank, d, classes)
         width = width_for(2 * self.alike, widest) if share else widest
         parts = [np.flatnonzero(self.which == i) for i in range(len(problems))] if share else [np.arange(len(self))]
         found = []
@@ -277,7 +290,7 @@ class Batch:
                 width=width,
                 **how,
             )
-            found.append(Ends(*(_field(ends, name) for name in names)))
+            found.append(tuple(_field(ends, name) for name in names))
         return _in_order(parts, found)
 
     def _paths_in_blocks(self, tol: float, max_steps: int) -> Ends:
@@ -285,7 +298,7 @@ class Batch:
         arrays, static = eqx.partition(_on_device(self.geometry), eqx.is_array)
         arrays = jax.tree.map(np.asarray, arrays)
         found = []
-        for place, count in _blocks(len(self), self._width(_WIDEST)):
+        for place, count in blocks_of(len(self), self._width(_WIDEST)):
             geo = eqx.combine(jax.tree.map(lambda x: x[place], arrays), static)  # noqa: B023
             theta0 = np.zeros((len(place), d), dtype) if self.theta0s is None else self.theta0s[place]
             block = _path_block(_on_device((self._stack(place), geo, theta0)), tol, max_steps)
@@ -294,14 +307,14 @@ class Batch:
         return Ends(*columns)
 
     def _stack(self, place: np.ndarray) -> LinearRegression:
-        return _stacked([self.problems[self.which[i]] for i in place])
+        return stacked([self.problems[self.which[i]] for i in place])
 
     def _width(self, most: int) -> int:
         """As many as hold a moderate number of entries of X."""
         return max(1, min(most, _ENTRIES // self.problems[0].X.size))
 
 
-def _blocks(instances: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
+def blocks_of(instances: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
     """The places of blocks of one width, the last one filled up, and how many of them count."""
     for first in range(0, instances, width):
         place = np.arange(first, first + width)
@@ -319,7 +332,7 @@ def _vmapped(function: Callable) -> Callable:
     return eqx.filter_jit(jax.vmap(function))
 
 
-def _stacked(parts: Sequence[Any]) -> Any:
+def stacked(parts: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from .._grid import blocks_at
 from .._result import FLAGS, NAMES
 from ..geometry import AbstractGeometry
-from ..problem import LinearRegression, RowSpace
+from ..problem import BinaryClassification, LinearRegression, RowSpace
 from ._batch import Batch
 from ._declaration import Variable
 from ._geometries import Geometries
@@ -27,7 +27,7 @@ _WIDTH = 8  # problems that are decomposed side by side
 class Loaded(NamedTuple):
     """The arrays of a problem. `problem` is None if they are not finite."""
 
-    problem: LinearRegression | None
+    problem: LinearRegression | BinaryClassification | None
     truth: np.ndarray
     n: int
     d: int
@@ -142,10 +142,13 @@ def _fitting(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _groups(spec, problem, geometry, loaded, starts, finite) -> Iterator[tuple[np.ndarray, Batch]]:
     """The finite instances in groups of one shape of problem and one kind of geometry."""
-    kinds, shapes = [block.key for block in spec.geometries], [loaded[p][2:] for p in problem]
+    kinds, shapes = (
+        [block.key for block in spec.geometries],
+        [(loaded[p][2:], getattr(loaded[p].problem, "loss_name", "")) for p in problem],
+    )
     keys = [(shapes[i], kinds[b]) if finite[i] else None for i, b in enumerate(geometry.block)]
     for key in dict.fromkeys(key for key in keys if key is not None):
-        (_, d), kind = key
+        ((_, d), _), kind = key
         some = np.flatnonzero([other == key for other in keys])
         used, which = np.unique(problem[some], return_inverse=True)
         theta0s = None
@@ -171,14 +174,21 @@ def _load(spec: SweepSpec, problem: np.ndarray, at: Places) -> dict[int, Loaded]
     """The problems with these numbers."""
     arrays = {}
     for number, first in zip(*np.unique(problem, return_index=True), strict=True):
-        X, y, truth = spec.problems[at.block[first]].arrays(int(at.place[first]))
+        block = spec.problems[at.block[first]]
+        X, y, truth = block.arrays(int(at.place[first]))
         with np.errstate(over="ignore"):
             X, y = X.astype(spec.dtype), y.astype(spec.dtype)
             truth = np.full(X.shape[1], np.nan, spec.dtype) if truth is None else truth.astype(spec.dtype)
-        arrays[int(number)] = X, y, truth
-    finite = {i: (X, y) for i, (X, y, _) in arrays.items() if np.isfinite(X).all() and np.isfinite(y).all()}
-    problems = {i: LinearRegression(X, y) for i, (X, y) in finite.items()} if spec.on_host else _decomposed(finite)
-    return {i: Loaded(problems.get(i), truth, *X.shape) for i, (X, _, truth) in arrays.items()}
+        arrays[int(number)] = X, y, truth, block.loss
+    finite = {i: parts for i, parts in arrays.items() if np.isfinite(parts[0]).all() and np.isfinite(parts[1]).all()}
+    problems: Any
+    if spec.quantity.classes:
+        problems = {i: BinaryClassification(X, z, loss) for i, (X, z, _, loss) in finite.items()}
+    elif spec.on_host:
+        problems = {i: LinearRegression(X, y) for i, (X, y, *_) in finite.items()}
+    else:
+        problems = _decomposed({i: (X, y) for i, (X, y, *_) in finite.items()})
+    return {i: Loaded(problems.get(i), truth, *X.shape) for i, (X, _, truth, _) in arrays.items()}
 
 
 def _decomposed(arrays: dict[int, tuple[np.ndarray, np.ndarray]]) -> dict[int, LinearRegression]:

@@ -1,4 +1,4 @@
-"""Blocks of problems: drawn, real, or the user's."""
+"""Blocks of problems, regressions or classifications: drawn, real, or the user's."""
 
 import abc
 import hashlib
@@ -11,14 +11,28 @@ import numpy as np
 
 from .._grid import number, seeds
 from .._validate import count
-from ..problem import datasets, draw_sparse, read_arrays
+from ..problem import (
+    BinaryClassification,
+    datasets,
+    draw_sparse,
+    gaussian_mixture,
+    read_arrays,
+    sparse_classification,
+)
 from ._block import Block, of_kind, settle
 
+_LOSS = "logistic"  # where none is named
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 class Problems(Block):
-    """A block of regression problems."""
+    """A block of problems.
+
+    Attributes:
+        loss: That of classifications; None: they are regressions.
+    """
+
+    loss: str | None = None
 
     @property
     @abc.abstractmethod
@@ -38,7 +52,7 @@ class Problems(Block):
             place: Its number in the block.
 
         Returns:
-            X, y and θ* (or None).
+            X, y or the classes, and θ* (or None).
         """
 
 
@@ -97,14 +111,127 @@ class Sparse(Problems):
 
 
 @dataclass(frozen=True)
+class _Classes(Problems):
+    """What drawn classifications share."""
+
+    _words: ClassVar[tuple[str, ...]]  # the fields in the label; of `flip` only where there is one
+    n: int
+    d: int
+
+    def __post_init__(self):
+        settle(self, n=count(self.n, "n", least=2), d=count(self.d, "d"), seeds=seeds(self.seeds, "seeds"))
+        _known(self.loss)
+
+    @property
+    def label(self) -> str:
+        own = [f"{getattr(self, name):g}" for name in self._words if getattr(self, name) or name != "flip"]
+        words = [self.kind, *own, *([] if self.loss == _LOSS else [self.loss])]
+        return "-".join(words)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n, self.d
+
+
+@dataclass(frozen=True)
+class SparseClassification(_Classes):
+    """The problems `ht.sparse_classification(n, d, k, seed, flip)` for every seed.
+
+    Attributes:
+        n: As in `ht.sparse_classification`.
+        d: As in `ht.sparse_classification`.
+        k: As in `ht.sparse_classification`.
+        flip: As in `ht.sparse_classification`.
+        loss: "logistic" or "exponential".
+        seeds: A seed, a list or a range of them, or a table with `start` and `count`.
+
+    Raises:
+        ValueError: For numbers out of range, and another loss.
+        TypeError: For what is no number.
+
+    References:
+        As of `ht.sparse_classification`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> block = ht.sweeps.SparseClassification(n=15, d=30, k=3, seeds=range(8))
+    >>> len(block), block.label
+    (8, 'sparse-classification-15-30-3')
+
+    ```
+    """
+
+    kind: ClassVar[str] = "sparse-classification"
+    _words: ClassVar[tuple[str, ...]] = ("n", "d", "k", "flip")
+    k: int
+    flip: float = 0.0
+    loss: str = "logistic"
+    seeds: Any = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        settle(self, k=count(self.k, "k"), flip=number(self.flip, "flip"))
+        if self.k > self.d:
+            raise ValueError(f"k must be at most d = {self.d}; got {self.k}")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip must be a probability, from 0 to 1; got {self.flip:g}")
+
+    def arrays(self, place: int) -> Arrays:
+        return _arrays_of(sparse_classification(self.n, self.d, self.k, self.seeds[place], self.flip))
+
+
+@dataclass(frozen=True)
+class Mixture(_Classes):
+    """The problems `ht.gaussian_mixture(n, d, separation, seed)` for every seed.
+
+    Attributes:
+        n: As in `ht.gaussian_mixture`.
+        d: As in `ht.gaussian_mixture`.
+        separation: As in `ht.gaussian_mixture`.
+        loss: "logistic" or "exponential".
+        seeds: A seed, a list or a range of them, or a table with `start` and `count`.
+
+    Raises:
+        ValueError: For numbers out of range, and another loss.
+        TypeError: For what is no number.
+
+    References:
+        As of `ht.gaussian_mixture`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.sweeps.Mixture(n=40, d=10, separation=4.0, loss="exponential").label
+    'mixture-40-10-4-exponential'
+
+    ```
+    """
+
+    kind: ClassVar[str] = "mixture"
+    _words: ClassVar[tuple[str, ...]] = ("n", "d", "separation")
+    separation: float
+    loss: str = "logistic"
+    seeds: Any = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        settle(self, separation=number(self.separation, "separation"))
+        if self.separation < 0:
+            raise ValueError(f"separation must not be negative; got {self.separation:g}")
+
+    def arrays(self, place: int) -> Arrays:
+        return _arrays_of(gaussian_mixture(self.n, self.d, self.separation, self.seeds[place]))
+
+
+@dataclass(frozen=True)
 class DataSet(Problems):
     """A real data set, `ht.datasets.load(name)`.
 
     Attributes:
-        name: One of `ht.datasets.names()`.
+        name: One of `ht.datasets.names()` or of `ht.datasets.names("classification")`.
+        loss: Of classes, "logistic", which it is if left out, or "exponential".
 
     Raises:
-        ValueError: For another name.
+        ValueError: For another name, another loss, and a loss of what has no classes.
 
     References:
         As of `ht.datasets.load`.
@@ -120,10 +247,16 @@ class DataSet(Problems):
 
     kind: ClassVar[str] = "dataset"
     name: str
+    loss: str | None = None
 
     def __post_init__(self):
-        if self.name not in datasets.names():
-            raise ValueError(f"name must be one of {', '.join(map(repr, datasets.names()))}; got {self.name!r}")
+        known = datasets.names() + datasets.names("classification")
+        if self.name not in known:
+            raise ValueError(f"name must be one of {', '.join(map(repr, known))}; got {self.name!r}")
+        if self.name in datasets.names("classification"):
+            settle(self, loss=_known(self.loss or _LOSS))
+        elif self.loss is not None:
+            raise ValueError(f"loss is for classes, which {self.name!r} has not; got {self.loss!r}")
 
     @property
     def label(self) -> str:
@@ -131,8 +264,7 @@ class DataSet(Problems):
 
     @cache  # noqa: B019
     def arrays(self, place: int) -> Arrays:
-        problem = datasets.load(self.name)
-        return np.asarray(problem.X), np.asarray(problem.y), None
+        return _arrays_of(datasets.load(self.name))
 
 
 @dataclass(frozen=True)
@@ -143,9 +275,10 @@ class File(Problems):
         path: Of the file.
         sha256: Of its content, taken now if it is left out: a file that changes later is refused.
         target: Of a `.csv`, the column that is y.
+        loss: "logistic" or "exponential": y are classes, ±1 or 0 and 1; left out: it is a regression.
 
     Raises:
-        ValueError: For another suffix.
+        ValueError: For another suffix, and another loss.
         FileNotFoundError: If it is not there.
 
     ```python
@@ -163,8 +296,11 @@ class File(Problems):
     path: str
     sha256: str = ""
     target: str | None = None
+    loss: str | None = None
 
     def __post_init__(self):
+        if self.loss is not None:
+            _known(self.loss)
         path = Path(self.path).expanduser().absolute()
         if path.suffix.lower() not in (".npz", ".csv"):
             raise ValueError(f"path must end in .npz or .csv; got {str(self.path)!r}")
@@ -182,7 +318,13 @@ class File(Problems):
             raise ValueError(
                 f"{self.path} has changed: its SHA-256 is {found[:12]}..., the spec has {self.sha256[:12]}..."
             )
-        return read_arrays(self.path, self.target)
+        X, y, truth = read_arrays(self.path, self.target)
+        if self.loss:
+            try:
+                BinaryClassification(np.ones((len(y), 1)), y)
+            except ValueError as error:
+                raise ValueError(f"{self.path}, whose y are classes: {error}") from None
+        return X, y, truth
 
     def _digest(self) -> str:
         if not Path(self.path).is_file():
@@ -191,7 +333,16 @@ class File(Problems):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_KINDS: dict[str, type] = {kind.kind: kind for kind in (Sparse, DataSet, File)}
+def _known(loss: Any) -> str:
+    """The loss, if a classification has such a one."""
+    return BinaryClassification(np.ones((2, 1)), np.array([0, 1]), loss).loss_name
+
+
+def _arrays_of(problem: Any) -> Arrays:
+    return problem.X, problem.z if isinstance(problem, BinaryClassification) else problem.y, problem.theta_star
+
+
+_KINDS: dict[str, type] = {kind.kind: kind for kind in (Sparse, SparseClassification, Mixture, DataSet, File)}
 
 
 def problems_of(table: Any, name: str) -> Problems:

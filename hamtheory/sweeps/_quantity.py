@@ -21,6 +21,7 @@ class Quantity(abc.ABC):
 
     name: ClassVar[str]
     curves: ClassVar[bool] = False  #: whether the grid of a geometry is a dimension `point` of one instance
+    classes: ClassVar[bool] = False  #: whether it is one of classifications, not of regressions
     few: ClassVar[int] = 0  #: of that many answers for a kind of problem, the host is done before JAX has compiled
 
     @abc.abstractmethod

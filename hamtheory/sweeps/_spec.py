@@ -16,7 +16,7 @@ from .._validate import count
 from ._declaration import Declaration, Variable
 from ._geometries import Geometries, geometries_of
 from ._problems import problems_of
-from ._quantity import quantity_of
+from ._quantity import QUANTITIES, quantity_of
 from ._starts import WrongSigns, Zeros, starts_of
 
 READY = ("smoke", "paper", "hundred-thousand", "million")
@@ -32,13 +32,15 @@ class SweepSpec(Declaration):
     An instance is one (problem, geometry, start), the starts counting fastest and the problems slowest.
 
     Attributes:
-        problems: A list of blocks (`ht.sweeps.Sparse`, `DataSet`, `File`), or of tables with the same names,
+        problems: A list of blocks (`ht.sweeps.Sparse`, `SparseClassification`, `Mixture`, `DataSet`, `File`), all of
+            regressions or all of classifications, or of tables with the same names,
             `{"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": range(8)}`.
         geometries: A list of blocks (`ht.sweeps.Geometries`), or of tables with the same names,
             `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
         starts: A list of blocks (`ht.sweeps.Zeros`, `Normal`, `WrongSigns`), or of tables with the same names.
-        quantity: "limit", "path" or "flow", or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid
-            of a geometry is a dimension of one instance, not an instance each.
+        quantity: "limit", "path", "flow" or "run", of classifications "margin" or "classification-flow", or one with
+            its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid of a geometry is a dimension of one instance,
+            not an instance each.
         dtype: "float64" or "float32", the precision of the whole computation.
         chunk: Instances that are computed, held in memory and stored together.
         keep_theta: Store θ itself, besides what is measured of it; all problems must then have the same d.
@@ -85,6 +87,14 @@ class SweepSpec(Declaration):
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)
+        for block in self.problems:
+            if (block.loss is not None) != self.quantity.classes:
+                own = [name for name, kind in QUANTITIES.items() if kind.classes == (block.loss is not None)]
+                of = "regressions" if block.loss is None else "classifications"
+                raise ValueError(
+                    f"quantity {self.quantity.name!r} is none of {of}, such as {block.label!r}; there are "
+                    f"{', '.join(map(repr, own))}"
+                )
         if any(isinstance(block, WrongSigns) for block in self.starts):
             for block in self.problems:
                 if block.kind == "dataset":
@@ -306,7 +316,8 @@ def _toml(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
-    for block in table.get("problems", ()):
+    problems = table.get("problems", ())
+    for block in [problems] if isinstance(problems, dict) else problems:
         if isinstance(block, dict) and isinstance(block.get("path"), str):
             block["path"] = str(path.parent / Path(block["path"]).expanduser())
     return table
