@@ -140,7 +140,8 @@ def state_evolution(setting: Setting, logs: np.ndarray) -> np.ndarray:
     """The error that the limits concentrate on, for every ln α."""
     share = setting.k / setting.d
     given = {"delta": setting.n / setting.d, "sigma": setting.noise / np.sqrt(setting.n)}
-    found = ht.asymptotics.predict(ht.HAM(log_alpha=logs), prior=([0.0, 1.0], [1 - share, share]), **given)
+    prior = ([0.0, 1.0], [1 - share, share])
+    found = ht.asymptotics.predict(ht.HAM(log_alpha=logs), prior=prior, tol=1e-6, **given)
     return np.sqrt(setting.d * found.mse)
 
 
