@@ -13,8 +13,8 @@ SOURCE = "Lippl, Lindsey [lippl2024inductive]: the set-up; the potential, its ex
 CAPTION = (
     "A diagonal network is pretrained from the scale c, ends at β, and its readouts are reset to 0: fine-tuning is the "
     "flow of m⊙w with a γ for each coordinate, and its limit the least sum of potentials R(θ; β). (a) ∂ln R/∂ln|θ|: "
-    "{2, of ridge, where |θ| is small against the larger of c and |β|; towards 1, of L1, as slowly as a logarithm where "
-    "it is large}(finetuning.own). (b) ∂ln R/∂ln|β|: {0 where |β| is small against c, and −1 where it is large and |θ| "
+    "{2, of ridge, where |θ| is small against the larger of c and |β|; towards 1, of L1, like a logarithm where it is "
+    "large}(finetuning.own). (b) ∂ln R/∂ln|β|: {0 where |β| is small against c, and −1 where it is large and |θ| "
     "is small against it}(finetuning.pretrained). (c–e) 100 entries, of which 8 are ±1 in the truth, and 8 in β: the "
     "error of the limit by the number of Gaussian samples without noise, median and quartiles of the draws, not below "
     "10⁻⁴. {With a small c and the same support it takes less than half of the samples of a network that was not "
