@@ -27,6 +27,8 @@ _FARTHEST = 1e300
 _TINY = np.finfo(float).tiny
 _MEMORY = 30.0  # by so much less ln L, v has forgotten that it was 0 at first
 _RESOLVED = 3.0  # and until then, a step with so much less ln L follows it
+_EASED = 100.0  # times `rtol`, the error of t where it is not asked for
+_SHORTEST = 1e-9  # relative to the clock, a step that is not made again
 _FIRST = 0.01  # the first step of the clock
 
 
@@ -70,7 +72,7 @@ def solve_classification(
             if log_loss is not None:
                 raise ValueError("log_loss and ts both say where to end; give one of them")
             goal, instants = -math.inf, np.asarray(times(ts, np.float64))
-        path = _Path(field)
+        path = _Path(field, rtol * (1 if log_loss is None and ts is not None else _EASED))
         found = _result(path, *_integrated(path, goal, instants, budget), instants)
     if throw and found.result not in (Result.reached_end, Result.infeasible):
         throw_unless(found.result, (), None, "solve_flow", f"ln L = {float(found.log_loss[-1]):.6g}")
@@ -96,30 +98,46 @@ class _Point(NamedTuple):
 class _Path:
     """An integrator that also knows ν and t: `dv/ds = 1 + v d ln L/ds`, v being of the size of a step of the clock."""
 
-    def __init__(self, field: ClassFlow):
+    def __init__(self, field: ClassFlow, within: float):
+        self._within = within  # the relative error of t, as long as it remembers its start
         self.field, self.inner = field, Collocation(field, _FIRST, math.inf)
         self._others = np.zeros((1, field.problem.n + 1))  # ν and v, at the start and at the nodes of the last step
         theta = field.theta(self.inner.state)
-        self._gained, self._fall = 0.0, max(float(field.fall(theta, field.weights_at(theta))), _TINY)
+        self._first = self._gain = -float(field.problem.log_loss_at(field.margins(theta)))  # −ln L
+        self._fall = max(float(field.fall(theta, field.weights_at(theta))), _TINY)
 
     def end(self) -> _Point:
         return _Point(self.inner.state, self.inner.t, self._others[-1, :-1], self._others[-1, -1])
 
     def step(self) -> bool:
         """One step; False if none can be made."""
-        if self._gained < _MEMORY:
-            self.inner.h = min(self.inner.h, _RESOLVED / self._fall)
-        if not self.inner.step():
-            return False
-        _, states = self.inner.nodes()
-        thetas = self.field.theta(states)
-        q = self.field.weights_at(thetas)
-        fall, start = self.field.fall(thetas, q), self._others[-1]
-        steps = self.inner.integral(np.eye(len(states)))
-        # v by the same collocation: it is linear in v, which may be stiff.
-        v = np.linalg.solve(np.eye(len(states)) + steps[1:] * fall, start[-1] + np.sum(steps[1:], axis=1))
-        self._others = start + steps @ np.column_stack([q, 1 - fall * v])
-        self._gained, self._fall = self._gained + float(steps[-1] @ fall), max(float(fall[-1]), _TINY)
+        inner = self.inner
+        while True:
+            remembers, before = self._gain - self._first < _MEMORY, vars(inner).copy()
+            if remembers:
+                inner.h = min(inner.h, _RESOLVED / self._fall)
+            if not inner.step():
+                return False
+            _, states = inner.nodes()
+            thetas = self.field.theta(states)
+            margins = self.field.margins(thetas)
+            q, gains = self.field.problem.weights_at(margins), -self.field.problem.log_loss_at(margins)
+            fall, steps, start = self.field.fall(thetas, q), inner.integral(np.eye(len(states))), self._others[-1]
+            # v by the same collocation: it is linear in v, which may be stiff.
+            v = np.linalg.solve(np.eye(len(states)) + steps[1:] * fall, start[-1] + np.sum(steps[1:], axis=1))
+            length, rises = inner.t - inner.t_old, np.diff(gains, prepend=self._gain)
+            with_start = np.log(np.maximum(np.append(start[-1], v), 0))
+            missed = float(abs(inner.missed(length, 1 - start[-1] * self._fall, 1 - fall * v)))
+            is_sound = bool(np.all(np.diff(with_start) + rises > 0))
+            is_known = is_sound and gains[-1] - self._gain <= 2 * _RESOLVED and missed <= self._within * abs(v[-1])
+            if is_known or not remembers or not length > _SHORTEST * inner.t:
+                break
+            vars(inner).update(before)  # once more, with a shorter step
+            inner.h = length / 3
+        others = start + steps @ np.column_stack([q, 1 - fall * v])
+        if not is_sound:  # the force is lost in rounding, but not the loss
+            others[1:, -1] = _followed(start[-1], np.diff(inner.nodes()[0], prepend=inner.t_old), rises)
+        self._others, self._gain, self._fall = others, float(gains[-1]), max(float(fall[-1]), _TINY)
         return True
 
     def nodes(self, before: float = math.inf) -> list[_Point]:
@@ -137,7 +155,7 @@ class _Path:
         return float(self.field.problem.log_loss_at(self.field.margins(self.field.theta(point.state))))
 
     def log_time(self, point: _Point) -> float:
-        return float(np.log(self.field.unit * point.v)) - self.log_loss(point)
+        return float(np.log(max(self.field.unit * point.v, 0.0))) - self.log_loss(point)
 
     def crossing(self, value: Callable[[_Point], float], target: float) -> _Point:
         """Where in the last step a rising function of the point is at its target."""
@@ -146,6 +164,15 @@ class _Path:
         gap = lambda s: max(value(self.at(s)) - target, -_FARTHEST)  # noqa: E731  (ln t is −∞ at the start)
         clock: Any = brentq(gap, self.inner.t_old, self.inner.t, xtol=1e-300, maxiter=2000)
         return self.at(clock)
+
+
+def _followed(v: float, steps: np.ndarray, rises: np.ndarray) -> np.ndarray:
+    """v after steps of the clock in which −ln L rises linearly."""
+    found = []
+    for step, rise in zip(steps, rises, strict=True):
+        v = v * math.exp(-rise) + step * (-math.expm1(-rise) / rise if rise > 0 else 1.0)
+        found.append(v)
+    return np.array(found)
 
 
 def _integrated(path: _Path, goal: float, instants: np.ndarray | None, budget: int) -> tuple[list[_Point], Result]:

@@ -21,6 +21,8 @@ Array = Any
 
 _REST = 1e-8  # the force, relative to its terms, at which the flow has come to rest
 _SOLVED = 100.0  # times `rtol`, the margins at the stages of a step
+_KNOWN = 1e4  # times `rtol`, the margins at the end of a step
+_AMPLIFIED = 100.0  # what an extrapolation makes of noise in the velocity
 _ROUNDING = 8 * np.finfo(float).eps
 _NUDGE = 1e-6  # relative, for the derivative of the metric
 
@@ -111,13 +113,20 @@ class ClassFlow:
         return Factored(right.T, values, left.T) if self.is_primal else Factored(left, values, right)
 
     def weights(self, state: Array) -> Array:
-        """Of what the stages may still be off by: margins to `rtol`, of which alone the velocity is made."""
-        largest = float(np.max(np.abs(state)))
-        within = self._rtol * largest + self._atol
+        """Of what the stages may still be off by: margins to `rtol`, too, of which alone the velocity is made.
+
+        What margins are rounded to, far out, takes the place of `rtol`.
+        """
+        theta, largest = self.theta(state), float(np.max(np.abs(state)))
+        noise = _ROUNDING * self.largest * float(np.max(np.abs(self.rows) @ np.abs(theta)))
         moved = self.largest * self.size if self.is_primal else self.largest * self.mirror_size
-        slope = 1.0 if self.is_primal else self.geo.inverse_metric(self.theta(state))
+        slope = 1.0 if self.is_primal else self.geo.inverse_metric(theta)
         steepest = moved * float(np.max(np.sum(np.abs(self.rows) * slope, axis=1)))
-        solved = min(within, max(_SOLVED * self._rtol / max(steepest, np.finfo(float).tiny), _ROUNDING * largest))
+        steepest = max(steepest, np.finfo(float).tiny)
+        rounding = max(noise / steepest, _ROUNDING * largest)
+        within = max(self._rtol, _AMPLIFIED * noise) * largest + self._atol
+        within = min(within, max(_KNOWN * self._rtol / steepest, _AMPLIFIED * rounding))
+        solved = min(within, max(_SOLVED * self._rtol / steepest, rounding))
         self._eased = solved / within
         return np.full_like(state, 1 / solved)
 

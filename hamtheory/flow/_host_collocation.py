@@ -63,7 +63,7 @@ class Collocation(Stepper):
             increments, velocities, iterations = found
             # How far the velocity at the start is from the polynomial through the others: all of the solution that
             # the polynomial misses, filtered where it is a stiff component at its equilibrium.
-            defect = (self.velocity - method.backward @ velocities) * (h * method.error)
+            defect = self.missed(h, self.velocity, velocities)
             error = field.error(self._linear.damped(defect, h * method.filter), weights)
             factor = min(5.0, max(0.1, 0.85 * max(error, 1e-30) ** (-1 / (self.stages + 1)))) if error == error else 0.1
             if error <= 1:
@@ -117,6 +117,11 @@ class Collocation(Stepper):
     def interpolate(self, times):
         _, _, state, increments = self._last
         return state + self.basis(times) @ increments
+
+    def missed(self, h: float, first: Any, velocities: Any) -> Any:
+        """What the polynomial of a step misses of a solution with these velocities at the start and at the nodes."""
+        method = _radau(self.stages)
+        return (first - method.backward @ velocities) * (h * method.error)
 
     def basis(self, times: Vector) -> Vector:
         """The matrix, (times, stages + 1), from the start and nodes of the last step to times in it."""

@@ -168,7 +168,7 @@ def certified(problem, rows, units, theta, dual, rho, tol, steps) -> MarginResul
     gap = upper - lower
     # What rounding makes of the upper bound, where the margin is small beside the rows.
     rounding = 4 * np.finfo(problem.dtype).eps * float(p_norm(dual @ np.abs(rows), conjugate_exponent(rho)))
-    converged = gap <= tol * upper + rounding
+    converged = lower > 0 and gap <= tol * upper + rounding
     stats["relative_gap"] = dtype(gap / upper)
     return MarginResult(
         theta=(theta / units).astype(problem.dtype),

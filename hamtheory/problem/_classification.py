@@ -11,6 +11,7 @@ from .._validate import is_traced
 from ._problem import Problem, checked
 
 LOSSES = ("logistic", "exponential")
+_SCALINGS = 6  # of the columns, before separability is left open
 
 
 class Separability(NamedTuple):
@@ -294,23 +295,25 @@ def _decided(signed: np.ndarray) -> Separability:
     sizes = np.max(np.abs(signed), axis=1)
     if np.any(sizes == 0):  # a sample at 0 has the margin 0, whatever θ
         return Separability(False, None, np.eye(n)[np.argmin(sizes)], 0.0)
-    rows = signed / sizes[:, None]
-    largest = np.max(np.abs(rows), axis=0)
-    units = np.where(largest > 0, largest, 1.0)
-    rows = rows / units
-    lengths = np.linalg.norm(rows, axis=1)
-    rows = rows / lengths[:, None]
-    # Least squares of [rowsᵀ; 1] w = [0; 1]: a multiple of the point of the convex hull that is nearest to 0.
-    found, _ = nnls(np.vstack([rows.T, np.ones(n)]), np.append(np.zeros(d), 1.0), maxiter=30 * (n + d))
-    weights = found / found.sum()
-    nearest = weights @ rows
-    left, rounding = float(np.linalg.norm(nearest)), 4 * np.finfo(float).eps * np.sqrt(n + d)
-    if left > 0 and np.min(rows @ nearest) > rounding * left:
-        theta = nearest / units
-        theta = theta / norm(theta)
-        return Separability(True, theta, None, float(np.min(signed @ theta)))
-    if left <= rounding:
-        weights = weights / lengths / (sizes / np.min(sizes[weights > 0]))
-        weights = weights / weights.sum()
-        return Separability(False, None, weights, float(norm(weights @ signed)))
+    rows, rounding = signed / sizes[:, None], 4 * np.finfo(float).eps * np.sqrt(n + d)
+    units, scale, left = np.ones(d), np.max(np.abs(rows), axis=0), np.inf
+    for _ in range(_SCALINGS):
+        # Columns as large as what is summed in them, and rows of one length: none is lost beside the others.
+        scale = np.where(scale > 0, scale, 1.0)
+        rows, units = rows / scale, units * scale
+        lengths = np.linalg.norm(rows, axis=1)
+        rows, sizes = rows / lengths[:, None], sizes * lengths
+        # Least squares of [rowsᵀ; 1] w = [0; 1]: a multiple of the point of the convex hull that is nearest to 0.
+        found, _ = nnls(np.vstack([rows.T, np.ones(n)]), np.append(np.zeros(d), 1.0), maxiter=30 * (n + d))
+        weights = found / found.sum()
+        nearest, scale = weights @ rows, weights @ np.abs(rows)
+        left = float(np.linalg.norm(nearest))
+        if left > 0 and np.all(rows @ nearest > rounding * (np.abs(rows) @ np.abs(nearest))):
+            theta = nearest / units
+            theta = theta / norm(theta)
+            return Separability(True, theta, None, float(np.min(signed @ theta)))
+        if np.all(np.abs(nearest) <= rounding * scale):
+            weights = weights / (sizes / np.min(sizes[weights > 0]))
+            weights = weights / weights.sum()
+            return Separability(False, None, weights, float(norm(weights @ signed)))
     return Separability(None, None, None, left)
