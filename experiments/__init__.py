@@ -37,6 +37,7 @@ NAMES = (
     "held_out",
     "attacks",
     "prediction",
+    "grokking",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -61,6 +62,7 @@ QUICK = (
     "held_out",
     "attacks",
     "prediction",
+    "grokking",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")
