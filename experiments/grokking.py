@@ -3,7 +3,8 @@
 Fourier features 1, cos(kπx/2), sin(kπx/2) up to k = `frequency`, a teacher of three of them, n points x ~ U[−1, 1],
 loss ‖Xθ − y‖²/2n, and weight decay λ/2 (‖m‖² + ‖w‖²), so that β = λ/2. From a start at θ = 0 with one γ₀, and from
 normal factors, the flow is compared at every time with the limit of the γ_t and the start that weight decay has left.
-From some starts at zero the factors are integrated too, by an integrator that knows nothing of dual coordinates.
+From some starts at zero the factors are integrated too, by an integrator that knows nothing of dual coordinates, and
+from some normal ones gradient descent is run, as it was published.
 
 HAM has from zero α = 1/γ₀. With a fixed α its decay drifts down its penalty; were α to grow as αe^(βt), it would follow
 its own path of limits.
@@ -27,7 +28,8 @@ TEACHER = (("cos", 0), ("cos", 6), ("sin", 21))
 class Config:
     """`draws` of x; times λt: `times` = (first, last, count) and `SPOTS`; βt of HAM likewise, from the first `spot`.
 
-    `checked` draws have their factors integrated, with the largest of the `decays` λ. `path` = (last, count) of ln α/α₀
+    `checked` draws have their factors integrated, and gradient descent with `learning_rate` run from normal ones, both
+    with the largest of the `decays` λ. `path` = (last, count) of ln α/α₀
     along which the nearest limit of HAM is looked for.
     """
 
@@ -42,6 +44,7 @@ class Config:
     ham_times: tuple[float, float, int] = (1e-3, 12.0, 25)
     path: tuple[float, int] = (14.0, 71)
     checked: int = 3
+    learning_rate: float = 0.05
     points: int = 401
     rtol: float = 1e-10
     seed: int = 0
@@ -112,6 +115,22 @@ def factors(problem, factors0, beta: float, ts) -> np.ndarray:
 
     found = solve_ivp(velocity, (0, ts[-1]), np.concatenate(factors0), "LSODA", ts, rtol=1e-12, atol=1e-14)
     return found.y.T
+
+
+def descent(config: Config, problem, factors0, beta: float, ts) -> np.ndarray:
+    """How far gradient descent on the factors is from their flow at the steps next to these times, relative."""
+    (m0, w0), rate = factors0, config.learning_rate
+    steps, back = np.unique(np.round(ts / rate).astype(int), return_inverse=True)
+    runs = ht.run(
+        problem,
+        ht.ProductGD(beta, m0=m0, w0=w0),
+        learning_rate=rate,
+        steps=int(steps[-1]),
+        save_every=steps,
+        progress=False,
+    )
+    flow = ht.product_flow(problem, m0, w0, weight_decay=beta, ts=steps * rate, rtol=config.rtol)
+    return _relative(np.asarray(runs.thetas)[1:] - flow.thetas, flow.thetas)[back]
 
 
 def _product(config: Config, problem, factors0, decay: float, scaled) -> dict[str, np.ndarray]:
@@ -210,6 +229,7 @@ def _of_draw(config: Config, draw: int, scaled, ham_scaled) -> dict[str, np.ndar
         states = factors(problem, starts["zero"], decay / 2, scaled / decay)
         thetas = states[:, :d] * states[:, d:]
         found["invariant"] = off_range(problem, np.arcsinh(thetas / (config.gamma * np.exp(-2 * scaled[:, None]))))
+        found["descent"] = descent(config, problem, starts["normal"], decay / 2, scaled / decay)
         found["agreement"] = _relative(thetas - found["flow"][0, np.argmax(config.decays)], thetas)
     features_there = features(np.linspace(-1, 1, config.points), config.frequency)
     for name in ("flow", "limit", "ham_flow", "ham_drift", "ham_growing", "ham_limit"):
@@ -226,7 +246,7 @@ def run(config: Config) -> xr.Dataset:
     data = {}
     for name in draws[0]:
         values = np.array([draw[name] for draw in draws if name in draw])
-        dims = ("checked" if name in ("invariant", "agreement") else "draw", *_dims(name))
+        dims = ("checked" if name in _CHECKED else "draw", *_dims(name))
         status = name.endswith("status")
         data[name] = store.status(dims, values) if status else store.variable(dims, values, MEANINGS[name])
     coords = {
@@ -243,13 +263,14 @@ def _dims(name: str) -> tuple[str, ...]:
     """Those of a variable beside the draw."""
     if name in ("least_l1", "ham_status"):
         return ()
-    if name in ("invariant", "agreement"):
+    if name in _CHECKED:
         return ("time",)
     if not name.startswith("ham"):
         return ("start", "decay", "time")
     return ("ham_decay", "ham_time") if name.startswith(("ham_flow", "ham_nearest", "ham_gap")) else ("ham_time",)
 
 
+_CHECKED = ("invariant", "agreement", "descent")
 _WHAT = {
     "flow": "of the flow of m*w",
     "limit": "of the limit of the gamma and the start that weight decay has left",
@@ -269,5 +290,6 @@ MEANINGS = {
     "ham_gap": "distance of the flow of HAM to its drift, relative",
     "least_l1": "least L1 norm of an interpolator",
     "invariant": "part of asinh(theta/gamma) off the row space of X, of the factors' own flow, relative",
+    "descent": "distance of gradient descent to the flow of m*w, relative",
     "agreement": "distance of the factors' own flow to that in dual coordinates, relative",
 }

@@ -52,6 +52,14 @@ def test_the_published_times(data):
     assert at[1e5]["flow_test"] < 0.01 * own["limit_test"][0]
 
 
+@pytest.mark.claim("grokking.descent")
+def test_gradient_descent_is_where_its_flow_is(data):
+    """To 2 % on the way, and the less the longer it runs: their limits are one."""
+    off = data["descent"]
+    assert off.max() <= 0.02
+    assert (off.isel(time=-1) <= off.max("time") / 10).all()
+
+
 @pytest.mark.claim("grokking.one-curve")
 def test_the_test_error_is_that_of_the_limit(data):
     """To 2 % of where it begins, in the median; at the start of the flow it is not."""
