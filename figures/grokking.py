@@ -20,9 +20,9 @@ CAPTION = (
     "image}(mw.grokking), {which factors that are integrated on their own keep to 1e-8}(grokking.invariant). (a, b) "
     "λ = 1e-4, from θ = 0 with γ₀ = 0.1, and from normal factors of variance 0.1, the published start. Dotted: when "
     "the published training and test errors are about 0; {so are ours, in the median}(grokking.published). {Gradient "
-    "descent with η = 0.05 stays within 2 % of its flow}(grokking.descent). {Once the flow interpolates, its test "
-    "error is that of the limit of γ_t (dashed).}(grokking.one-curve) (c) From θ = 0, how "
-    "far θ_t is from it: {at the same λt of the order of λ}(grokking.order); dashed: to first order in λ, {which holds "
+    "descent with η = 0.05 and λ = 1e-3 stays within 2 % of its flow}(grokking.descent). {Once the flow interpolates, "
+    "its test error is that of the limit of γ_t (dashed).}(grokking.one-curve) (c) From θ = 0, how far θ_t is from "
+    "it: {at the same λt of the order of λ}(grokking.order); dashed: to first order in λ, {which holds "
     "where 4β is far below the rate of fitting there}(grokking.leading). (d) Test errors of the flow and of the limit, "
     "of every draw, start and λ, at λt = 0.01, 1, 3, 6, 10. (e) L1 norm: {grokking is the way to basis pursuit}"
     "(grokking.l1) (dashed, grey). (f) HAM with α = 1/γ₀ from 0, β = 1e-3: {its flow drifts down its own penalty "
@@ -34,12 +34,11 @@ _SPOTS = (0.01, 1.0, 3.0, 6.0, 10.0)
 _PUBLISHED = (1e2, 1e5)  # times at which training and test error are about zero in the published figure
 
 
-def _band(ax, x, values: xr.DataArray, colour: str, style: str = "-") -> None:
-    """Median over the draws, and the middle 80 % if the line is solid."""
+def _band(ax, x, values: xr.DataArray, colour: str) -> None:
+    """Median over the draws, and the middle 80 %."""
     low, middle, high = values.quantile([0.1, 0.5, 0.9], "draw").values
-    if style == "-":
-        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    ax.plot(x, middle, style, color=colour, linewidth=1.1)
+    ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    ax.plot(x, middle, color=colour, linewidth=1.1)
 
 
 def _errors(ax, own: xr.Dataset, decay: float) -> None:
