@@ -86,6 +86,15 @@ def test_the_gap_to_first_order(data):
     assert (np.abs(ratio - 1) <= 3 * data["slowness"]).where(holds, True).all()
 
 
+@pytest.mark.claim("grokking.lag")
+def test_the_flow_lags_where_the_decay_is_faster_than_the_fit(data):
+    own = late(data)
+    apart = np.abs(own["flow_test"] - own["limit_test"]) > 0.1
+    assert (own["slowness"] > 1).where(apart, True).all()
+    slow = own["slowness"] < 0.05
+    assert slow.any() and own["gap"].where(slow).max() < 0.01
+
+
 @pytest.mark.claim("grokking.l1")
 def test_it_is_the_way_to_basis_pursuit(data):
     own = data.sel(decay=1e-4)
