@@ -25,7 +25,7 @@ CAPTION = (
     "it: {at the same λt of the order of λ}(grokking.order); dashed: to first order in λ, {which holds "
     "where 4β is far below the rate of fitting there}(grokking.leading). (d) Test errors of the flow and of the limit, "
     "of every draw, start and λ, at λt = 0.01, 1, 3, 6, 10; {from λt = 1 on they are more than 0.1 apart only where 4β "
-    "is above that rate: where two points nearly coincide}(grokking.lag). (e) L1 norm: {grokking is the way to basis pursuit}"
+    "is above that rate}(grokking.lag). (e) L1 norm: {grokking is the way to basis pursuit}"
     "(grokking.l1) (dashed, grey). (f) HAM with α = 1/γ₀ from 0, β = 1e-3: {its flow drifts down its own penalty "
     "(dashed)}(ham.decay-drift), {and most of the test error stays}(grokking.plateau); {were α to grow as αe^(βt), it "
     "would follow its limits (dashed)}(ham.moving-alpha)."
