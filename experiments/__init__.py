@@ -38,6 +38,7 @@ NAMES = (
     "attacks",
     "prediction",
     "finetuning",
+    "grokking",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -62,7 +63,7 @@ QUICK = (
     "held_out",
     "attacks",
     "prediction",
-    "finetuning",
+    "grokking",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

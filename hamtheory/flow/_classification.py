@@ -24,6 +24,7 @@ from ._result import ClassificationFlow
 _DEFAULT = -300.0  # of ln L, where there is neither `log_loss` nor `ts`
 _REACH = 16
 _FARTHEST = 1e300
+_THERE = 1e-8  # relative, how near to `log_loss` the end is
 _TINY = np.finfo(float).tiny
 _MEMORY = 30.0  # by so much less ln L, v has forgotten that it was 0 at first
 _RESOLVED = 3.0  # and until then, a step with so much less ln L follows it
@@ -54,6 +55,8 @@ def solve_classification(
         raise TypeError("a classification flow must be asked of concrete data; X, theta0 or geo is traced by JAX")
     if coordinates not in (None, "primal", "dual"):
         raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
+    if not isinstance(geo, AbstractGeometry):
+        raise TypeError(f"geo must be a geometry; got {geo!r}")
     geo = in_dtype(geo, problem.dtype)
     fits(geo, problem.d)
     first = np.asarray(start(theta0, problem.d, problem.dtype), float)
@@ -198,7 +201,8 @@ def _integrated(path: _Path, goal: float, instants: np.ndarray | None, budget: i
             last = path.crossing(lambda point: -path.log_loss(point), -goal) if now >= -goal else None
             points += path.nodes() if last is None else [*path.nodes(before=last.clock), last]
             if last is not None:
-                return ended(Result.reached_end)
+                is_there = abs(path.log_loss(last) - goal) <= _THERE * max(1.0, abs(goal))
+                return ended(Result.reached_end if is_there else Result.stalled)
         while due and path.log_time(path.end()) >= due[0]:
             points.append(path.crossing(path.log_time, due.pop(0)))
         # A saddle, which the flow leaves again, is no rest: of separable classes there is none.

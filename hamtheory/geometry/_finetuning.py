@@ -17,6 +17,14 @@ class FineTuning(NamedTuple):
         theta0: Where it starts, (d,).
         sensitivity: `∂ln γ/∂ln|pretrained|`, (d,): from 0 to 1 with a readout of 0. With one that is not, and features
             smaller than the readouts were, it can be negative: then pretraining makes a coordinate dearer.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> tuned = ht.geometry.finetuning([0.0, 1.0], scale=1e-3, readout=0.1)
+    >>> tuned.theta0.round(3).tolist(), tuned.sensitivity.round(3).tolist()
+    ([0.0, 0.1], [0.0, 1.0])
+
+    ```
     """
 
     geo: Hypentropy
@@ -76,7 +84,7 @@ def finetuning(pretrained: Any, *, scale: Any, imbalance: Any = 0.0, readout: An
     >>> import hamtheory as ht
     >>> tuned = ht.geometry.finetuning([0.0, 1.0], scale=1e-3)
     >>> tuned.geo.gamma.round(4).tolist(), [x.round(2).tolist() for x in tuned.exponents([0.1, 0.1])]
-    ([0.0005, 0.5], [[1.22, 2.0], [-0.0, -1.0]])
+    ([0.0005, 0.5], [[1.2, 1.99], [-0.0, -0.99]])
 
     ```
     """

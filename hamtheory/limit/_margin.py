@@ -65,7 +65,7 @@ def solve_margin(
     rows = np.asarray(problem.signed, float) / units
     with threads_for(*rows.shape), quiet():
         theta, dual, steps = solved(problem, rows, units, rho, tol, max_steps)
-        result = certified(problem, rows, units, theta, dual, rho, tol, steps)
+        result = certified(problem, rows, units, theta, dual, rho, tol, steps, max_steps)
     if throw and result.result not in (Result.converged, Result.infeasible):
         detail = f"relative gap {float(result.stats['relative_gap']):.1e}, {int(result.stats['steps'])} steps"
         throw_unless(result.result, (), None, "solve_margin", detail)
@@ -149,7 +149,7 @@ def norm_of(problem: Any, geo: Any, rho: float | None) -> tuple[float, np.ndarra
     return rho, units
 
 
-def certified(problem, rows, units, theta, dual, rho, tol, steps) -> MarginResult:
+def certified(problem, rows, units, theta, dual, rho, tol, steps, most) -> MarginResult:
     """The result, with bounds computed anew from what is returned."""
     dtype = problem.dtype.type
     dual = dual / dual.sum()
@@ -176,6 +176,6 @@ def certified(problem, rows, units, theta, dual, rho, tol, steps) -> MarginResul
         dual=dual.astype(problem.dtype),
         duality_gap=dtype(gap),
         support_vectors=dual > (margins - lower) / upper + 1e-12,
-        result=Result.converged if converged else Result.stalled,
+        result=Result.converged if converged else Result.max_steps if steps >= most else Result.stalled,
         stats=stats,
     )

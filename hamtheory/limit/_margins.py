@@ -62,6 +62,9 @@ def solve_margins(
     problems = list(problems)
     if not problems:
         raise ValueError("problems must hold at least one classification; got none")
+    for problem in problems:
+        if not isinstance(problem, BinaryClassification):
+            raise TypeError(f"problems must be classifications; got a {type(problem).__name__}")
     rho, units = norm_of(problems[0], geo, rho)
     shapes = {problem.X.shape for problem in problems}
     if len(shapes) > 1:
@@ -79,7 +82,9 @@ def solve_margins(
         for i, problem in enumerate(problems):
             one = None
             if thetas[i].any():
-                one = certified(problem, every[i], units, thetas[i], weights[i] * levels[i], rho, tol, int(steps[i]))
+                one = certified(
+                    problem, every[i], units, thetas[i], weights[i] * levels[i], rho, tol, int(steps[i]), most
+                )
             if one is None or one.result != Result.converged:
                 one = solve_margin(problem, geo, rho=None if geo is not None else rho, tol=tol, throw=False)
             found.append(one)

@@ -1,8 +1,10 @@
 """Flows of a classification loss: against SciPy in ordinary time, and against the largest margin far beyond it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 
 import hamtheory as ht
 
@@ -104,6 +106,31 @@ def test_in_one_dimension_by_hand():
     np.testing.assert_allclose(flow.thetas[1:, 0], np.logaddexp(0, flow.log_ts[1:]), rtol=1e-8, atol=1e-10)
     flow = ht.solve_flow(problem, ht.HAM(alpha=2.0), log_loss=-400.0)
     np.testing.assert_allclose(flow.clock, np.log1p(2 * flow.thetas[:, 0]) / 2, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("geo", [ht.Hypentropy(gamma=1e-9), ht.Hypentropy(gamma=1e-12), ht.HAM(alpha=1e6)])
+def test_time_is_known_where_the_force_grows_by_orders(geo):
+    # In one dimension dt/dθ = e^θ/g⁻¹(θ): most of the time goes by near 0.
+    problem = ht.BinaryClassification([[1.0], [-1.0]], [1, -1], "exponential")
+    flow = ht.solve_flow(problem, geo, log_loss=-20.0)
+    for theta, log_t in zip(flow.thetas[1:, 0], flow.log_ts[1:], strict=True):
+        points = np.sort(np.append(np.geomspace(1e-15, theta, 12), 0.0)) if theta > 1e-15 else np.array([0.0, theta])
+        pieces = [
+            quad(lambda x: np.exp(x) / geo.inverse_metric(x), *ends, epsrel=1e-12)[0] for ends in pairwise(points)
+        ]
+        assert log_t == pytest.approx(np.log(sum(pieces)), abs=2e-6)
+    found = ht.solve_flow(problem, geo, ts=np.exp(flow.log_ts[[5, -1]]))
+    np.testing.assert_allclose(found.thetas, flow.thetas[[5, -1]], rtol=1e-4)
+
+
+def test_columns_of_very_different_size():
+    rng = np.random.default_rng(1)
+    X, z = rng.normal(size=(50, 2)) * [1500, 0.07], np.sign(rng.normal(size=50))
+    X[:, 1] = np.abs(X[:, 1]) * z
+    problem = ht.BinaryClassification(X, z)
+    flow = ht.solve_flow(problem, ht.Euclidean(), log_loss=-100.0)
+    late = 100.0 - 2 * np.log(float(ht.solve_margin(problem, rho=2.0).margin))  # d ln(1/L)/dt = γ² L, in the end
+    assert (np.diff(flow.log_ts) > 0).all() and flow.log_ts[-1] == pytest.approx(late, abs=0.05)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-20, 1e20, 1e150])

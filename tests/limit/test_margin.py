@@ -218,3 +218,16 @@ def test_many_need_one_shape():
         ht.solve_margins([], rho=2.0)
     with pytest.raises(ValueError, match=r"must be of one shape; got \(4, 40\), \(20, 100\)"):
         ht.solve_margins([instance(0), instance(1)], rho=2.0)
+
+
+def test_a_budget_that_runs_out_is_said_to():
+    problem = instance(1)
+    found = ht.solve_margin(problem, rho=1.5, max_steps=5, throw=False)
+    assert found.result == ht.Result.max_steps and found.stats["steps"] >= 5
+
+
+@pytest.mark.parametrize("rho", [1.0, 2.0, np.inf])
+def test_no_margin_converges_that_is_not_positive(rho):
+    problem = ht.BinaryClassification([[-128.0, -3 * 2.0**-58], [-256.0, 2.0**-58]], [-1, 1])
+    found = ht.solve_margin(problem, rho=rho, throw=False)
+    assert found.margin > 0 or found.result == ht.Result.stalled

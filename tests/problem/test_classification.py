@@ -87,7 +87,6 @@ def test_separability_is_decided_with_a_proof(seed):
         lambda p: ht.min_norm(p),
         lambda p: ht.certify_basis_pursuit(p),
         lambda p: ht.product_flow(p, np.ones(5), np.ones(5)),
-        lambda p: ht.solve_flows(p, ht.HAM(alpha=[1.0, 2.0])),
         lambda p: ht.solve_limits(p, ht.HAM(alpha=[1.0, 2.0])),
     ],
 )
@@ -145,3 +144,27 @@ def test_an_attack_must_be_a_size_in_a_norm():
         ht.metrics.accuracy(problem, [1.0, 0.0], attack=-1)
     with pytest.raises(ValueError, match=r"p must be from 1 to infinity; got 0\.5"):
         ht.metrics.accuracy(problem, [1.0, 0.0], attack=1, p=0.5)
+
+
+@pytest.mark.parametrize("small", [1e-2, 1e-6, 1e-9, 1e-12, 1e-20])
+def test_columns_of_any_units_are_decided(small):
+    # (0, −1) separates them, whatever the units of the second column.
+    X = np.array([[0.0, -2.0], [1.0, -3.0], [1.0, 3.0]]) * [1e7, small]
+    found = ht.BinaryClassification(X, [1, 1, -1]).separability()
+    assert found.holds and (ht.BinaryClassification(X, [1, 1, -1]).signed @ found.theta > 0).all()
+
+
+def test_the_proof_holds_in_every_column():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        n, d = rng.integers(2, 30), rng.integers(1, 10)
+        X = rng.integers(-3, 4, (n, d)) * 2.0 ** rng.integers(-100, 100, d)
+        z = np.resize([1, -1], n)
+        if not X.any():
+            continue
+        problem = ht.BinaryClassification(X, z)
+        found = problem.separability()
+        if found.holds:
+            assert (problem.signed @ found.theta > 0).all()
+        elif found.holds is False:
+            assert (np.abs(found.weights @ problem.signed) <= 1e-13 * (found.weights @ np.abs(problem.signed))).all()
