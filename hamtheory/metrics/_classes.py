@@ -25,7 +25,8 @@ def margin(problem: BinaryClassification, theta: Vectors, rho: float = 2.0) -> F
         The margin, (...); NaN where θ = 0.
 
     Raises:
-        ValueError: For ρ < 1.
+        ValueError: For ρ < 1, and a θ of another length.
+        TypeError: For a problem that is no classification.
 
     ```python
     >>> import hamtheory as ht
@@ -38,7 +39,7 @@ def margin(problem: BinaryClassification, theta: Vectors, rho: float = 2.0) -> F
     if not rho >= 1:
         raise ValueError(f"rho must be from 1 to infinity; got {rho:g}, with which it is no norm")
     xp = namespace(problem.X, theta)
-    theta = xp.asarray(theta, problem.dtype)
+    theta = _of_classes(problem, xp.asarray(theta, problem.dtype))
     return xp.min(problem.margins(theta), axis=-1) / p_norm(theta, float(rho))
 
 
@@ -58,10 +59,11 @@ def accuracy(
         p: The exponent of the norm of the attack, from 1 to `numpy.inf`.
 
     Returns:
-        The share, (...).
+        The share, (...); NaN where θ is not finite.
 
     Raises:
-        ValueError: For a negative attack, and for an exponent below 1.
+        ValueError: For a negative attack, an exponent below 1, and a θ of another length.
+        TypeError: For a problem that is no classification.
 
     References:
         [tsilivis2024price].
@@ -78,6 +80,16 @@ def accuracy(
     if not p >= 1:
         raise ValueError(f"p must be from 1 to infinity; got {p:g}, with which it is no norm")
     xp = namespace(problem.X, theta, attack)
-    theta = xp.asarray(theta, problem.dtype)
+    theta = _of_classes(problem, xp.asarray(theta, problem.dtype))
     reach = attack * p_norm(theta, conjugate_exponent(float(p)))
-    return xp.mean(problem.margins(theta) > reach[..., None], axis=-1, dtype=problem.dtype)
+    right = xp.mean(problem.margins(theta) > reach[..., None], axis=-1, dtype=problem.dtype)
+    return xp.where(xp.all(xp.isfinite(theta), axis=-1), right, xp.nan)[()]
+
+
+def _of_classes(problem: BinaryClassification, theta: Array) -> Array:
+    """θ, after a look at both."""
+    if not isinstance(problem, BinaryClassification):
+        raise TypeError(f"problem must be a BinaryClassification; got a {type(problem).__name__}")
+    if theta.ndim == 0 or theta.shape[-1] != problem.d:
+        raise ValueError(f"theta must have shape (..., {problem.d}); got {theta.shape}")
+    return theta

@@ -168,3 +168,11 @@ def test_the_proof_holds_in_every_column():
             assert (problem.signed @ found.theta > 0).all()
         elif found.holds is False:
             assert (np.abs(found.weights @ problem.signed) <= 1e-13 * (found.weights @ np.abs(problem.signed))).all()
+
+
+@pytest.mark.parametrize("measured", [ht.metrics.margin, ht.metrics.accuracy])
+def test_what_is_measured_of_classes_looks_at_its_arguments(measured):
+    problem = ht.BinaryClassification([[1.0, 2.0], [-2.0, 0.0]], [1, -1])
+    with pytest.raises(ValueError, match=r"theta must have shape \(\.\.\., 2\); got \(3,\)"):
+        measured(problem, np.ones(3))
+    assert np.isnan(measured(problem, [np.nan, 1.0])) and np.isfinite(measured(problem, [1.0, 1.0]))
