@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._array import Array, namespace, quiet
+from .._grid import number
 from .._validate import is_traced, real_array
 from ._hypentropy import Hypentropy
 
@@ -91,15 +92,15 @@ def finetuning(pretrained: Any, *, scale: Any, imbalance: Any = 0.0, readout: An
     if is_traced(pretrained, scale, imbalance, readout):
         raise TypeError("finetuning must be asked of concrete numbers; one is traced by JAX")
     beta = np.asarray(real_array(pretrained, "pretrained", ndim=1), float)
-    c, share, r = (_number(x, name) for x, name in ((scale, "scale"), (imbalance, "imbalance"), (readout, "readout")))
+    c, share, r = (number(x, name) for x, name in ((scale, "scale"), (imbalance, "imbalance"), (readout, "readout")))
     if not np.isfinite(beta).all():
         raise ValueError("pretrained must be finite; it holds NaN or infinities")
-    if not 0 < c < np.inf:
-        raise ValueError(f"scale must be positive and finite; got {c:g}")
+    if not c > 0:
+        raise ValueError(f"scale must be positive; got {c:g}")
     if not -1 <= share <= 1:
         raise ValueError(f"imbalance must be from -1 to 1; got {share:g}")
-    if not 0 <= r < np.inf:
-        raise ValueError(f"readout must be at least 0 and finite; got {r:g}")
+    if not r >= 0:
+        raise ValueError(f"readout must be at least 0; got {r:g}")
     with quiet():
         q = np.abs(beta) / c
         root = np.hypot(1, q)
@@ -118,10 +119,3 @@ def finetuning(pretrained: Any, *, scale: Any, imbalance: Any = 0.0, readout: An
             f"{int(np.argmin(gamma))} would stay there"
         )
     return FineTuning(Hypentropy(gamma=gamma), theta0, np.where(q > 0, sensitivity, 0.0))
-
-
-def _number(value: Any, name: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number; got {value!r}") from None
