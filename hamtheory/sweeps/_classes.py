@@ -9,12 +9,12 @@ import numpy as np
 
 from .._batching import widest
 from .._grid import grid, number
-from .._validate import count, tolerance
+from .._validate import count
 from ..limit import solve_margin, solve_margins
 from ._batch import Batch, blocks_of, stacked
 from ._declaration import Variable
 from ._geometries import Geometries
-from ._quantities import MEASURED, REACH, measured_of
+from ._quantities import MEASURED, measured_of, tolerance_of
 from ._quantity import Quantity, register
 from ._starts import Zeros
 
@@ -53,11 +53,10 @@ class Margin(Quantity):
     max_steps: int = 60
 
     def settled(self, dtype: str) -> "Margin":
-        tol = (1e-9 if dtype == "float64" else 1e-5) if self.tol is None else number(self.tol, "tol")
+        tol = tolerance_of(self.tol, "tol", dtype, 1e-9, 1e-5, reach=64)
         rho = None if self.rho is None else number(self.rho, "rho")
         if rho is not None and rho < 1:
             raise ValueError(f"rho must be at least 1; got {rho:g}, with which it is no norm")
-        tol = tolerance(tol, "tol", np.dtype(dtype), 64)
         return replace(self, rho=rho, tol=tol, max_steps=count(self.max_steps, "max_steps"))
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
@@ -116,11 +115,10 @@ class ClassificationFlows(Quantity):
     max_steps: int = 100_000
 
     def settled(self, dtype: str) -> "ClassificationFlows":
-        rtol = (1e-6 if dtype == "float64" else 1e-4) if self.rtol is None else number(self.rtol, "rtol")
+        rtol = tolerance_of(self.rtol, "rtol", dtype, 1e-6, 1e-4)
         levels = grid(self.log_loss, "log_loss")
         if np.any(np.diff(np.asarray(levels)) >= 0):
             raise ValueError(f"log_loss must be falling; got {np.asarray(levels)}")
-        rtol = tolerance(rtol, "rtol", np.dtype(dtype), REACH)
         return replace(self, log_loss=levels, rtol=rtol, max_steps=count(self.max_steps, "max_steps"))
 
     def variables(self) -> dict[str, Variable]:

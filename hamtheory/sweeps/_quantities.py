@@ -71,7 +71,7 @@ class Limit(Quantity):
     weight_decay: float = 0.0
 
     def settled(self, dtype: str) -> "Limit":
-        tol = _tolerance(self.tol, "tol", dtype, 1e-10, 1e-5)
+        tol = tolerance_of(self.tol, "tol", dtype, 1e-10, 1e-5)
         return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"), weight_decay=decay(self))
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
@@ -119,7 +119,7 @@ class Path(Quantity):
     max_steps: int = 2000
 
     def settled(self, dtype: str) -> "Path":
-        tol = _tolerance(self.tol, "tol", dtype, 1e-10, 1e-5)
+        tol = tolerance_of(self.tol, "tol", dtype, 1e-10, 1e-5)
         return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"))
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
@@ -183,8 +183,8 @@ class Flow(Quantity):
     flips: bool = False
 
     def settled(self, dtype: str) -> "Flow":
-        rtol = _tolerance(self.rtol, "rtol", dtype, 1e-6, 1e-4)
-        tol = _tolerance(self.tol, "tol", dtype, 1e-8, 1e-4)
+        rtol = tolerance_of(self.rtol, "rtol", dtype, 1e-6, 1e-4)
+        tol = tolerance_of(self.tol, "tol", dtype, 1e-8, 1e-4)
         ts = None if self.ts is None else grid(self.ts, "ts")
         if ts is not None and (np.min(np.asarray(ts)) < 0 or np.any(np.diff(np.asarray(ts)) <= 0)):
             raise ValueError(f"ts must be increasing times that are at least 0; got {np.asarray(ts)}")
@@ -279,10 +279,11 @@ def flips_of(flips: Flips, truths: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _tolerance(value: Any, name: str, dtype: str, double: float, single: float) -> float:
+def tolerance_of(value: Any, name: str, dtype: str, double: float, single: float, reach: float = REACH) -> float:
+    """A tolerance, filled in for a precision."""
     if value is None:
         value = double if dtype == "float64" else single
-    return tolerance(number(value, name), name, np.dtype(dtype), REACH)
+    return tolerance(number(value, name), name, np.dtype(dtype), reach)
 
 
 def decay(quantity: Any) -> float:
