@@ -1,4 +1,4 @@
-"""The rules on θ itself."""
+"""HAM's rules, and the exponentiated gradient."""
 
 import abc
 from typing import Any
@@ -10,47 +10,9 @@ from jaxtyping import Float
 from .._array import Array
 from .._types import Parameter
 from .._validate import is_traced, nonnegative, per_coordinate, positive
-from ..geometry import HAM, Euclidean
+from ..geometry import HAM
 from ._base import AbstractAlgorithm, refused_if
-
-
-class GD(AbstractAlgorithm):
-    """Gradient descent: `θ ← θ − η∇f(θ)`.
-
-    References:
-        The textbook rule.
-
-    ```python
-    >>> import hamtheory as ht
-    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
-    >>> ht.run(problem, ht.GD(), learning_rate=0.1, steps=2).thetas.round(2).tolist()
-    [[0.0, 0.0], [0.2, 0.4], [0.3, 0.6]]
-
-    ```
-    """
-
-    follows = Euclidean
-
-    def init(self, problem, theta0):
-        return theta0
-
-    def step(self, state, gradient, learning_rate):
-        return state - learning_rate * gradient
-
-    def theta(self, state):
-        return state
-
-    @classmethod
-    def along(cls, geo: Any, weight_decay=0.0):
-        if weight_decay:
-            raise ValueError("weight_decay must be 0 for gradient descent")
-        return cls()
-
-    def of_flow(self):
-        return Euclidean()
-
-    def mirror_drift(self, theta):
-        return jnp.zeros_like(theta)
+from ._bases import GD, AbstractBase, as_base
 
 
 class Exponentiated(AbstractAlgorithm):
@@ -101,13 +63,14 @@ class Exponentiated(AbstractAlgorithm):
 
 
 class AbstractHyperbolic(AbstractAlgorithm):
-    """A gradient step to `θ½ = θ − η∇f(θ)`, and a hyperbolic one: `θ ← θ½ exp(−η(α s ⊙ ∇f(θ) + β))`, s signs."""
+    """The step of a base to `θ½ = θ − η p`, and a hyperbolic one: `θ ← θ½ exp(−η(α s ⊙ ∇f(θ) + β))`, s signs."""
 
     follows = HAM
     alpha: Float[Array, "..."]
     beta: Float[Array, "..."]
     gradient_below: Float[Array, "..."] | None
     clip: Float[Array, "..."] | None
+    base: AbstractBase
 
     def __init__(
         self,
@@ -116,7 +79,9 @@ class AbstractHyperbolic(AbstractAlgorithm):
         *,
         gradient_below: Parameter | None = None,
         clip: Parameter | None = None,
+        base: Any = None,
     ):
+        self.base = GD() if base is None else as_base(base)
         self.alpha, self.beta = positive(alpha, "alpha"), nonnegative(beta, "beta")
         self.gradient_below = None if gradient_below is None else nonnegative(gradient_below, "gradient_below")
         self.clip = None if clip is None else positive(clip, "clip")
@@ -136,33 +101,36 @@ class AbstractHyperbolic(AbstractAlgorithm):
     def init(self, problem, theta0):
         below = self.gradient_below
         per_coordinate(problem.d, alpha=self.alpha, beta=self.beta, gradient_below=below, clip=self.clip)
-        if below is None or is_traced(below) or np.any(np.asarray(below) > 0):
-            return theta0
-        return refused_if(
-            jnp.all(theta0 == 0),
-            theta0,
-            "theta0 must not be 0 with gradient_below=0: the hyperbolic step alone multiplies θ; give a start such as "
-            "np.full(d, 1e-3)",
-        )
+        if not (below is None or is_traced(below) or np.any(np.asarray(below) > 0)):
+            theta0 = refused_if(
+                jnp.all(theta0 == 0),
+                theta0,
+                "theta0 must not be 0 with gradient_below=0: the hyperbolic step alone multiplies θ; give a start such "
+                "as np.full(d, 1e-3)",
+            )
+        return self.base.init(problem, theta0)
 
     def step(self, state, gradient, learning_rate):
-        half = state - learning_rate * gradient
+        theta, moved = self.base.theta(state), self.base.step(state, gradient, learning_rate)
+        half = self.base.theta(moved)
         if self.gradient_below is not None:
-            half = jnp.where(jnp.abs(state) < self.gradient_below, half, state)
-        exponent = -learning_rate * (self.alpha * self.signs(state, half) * gradient + self.beta)
-        return _scaled(half, exponent, self.clip)
+            half = jnp.where(jnp.abs(theta) < self.gradient_below, half, theta)
+        exponent = -learning_rate * (self.alpha * self.signs(theta, half) * gradient + self.beta)
+        return self.base.at(moved, _scaled(half, exponent, self.clip))
 
     def theta(self, state):
-        return state
+        return self.base.theta(state)
 
     @classmethod
     def along(cls, geo: Any, weight_decay=0.0):
         return cls(geo.alpha, weight_decay)
 
     def of_flow(self):
+        self.base.of_flow()  # HAM's theory is that of a gradient step
         return HAM(self.alpha)
 
     def mirror_drift(self, theta):
+        self.base.mirror_drift(theta)
         return self.alpha * jnp.sign(theta) / (1 + self.alpha * jnp.abs(theta))
 
 
@@ -211,8 +179,10 @@ class HAMStep(AbstractHyperbolic):
         beta: As for `HYP`.
         gradient_below: As for `HYP`.
         clip: As for `HYP`.
+        base: As for `HYP`. By `optax.adam(1.0)` this is `ht.optim.ham(optax.adam(η), η)`.
 
     Raises:
+        TypeError: As for `HYP`.
         ValueError: As for `HYP`.
 
     References:

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import hamtheory as ht
@@ -18,10 +19,13 @@ NOISE = {
     "labels": {"label_noise": 0.1},
     "both": {"batch_size": 3, "label_noise": 0.1},
 }
+ADAM = optax.adam(1.0)
 RULES = {
     "gd": lambda instance: ht.GD(),
     "ham": lambda instance: ht.HAMStep(ALPHAS[instance], 0.1),
     "hyp": lambda instance: ht.HYP(ALPHAS[instance]),
+    "around sign": lambda instance: ht.HAMStep(ALPHAS[instance], base=ht.algorithm.SteepestDescent()),
+    "around adam": lambda instance: ht.HAMStep(ALPHAS[instance], base=ADAM),
     "product": lambda instance: ht.ProductGD(gamma=ALPHAS[instance], reset_every=7),
     "mirror": lambda instance: ht.algorithm.MirrorDescent(ht.HAM(ALPHAS[instance])),
     "natural": lambda instance: ht.algorithm.NaturalGradient(ht.Hypentropy(ALPHAS[instance])),

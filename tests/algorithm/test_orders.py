@@ -1,9 +1,12 @@
 """Every rule is a first-order integrator of its flow, and its stability ends where linearisation says."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
+import optax
 import pytest
+from scipy.integrate import solve_ivp
 
 import hamtheory as ht
 
@@ -13,6 +16,25 @@ END, BETA, GAMMA = 0.2, 0.1, 0.3  # before any coordinate gets there
 HALVINGS = 2.0 ** -np.arange(5)
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
 
+
+class Solved(NamedTuple):
+    thetas: np.ndarray
+
+
+def by_scipy(power, alpha=0.0):
+    """The flow `dθ = −(sign(g) p(|g|) + α|θ| g + βθ) dt`, of which the library has no text, for a smooth p."""
+    X, y = np.asarray(PROBLEM.X), np.asarray(PROBLEM.y)
+
+    def field(_, theta):
+        g = X.T @ (X @ theta - y) / PROBLEM.n
+        return -(np.sign(g) * power(np.abs(g)) + alpha * np.abs(theta) * g + (BETA * theta if alpha else 0))
+
+    def solve(ts, rtol, atol):
+        return Solved(solve_ivp(field, (0, ts[-1]), START, "DOP853", ts, rtol=rtol, atol=atol).y.T)
+
+    return solve
+
+
 M0 = np.sqrt(np.sqrt(START**2 + GAMMA**2) + GAMMA)
 RULES = {
     "gd": (ht.GD(), lambda **how: ht.solve_flow(PROBLEM, ht.Euclidean(), START, **how)),
@@ -21,6 +43,13 @@ RULES = {
     "exponentiated": (
         ht.Exponentiated(BETA),
         lambda **how: ht.product_flow(PROBLEM, np.sqrt(START), np.sqrt(START), weight_decay=BETA, **how),
+    ),
+    "steepest": (ht.algorithm.SteepestDescent(1.5), by_scipy(np.sqrt)),
+    "ham around steepest": (ht.HAMStep(5.0, BETA, base=ht.algorithm.SteepestDescent(1.5)), by_scipy(np.sqrt, 5.0)),
+    "hyp around sign": (ht.HYP(5.0, BETA, base=ht.algorithm.SteepestDescent()), by_scipy(np.ones_like, 5.0)),
+    "ham around adam of no memory": (
+        ht.HAMStep(5.0, BETA, base=optax.adam(1.0, b1=0.0, b2=0.0, eps=0.5)),
+        by_scipy(lambda g: g / (g + 0.5), 5.0),
     ),
     "product": (
         ht.ProductGD(BETA, gamma=GAMMA),

@@ -1,8 +1,11 @@
 """Every rule is the update that is written down, and does what the papers say of it."""
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import hamtheory as ht
@@ -29,6 +32,39 @@ def ham_step(alpha, beta, **options):
 def small_only(theta, g, eta):
     half = np.where(np.abs(theta) < 0.5, theta - eta * g, theta)
     return hyperbolic(theta, half, np.sign(half), g, eta, 3.0, 0.1)
+
+
+class Remembers(NamedTuple):
+    theta: np.ndarray
+    memory: Any
+
+
+def ham_around(direction, memory):
+    """HAM around a base: the state is θ and what the base remembers."""
+
+    def step(state, g, eta):
+        p, memory = direction(state.memory, g)
+        half = state.theta - eta * p
+        return Remembers(hyperbolic(state.theta, half, np.sign(half), g, eta, 3.0, 0.1), memory)
+
+    return Remembers(START, memory), step
+
+
+def steepest(q):
+    return ham_around(lambda memory, g: (np.sign(g) * np.abs(g) ** (q - 1), memory), None)
+
+
+def adam(b1=0.9, b2=0.999, eps=1e-8):
+    def direction(memory, g):
+        mean, square, k = memory[0], memory[1], memory[2] + 1
+        mean, square = b1 * mean + (1 - b1) * g, b2 * square + (1 - b2) * g**2
+        return mean / (1 - b1**k) / (np.sqrt(square / (1 - b2**k)) + eps), (mean, square, k)
+
+    return ham_around(direction, (0.0, 0.0, 0))
+
+
+def momentum(mu):
+    return ham_around(lambda memory, g: (mu * memory + g, mu * memory + g), 0.0)
 
 
 def product(beta):
@@ -60,6 +96,11 @@ RULES = {
         START,
         lambda x, g, eta: hyperbolic(x, x, np.sign(x), g, eta, 3.0, 0.1),
     ),
+    "steepest": (ht.algorithm.SteepestDescent(1.5), START, lambda x, g, eta: x - eta * np.sign(g) * np.sqrt(np.abs(g))),
+    "ham around sign": (ht.HAMStep(3.0, 0.1, base=ht.algorithm.SteepestDescent(1.0)), *steepest(1.0)),
+    "ham around steepest": (ht.HAMStep(3.0, 0.1, base=ht.algorithm.SteepestDescent(1.3)), *steepest(1.3)),
+    "ham around adam": (ht.HAMStep(3.0, 0.1, base=optax.adam(1.0)), *adam()),
+    "ham around momentum": (ht.HAMStep(3.0, 0.1, base=optax.sgd(1.0, momentum=0.9)), *momentum(0.9)),
     "gradient step of small weights": (ht.HAMStep(3.0, 0.1, gradient_below=0.5), START, small_only),
     "balanced product": (ht.ProductGD(0.1), BALANCED, product(0.1)),
     "imbalanced product": (ht.ProductGD(0.1, gamma=0.3), imbalanced(START, 0.3), product(0.1)),
@@ -72,6 +113,8 @@ RULES = {
 
 
 def theta_of(state):
+    if isinstance(state, Remembers):
+        return state.theta
     return state[0] * state[1] if isinstance(state, tuple) else state
 
 
@@ -218,3 +261,46 @@ def test_sign_in_resets_the_imbalance_at_the_same_theta():
         g = X.T @ (X @ (m[k] * w[k]) - Y) / N
         new_m, new_w = product(0.1)((m[k], w[k]), g, 0.01)
         np.testing.assert_allclose(m[k + 1] * w[k + 1], new_m * new_w, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name, around", [("adam", 1.0), ("momentum", 1.0), ("sign", 1.0)])
+def test_ham_around_a_base_is_that_of_optax(name, around):
+    """`ht.optim.ham` around the same optimizer, bit for bit but for the order of a sum."""
+    bases = {
+        "adam": optax.adam,
+        "momentum": lambda rate: optax.sgd(rate, momentum=0.9),
+        "sign": lambda rate: ht.optim.steepest(rate, q=1.0),
+    }
+    end = ht.run(PROBLEM, ht.HAMStep(3.0, 0.1, clip=0.02, base=bases[name](1.0)), START, learning_rate=0.01, steps=200)
+    rule = ht.optim.ham(bases[name](0.01), 0.01, alpha=3.0, beta=0.1, where=True, clip=0.02)
+    with jax.numpy_dtype_promotion("standard"):
+        theta = jnp.asarray(START)
+        state = rule.init(theta)
+        for _ in range(200):
+            updates, state = rule.update(jnp.asarray(X).T @ (jnp.asarray(X) @ theta - Y) / N, state, theta)
+            theta = theta + updates
+    np.testing.assert_allclose(end.theta, theta, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("q", [1.0, 1.5, 2.0])
+def test_the_order_of_the_two_half_steps_counts_at_second_order(q):
+    """By `α sign(θ)|g|^q η²`: the base first, as published, ends farther from zero than the factor first."""
+    alpha, gaps, rates = 3.0, [], 2.0 ** -np.arange(8, 14)
+    g = X.T @ (X @ START - Y) / N
+    leading = alpha * np.sign(START) * np.abs(g) ** q
+    for rate in rates:
+        rule = ht.HYP(alpha, base=ht.algorithm.SteepestDescent(q))
+        first = np.asarray(ht.run(PROBLEM, rule, START, learning_rate=rate, steps=1).theta)
+        other = START * np.exp(-rate * alpha * np.sign(START) * g) - rate * np.sign(g) * np.abs(g) ** (q - 1)
+        gaps.append(np.abs((first - other) / rate**2 - leading).max())
+    np.testing.assert_allclose(np.diff(np.log(gaps)) / np.diff(np.log(rates)), 1.0, atol=0.05)
+
+
+@pytest.mark.parametrize("q", [1.2, 1.5, 1.8])
+def test_steepest_descent_ends_in_its_cycle(q):
+    h, eta = 3.0, 0.01
+    problem = ht.LinearRegression([[np.sqrt(h)]], [0.0])
+    end = ht.run(problem, ht.algorithm.SteepestDescent(q), [1.0], learning_rate=eta, steps=4000)
+    radius = (eta * h ** (q - 1) / 2) ** (1 / (2 - q))
+    np.testing.assert_allclose(np.abs(end.thetas[-2:, 0]), radius, rtol=1e-9)
+    assert end.thetas[-1, 0] * end.thetas[-2, 0] < 0

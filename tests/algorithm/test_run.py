@@ -15,11 +15,14 @@ PROBLEM = ht.sparse_regression(N, D, 2, seed=4)
 START = np.random.default_rng(0).standard_normal(D)
 HAM = ht.HAMStep(20.0, 0.01)
 SGD = {"batch_size": 3, "key": jax.random.key(3), "label_noise": 0.1}
+ADAM = optax.adam(1.0)
 ALGORITHMS = {
     "gd": ht.GD(),
     "exponentiated": ht.Exponentiated(0.01),
     "hyp": ht.HYP(20.0, 0.01),
     "ham": HAM,
+    "around steepest": ht.HAMStep(20.0, 0.01, base=ht.algorithm.SteepestDescent(1.5)),
+    "around adam": ht.HAMStep(20.0, 0.01, base=ADAM),
     "product": ht.ProductGD(0.01, gamma=0.1, reset_every=7),
 }
 
@@ -271,6 +274,8 @@ def test_compiles_once_per_shape(name):
         "exponentiated": lambda a, b: ht.Exponentiated(b),
         "hyp": lambda a, b: ht.HYP(a, b),
         "ham": lambda a, b: ht.HAMStep(a, b, clip=a),
+        "around steepest": lambda a, b: ht.HAMStep(a, b, base=ht.algorithm.SteepestDescent(1 + b)),
+        "around adam": lambda a, b: ht.HAMStep(a, b, base=ADAM),
         "product": lambda a, b: ht.ProductGD(b, gamma=a, reset_every=int(a)),
     }
 
