@@ -1,5 +1,7 @@
 """HAM around a base other than gradient descent conserves nothing."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
@@ -21,7 +23,7 @@ def prove(directions):
     one = moves((u[0] + u[1], u[1], u[0]), (1, 1, 1))
     two = moves((v[0], v[0] + v[1], -v[1]), (1, 1, -1))
     three = moves((c, -c, 2 * c), (1, -1, 1))
-    small = sp.Matrix([one, two, three]).det().subs(a, 0)
+    small: Any = sp.Matrix([one, two, three]).subs(a, 0).det()
     limit = sp.Integer(4) if directions == 3 else sp.Integer(0)
     return [Step("as α → 0 three motions span all of space: their determinant is 4", sp.Abs(small) - limit)]
 
