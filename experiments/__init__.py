@@ -7,6 +7,7 @@ NAMES = (
     "plane",
     "interpolation",
     "recovery",
+    "bases",
     "convergence",
     "coordinates",
     "full_range",
@@ -64,6 +65,7 @@ QUICK = (
     "attacks",
     "prediction",
     "grokking",
+    "bases",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

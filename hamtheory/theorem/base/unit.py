@@ -57,7 +57,7 @@ def _base(q, eps):
 
 
 THEOREM = Theorem(
-    id="bases.unit",
+    id="base.unit",
     title="Around signs, the unit of the loss is part of α",
     source="own",
     statement=r"""\dot\theta = -\operatorname{sign}(\nabla f)|\nabla f|^{q-1} - \alpha|\theta|\odot\nabla f:\quad

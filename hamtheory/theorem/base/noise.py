@@ -62,7 +62,7 @@ def _error(rng, strength, small):
 
 
 THEOREM = Theorem(
-    id="bases.noise",
+    id="base.noise",
     title="Noise turns HAM around signs into HAM",
     source="own",
     statement=r"""z\sim\mathcal{N}(0,1),\ |g|\ll\sigma:\quad

@@ -55,7 +55,7 @@ def _error(rng, leading, again):
 
 
 THEOREM = Theorem(
-    id="bases.half-steps",
+    id="base.half-steps",
     title="The two half-steps of HAM commute to second order",
     source="own",
     statement=r"""(\theta-\eta p)\,e^{-\eta\alpha\operatorname{sign}(\theta)g}

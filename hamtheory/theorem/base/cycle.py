@@ -45,7 +45,7 @@ def _error(rng, half, slope, steps):
 
 
 THEOREM = Theorem(
-    id="bases.cycle",
+    id="base.cycle",
     title="Steepest descent below q = 2 ends in a cycle",
     source="own",
     statement=r"""f = \tfrac{h}{2}\theta^2,\ 1 < q < 2:\quad \theta^+ = \theta - \eta\operatorname{sign}(f')|f'|^{q-1}

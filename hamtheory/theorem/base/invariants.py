@@ -53,7 +53,7 @@ def _error(rng, directions, q):
 
 
 THEOREM = Theorem(
-    id="bases.invariants",
+    id="base.invariants",
     title="Around signs HAM conserves nothing",
     source="own; what gradient descent conserves: flow.dual-coordinates",
     statement=r"""q < 2,\ n \ge 2:\quad \operatorname{span}\bigl\{\operatorname{sign}(g)|g|^{q-1}
