@@ -40,6 +40,7 @@ NAMES = (
     "finetuning",
     "grokking",
     "benign",
+    "norm_scaling",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -66,6 +67,7 @@ QUICK = (
     "prediction",
     "grokking",
     "benign",
+    "norm_scaling",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

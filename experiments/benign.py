@@ -81,11 +81,11 @@ class Config:
     fitted within the `windows`. `map_shares`, `map_signals`, in ratio: HAM against both ends at `map_ratio`.
     """
 
-    n: int = 200
+    n: int = 150
     share: float = 0.02
     signals: tuple[float, ...] = (10.0, 1.0)
     ratios: tuple[float, ...] = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
-    draws: int = 20
+    draws: int = 12
     curve: tuple[float, float, int] = (1.3, 1000.0, 21)
     path: tuple[float, float, int] = (-4.0, 20.0, 49)
     path_ratios: tuple[float, ...] = (2.0, 5.0, 30.0)
@@ -95,8 +95,8 @@ class Config:
     end_signal: float = 10.0
     windows: tuple[tuple[float, float], ...] = ((1e2, 1e4), (1e4, 1e6), (1e6, 1e8))
     map_ratio: float = 10.0
-    map_shares: tuple[float, float, int] = (0.003, 3.0, 16)
-    map_signals: tuple[float, float, int] = (0.1, 1e4, 16)
+    map_shares: tuple[float, float, int] = (0.003, 3.0, 13)
+    map_signals: tuple[float, float, int] = (0.1, 1e4, 13)
     tol: float = 1e-8
     seed: int = 0
 
