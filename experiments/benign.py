@@ -240,7 +240,7 @@ def run(config: Config) -> xr.Dataset:
     """Errors against d/n, along ln α, of basis pursuit alone, and where mixtures gain."""
     ratios, logs, names = np.geomspace(*config.curve), np.linspace(*config.path), (*INTERPOLATORS, *TUNED)
     places, dots = _bests(config, config.ratios, names)
-    _, curve = _bests(config, ratios, names)
+    _, curve = _bests(config, ratios.tolist(), names)
     error, residual, status, along, ended = _measured(config, places)
     pursuit, ends = ht.HAM(log_alpha=_END), np.geomspace(*config.ends)
     at = [(r, config.share, config.signals[0]) for r in config.path_ratios]

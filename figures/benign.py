@@ -1,5 +1,7 @@
 """F34: benign overfitting."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -28,7 +30,7 @@ CAPTION = (
     "the best HAM is below that of the better end: {a third and more where k/n is least, from S = 1 on, and less than "
     "1 % from k = n on}(benign.map)."
 )
-_LOOKS = {
+_LOOKS: dict[str, tuple[str, Any, str]] = {
     "L2": (COLOURS["GD"], "-", "least L2 norm"),
     "L1": ("#E69F00", "-", "least L1 norm"),
     "HAM": (COLOURS["HAM"], "-", "best HAM"),
@@ -80,9 +82,8 @@ def _gap(ax, dataset: xr.Dataset) -> None:
             ax.plot(dataset["curve_ratio"], one, style, color=_LOOKS[name][0], linewidth=1)
     ax.axhline(1, **THEORY)
     ax.set(xscale="log", yscale="log", xlabel="$d/n$", ylabel="error / best tuned")
-    grey = {"color": "0.4"}
     styles = zip(dataset["signal"].values, ("-", "--"), strict=False)
-    ax.legend(handles=[Line2D([], [], linestyle=style, label=f"$S = {signal:g}$", **grey) for signal, style in styles])
+    ax.legend(handles=[Line2D([], [], color="0.4", linestyle=style, label=f"$S = {x:g}$") for x, style in styles])
 
 
 def gain(dataset: xr.Dataset) -> xr.DataArray:

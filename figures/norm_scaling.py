@@ -23,10 +23,10 @@ CAPTION = (
     "grows}(norm_scaling.ray). (e) Exponents of n with d = 10n: fitted over these n (dots, with twice their standard "
     "errors), of the prediction (lines), and published beyond the elbow for p = 1.1 (dashed; for p = 1.5 the same). "
     "(f) Exponents of the L1 norm from n to n, with d = 10n: {as n grows they all go to 1/r − 1/2, that of the noise, "
-    "whatever p is}(norm_scaling.far), and on the ray to 0 (dashed); {of HAM, α = 100, and m⊙w, γ = 0.02, they are "
-    "there sooner than for p = 1.1 and 1.5}(norm_scaling.ham)."
+    "whatever p is}(norm_scaling.far), and on the ray, once beyond the elbow, to 0 (dashed; p = 1.9 is not there); "
+    "{of HAM, α = 100, and m⊙w, γ = 0.02, they are there sooner than for p = 1.1 and 1.5}(norm_scaling.ham)."
 )
-_ORDERS = dict(zip((2.0, 1.5, 1.25, 1.0), shades("GD", 4), strict=True))
+_ORDERS = dict(zip((1.0, 1.25, 1.5, 2.0), reversed(shades("GD", 4)), strict=True))
 _LIMIT = THEORY | {"linestyle": (0, (1, 1.5)), "linewidth": 1.4}
 _POWERS = ("#CC79A7", "#009E73", "#E69F00")
 _ROWS = "rows $n$"

@@ -123,6 +123,12 @@ def test_beyond_it_the_interpolator_s_norm_grows_and_the_ray_s_does_not(data):
     assert (data["published"].sel(power=1.1) == 0).all()
 
 
+def test_the_exponent_that_the_guide_says():
+    rows = np.array([25, 50, 100, 200, 400])
+    found = [[norm_scaling.predicted(norm_scaling.Power(1.1), n, 10 * n, 1, 0.1)[0]] for n in rows]
+    assert norm_scaling.slope(rows, np.array(found))[0] == pytest.approx(0.18, abs=0.005)
+
+
 @pytest.mark.claim("norm_scaling.far")
 def test_in_the_end_the_exponent_is_that_of_the_noise(data):
     for name in data["interpolator"].values:
