@@ -7,7 +7,6 @@ NAMES = (
     "plane",
     "interpolation",
     "recovery",
-    "bases",
     "convergence",
     "coordinates",
     "full_range",
@@ -40,6 +39,9 @@ NAMES = (
     "prediction",
     "finetuning",
     "grokking",
+    "benign",
+    "norm_scaling",
+    "bases",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -66,6 +68,8 @@ QUICK = (
     "prediction",
     "grokking",
     "bases",
+    "benign",
+    "norm_scaling",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")
