@@ -175,6 +175,30 @@ class _Side:
         panel = np.clip(panel, 0, self.a_length.size - 1)
         return panel, np.clip((tau - self.a_tau[panel]) / self.a_length[panel], 0.0, 1.0)
 
+    def inverse_metric(self, panel, x):
+        return _with_slope(self.a_coefficients[panel].T, x)[1] / self.a_length[panel]
+
+    def mirror_map(self, panel, x):
+        return self.a_tau[panel] + self.a_length[panel] * x
+
+    def theta(self, panel, x):
+        return _with_slope(self.a_coefficients[panel].T, x)[0]
+
+    def potential(self, panel, x):
+        """The integral of τ dθ."""
+        c = self.a_coefficients[panel].T.copy()
+        c[0] = 0.0
+        gained = _with_slope(c, x)[0]
+        weighted = _with_slope(c * (_N / (_N + 1))[:, None], x)[0] * x
+        return self.a_potential[panel] + self.a_tau[panel] * gained + self.a_length[panel] * weighted
+
+    def conjugate(self, panel, x):
+        """The integral of θ dτ."""
+        c = self.a_coefficients[panel].T / (_N + 1)[:, None]
+        return self.a_conjugate[panel] + self.a_length[panel] * x * _with_slope(c, x)[0]
+
+    moment = conjugate
+
 
 class Curve:
     """The integral curve of ∇G through a point: θ and, as functions of it, τ, g⁻¹, R and R*.
@@ -191,6 +215,11 @@ class Curve:
         w, theta, floor = self._at_zero(np.array(w, float))
         self.anchor, self._w = theta, w
         self._sides = [_Side(self._program, self._value, w, theta, sign, floor) for sign in (-1.0, 1.0)]
+
+    @staticmethod
+    def slope(polynomial: PolyElement, w: Sequence[float]) -> np.ndarray:
+        """∇G at w."""
+        return Program(polynomial).field(np.array(w, float))
 
     def _value(self, w):
         """G, and the sum of the absolute values of its terms."""
@@ -239,29 +268,22 @@ class Curve:
         """The first coefficients of θ(τ) − θ at the anchor."""
         return _grown(self._program.series(self._w, 1.0))[1 : count + 1]
 
-    def of_theta(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """g⁻¹, τ, R and R* at θ, (m,); NaN outside of the domain."""
-        names = ("inverse_metric", "mirror_map", "potential", "moment")
-        found = {name: np.full(theta.shape, np.nan) for name in names}
+    def of_theta(self, what: str, theta: np.ndarray) -> np.ndarray:
+        """The "inverse_metric", "mirror_map", "potential" or "moment" at θ, (m,); NaN outside of the domain."""
+        found = np.full(theta.shape, np.nan)
         for side, mask in self._split(theta - self.anchor):
             some = theta[mask]
             farthest = float(np.max(side.sign * some, initial=-math.inf, where=np.isfinite(some)))
             side.extend(lambda s: s.lengths and s.sign * s.thetas[-1] > farthest)  # noqa: B023
-            if not side.lengths:
-                continue
-            panel, x = side.stacked().where_theta(some)
-            good = side.sign * (some - side.a_theta[-1]) <= 0
-            value, slope = _with_slope(side.a_coefficients[panel].T, x)
-            h, tau = side.a_length[panel], side.a_tau[panel]
-            found["inverse_metric"][mask] = np.where(good, slope / h, np.nan)
-            found["mirror_map"][mask] = np.where(good, tau + h * x, np.nan)
-            found["potential"][mask] = np.where(good, side.potential_at(panel, x), np.nan)
-            found["moment"][mask] = np.where(good, side.conjugate_at(panel, x), np.nan)
+            if side.lengths:
+                panel, x = side.stacked().where_theta(some)
+                good = side.sign * (some - side.a_theta[-1]) <= 0
+                found[mask] = np.where(good, getattr(side, what)(panel, x), np.nan)
         return found
 
-    def of_tau(self, tau: np.ndarray) -> dict[str, np.ndarray]:
-        """θ and R* at τ, (m,); NaN beyond the range."""
-        found = {name: np.full(tau.shape, np.nan) for name in ("theta", "conjugate")}
+    def of_tau(self, what: str, tau: np.ndarray) -> np.ndarray:
+        """"theta" or "conjugate" at τ, (m,); NaN beyond the range."""
+        found = np.full(tau.shape, np.nan)
         for side, mask in self._split(tau):
             some = tau[mask]
             farthest = float(np.max(side.sign * some, initial=-math.inf, where=np.isfinite(some)))
@@ -269,16 +291,13 @@ class Curve:
             if not side.lengths:
                 continue
             panel, x = side.stacked().where_tau(some)
-            good = side.sign * (some - side.a_tau[-1]) <= 0
-            value = _with_slope(side.a_coefficients[panel].T, x)[0]
+            beyond = side.sign * (some - side.a_tau[-1])
             # Towards a critical value there is no end of τ.
-            settled = ~good & np.isfinite(some) & math.isfinite(side.end if side.ended else math.inf)
-            found["theta"][mask] = np.where(good, value, np.where(settled, side.a_theta[-1], np.nan))
-            found["conjugate"][mask] = np.where(
-                good,
-                side.conjugate_at(panel, x),
-                np.where(settled, side.a_conjugate[-1] + (some - side.a_tau[-1]) * side.a_theta[-1], np.nan),
-            )
+            rest = side.sign * beyond * (side.a_theta[-1] if what == "conjugate" else 0.0)
+            settled = np.isfinite(some) & (math.isfinite(side.end) if side.ended else False)
+            last = side.a_conjugate[-1] if what == "conjugate" else side.a_theta[-1]
+            far = np.where(settled, last + rest, np.nan)
+            found[mask] = np.where(beyond <= 0, getattr(side, what)(panel, x), far)
         return found
 
     def _split(self, x):
@@ -286,22 +305,6 @@ class Curve:
         for side, mask in zip(self._sides, (x < 0, x >= 0), strict=True):
             if mask.any():
                 yield side, mask
-
-
-def _potential_at(side, panel, x):
-    c, h = side.a_coefficients[panel].T.copy(), side.a_length[panel]
-    c[0] = 0.0
-    gained = _with_slope(c, x)[0]
-    weighted = _with_slope(c * (_N / (_N + 1))[:, None], x)[0] * x
-    return side.a_potential[panel] + side.a_tau[panel] * gained + h * weighted
-
-
-def _conjugate_at(side, panel, x):
-    c = side.a_coefficients[panel].T / (_N + 1)[:, None]
-    return side.a_conjugate[panel] + side.a_length[panel] * x * _with_slope(c, x)[0]
-
-
-_Side.potential_at, _Side.conjugate_at = _potential_at, _conjugate_at
 
 
 def _grown(series):

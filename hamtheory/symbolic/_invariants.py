@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy
 from sympy.polys.matrices import DomainMatrix
-from sympy.polys.rings import PolyElement
+from sympy.polys.rings import PolyElement, PolyRing
 
 from ._polynomials import gradient, symbols_of
 
@@ -36,6 +36,20 @@ class Invariant:
         if any(self.logs):
             return monomial(self.logs) * sympy.exp(total)
         return min(total, sympy.factor(total), key=lambda form: len(str(form)))
+
+    @property
+    def degree(self) -> int:
+        """By how many powers the expression grows with all variables; 0 if that is not one number."""
+        degrees = {sum(powers) for powers, _ in self.terms}
+        if any(self.logs):
+            return 0 if degrees else sum(self.logs)
+        return degrees.pop() if len(degrees) == 1 else 0
+
+    def polynomial(self, ring: PolyRing) -> PolyElement | None:
+        """The polynomial that it is, or None."""
+        if any(self.logs) or any(p < 0 for powers, _ in self.terms for p in powers):
+            return None
+        return ring.from_dict({powers: sympy.QQ(c.numerator, c.denominator) for powers, c in self.terms})
 
     def gradient(self, point: Sequence[Fraction]) -> list[Fraction]:
         """Of the sum, at a point without zeros."""
