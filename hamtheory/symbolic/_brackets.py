@@ -61,8 +61,14 @@ def verdict(outputs: Sequence[PolyElement]) -> Verdict:
     for (i, j), found in pairs.items():
         for k, field in enumerate(fields):
             if product := inner(found, field):
+                orbit = _orbit(fields, list(pairs.values()), values)
                 reason = _refusal(outputs, i, j, found, k, product)
-                return Verdict(False, reason, pairs, _orbit(fields, list(pairs.values()), values))
+                if orbit == len(fields):
+                    reason += (
+                        "; from a start they reach no more dimensions than there are outputs, so that theta still "
+                        "determines its velocity, in a metric that is no Hessian"
+                    )
+                return Verdict(False, reason, pairs, orbit)
     return _iterated(outputs, fields, pairs, values)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sympy.polys.rings import PolyElement
 
+from .._array import quiet
 from ._polynomials import gradient
 
 _ORDER = 28
@@ -80,7 +81,7 @@ class _Side:
 
     def extend(self, enough: Callable[["_Side"], bool]) -> None:
         while not self.ended and not enough(self):
-            with np.errstate(all="ignore"):
+            with quiet():
                 self._panel()
 
     def _panel(self):
@@ -89,8 +90,10 @@ class _Side:
         speed = float(np.sqrt(field @ field))
         if not np.isfinite(speed) or abs(theta) > _LARGEST:
             return self._stop(self.sign * math.inf)
-        if speed < _LEAST or speed**2 < self.floor:
-            return self._stop(theta if not self.floor else 0.0)
+        if speed < _LEAST:
+            return self._stop(theta)
+        if speed**2 < self.floor or (self.thetas[0] != 0 and abs(theta) < _LEAST):
+            return self._stop(0.0)
         unit = self.sign * (float(np.sqrt(w @ w)) or 1.0) / speed
         for _ in range(20):
             series = self.program.series(w, unit)
@@ -130,8 +133,7 @@ class _Side:
         return value if terms < size and self.sign * (value - self.thetas[-1]) > 0 else summed
 
     def _stop(self, end):
-        self.ended = True
-        self.end = 0.0 if abs(end) <= 1e3 * _LEAST else end
+        self.ended, self.end = True, end
 
     def stacked(self):
         """The panels as arrays."""
@@ -146,6 +148,7 @@ class _Side:
             self.slots = np.append(inside.ravel(), self.a_theta[-1:])
         return self
 
+    @quiet()
     def where_theta(self, theta):
         """The panels and the places x in them where θ is."""
         k = np.searchsorted(self.sign * self.slots, self.sign * theta, side="right") - 1

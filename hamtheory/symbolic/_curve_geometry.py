@@ -14,6 +14,8 @@ from ..geometry import AbstractGeometry, Horizon
 from ._curve import Curve
 from ._polynomials import expression_of, outputs_of
 
+_NEARLY = 0.9  # of the way to the end of the domain
+
 
 class CurveGeometry(AbstractGeometry):
     """The geometry of gradient flow on the variables of a polynomial θ = G(w), from a start w₀, by numbers.
@@ -68,6 +70,24 @@ class CurveGeometry(AbstractGeometry):
 
     def mirror_bound(self) -> Scalars:
         return self._ends("range")[1]
+
+    def scales(self, size: Scalars) -> tuple[Scalars, Scalars]:
+        """The largest |R′| and g⁻¹ at θ of about this size, or as far as the domain goes.
+
+        Args:
+            size: A θ > 0, of any shape that broadcasts against the start.
+
+        Returns:
+            Both, positive.
+        """
+        theta = np.stack([factor * size for factor in (-1.0, 0.5, 1.0, 2.0)])
+        mirror = self._asked("of_theta", "mirror_map", theta)
+        if np.isnan(mirror).all(axis=0).any():  # the domain does not go so far
+            places, curves = self._curves()
+            anchors = np.array([curve.anchor for curve in curves])[places]
+            theta = np.clip(theta, *(anchors + _NEARLY * (end - anchors) for end in self.domain))
+            mirror = self._asked("of_theta", "mirror_map", theta)
+        return np.nanmax(np.abs(mirror), axis=0), np.nanmax(self.inverse_metric(theta), axis=0)
 
     def inverse_metric(self, theta: Scalars) -> Scalars:
         return self._asked("of_theta", "inverse_metric", theta)
@@ -211,6 +231,11 @@ class SeparableGeometry(AbstractGeometry):
 
     def moment(self, theta: Scalars) -> Scalars:
         return self._each("moment", theta)
+
+    def scales(self, size: Scalars) -> tuple[Scalars, Scalars]:
+        found = [part.scales(size[..., i]) for i, part in enumerate(self.parts)]
+        mirrors, metrics = zip(*found, strict=True)
+        return namespace(*mirrors).stack(mirrors, axis=-1), namespace(*metrics).stack(metrics, axis=-1)
 
     def mirror_bound(self) -> Scalars:
         bounds = [part.mirror_bound() for part in self.parts]

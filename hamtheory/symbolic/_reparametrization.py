@@ -41,6 +41,8 @@ class Reparametrization:
         mirror_flow: Whether θ moves in a mirror flow, from every start; None: undecided.
         reason: Why.
         brackets: `[∇G_i, ∇G_j]` of the pairs of outputs, counted from 0, of which it is not zero.
+        reach: The dimension of what the flows of all losses reach from a start in general position, at least. Where there
+            is no mirror flow, and it is that of θ, then θ still determines its velocity.
         speed: `⟨∇G_i, ∇G_j⟩`, a matrix in the variables: θ moves by `dθ/dt = −speed · ∇f(θ)`.
         notes: What was not found, and what was tried.
     """
@@ -52,6 +54,7 @@ class Reparametrization:
     mirror_flow: bool | None
     reason: str
     brackets: dict[tuple[int, int], tuple[sympy.Expr, ...]]
+    reach: int
     speed: sympy.Matrix
     notes: tuple[str, ...]
     _polynomials: tuple[PolyElement, ...] = dataclasses.field(repr=False)
@@ -288,7 +291,7 @@ def _made(polynomials: tuple[PolyElement, ...]) -> Reparametrization:
     parts = _parts_of(polynomials) if found.is_mirror_flow and len(polynomials) > 1 else ()
     count = len(polynomials[0].ring.gens)
     if parts:
-        search = Search(tuple(), 0, 0)
+        search = Search((), 0, 0)
         forms = [form for part in parts for form in part.invariants.values()]
         notes = tuple(note for part in parts for note in part.notes)
     else:
@@ -304,6 +307,7 @@ def _made(polynomials: tuple[PolyElement, ...]) -> Reparametrization:
         mirror_flow=found.is_mirror_flow,
         reason=found.reason,
         brackets={pair: tuple(map(expression_of, field)) for pair, field in found.brackets.items()},
+        reach=found.orbit,
         speed=sympy.ImmutableMatrix([[expression_of(inner(a, b)) for b in fields] for a in fields]),
         notes=notes,
         _polynomials=polynomials,
