@@ -13,6 +13,8 @@ from sympy.polys.rings import PolyElement
 from .._array import quiet
 from ._polynomials import gradient
 
+Point = Sequence[float] | np.ndarray
+
 _ORDER = 28
 _EPS = float(np.finfo(float).eps)
 _LONGEST = 256.0  # in units of |w|/|∇G|
@@ -212,7 +214,7 @@ class Curve:
         anchor: θ at the anchor.
     """
 
-    def __init__(self, polynomial: PolyElement, w: Sequence[float]):
+    def __init__(self, polynomial: PolyElement, w: Point):
         self._terms = [(float(c), np.array(m)) for m, c in polynomial.terms()]
         self._program = Program(polynomial)
         w, theta, floor = self._at_zero(np.array(w, float))
@@ -220,7 +222,7 @@ class Curve:
         self._sides = [_Side(self._program, self._value, w, theta, sign, floor) for sign in (-1.0, 1.0)]
 
     @staticmethod
-    def slope(polynomial: PolyElement, w: Sequence[float]) -> np.ndarray:
+    def slope(polynomial: PolyElement, w: Point) -> np.ndarray:
         """∇G at w."""
         return Program(polynomial).field(np.array(w, float))
 

@@ -272,7 +272,7 @@ class SeparableGeometry(AbstractGeometry):
         return xp.stack([getattr(part, method)(x[..., i]) for i, part in enumerate(self.parts)], axis=-1)
 
 
-def values_of(names: Sequence[str], given: dict[str, Any], whose: str) -> tuple[np.ndarray, ...]:
+def values_of(names: Sequence[str], given: dict[str, Any], whose: str) -> tuple[Scalars, ...]:
     """The values in the order of the names, one for each: finite arrays of float64."""
     missing, unknown = sorted(set(names) - set(given)), sorted(set(given) - set(names))
     if missing or unknown:

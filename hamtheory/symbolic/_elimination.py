@@ -37,7 +37,7 @@ def metric_of(output: PolyElement, search: Search) -> sympy.Expr | None:
     return next((form for form in candidates if _agrees(form, cases)), None)
 
 
-def matrix_of(outputs: Sequence[PolyElement], search: Search) -> sympy.Matrix | None:
+def matrix_of(outputs: Sequence[PolyElement], search: Search) -> sympy.MatrixBase | None:
     """The same of several outputs, `⟨∇G_i, ∇G_j⟩`, where its entries are polynomials in θ and the invariants."""
     thetas = [sympy.Symbol(f"theta_{i}", real=True) for i in range(1, len(outputs) + 1)]
     polynomials = [invariant.polynomial(outputs[0].ring) for invariant in search.found]

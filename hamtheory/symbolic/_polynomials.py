@@ -1,5 +1,6 @@
 """From text to polynomials with rational coefficients in named variables."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -8,7 +9,6 @@ import sympy
 from sympy.polys.orderings import grevlex
 from sympy.polys.rings import PolyElement, PolyRing
 
-from ._budget import within_budget
 from ._parse import FUNCTIONS, read
 
 TAKEN = ("theta", "θ", "pi")
@@ -66,15 +66,14 @@ def inner(a: Sequence[PolyElement], b: Sequence[PolyElement]) -> PolyElement:
 
 
 def at(polynomial: PolyElement, point: Sequence[Any]) -> Any:
-    """The value at a point, in the arithmetic of its numbers."""
-    total: Any = 0
+    """The value at a point, of fractions exactly, of floats as a float."""
+    exact = isinstance(point[0], Fraction)
+    total: Any = Fraction(0) if exact else 0.0
     for powers, coefficient in polynomial.terms():
         term: Any = Fraction(int(coefficient.numerator), int(coefficient.denominator))
-        if point and not isinstance(point[0], Fraction):
-            term = float(term)
+        term = term if exact else float(term)
         for x, power in zip(point, powers, strict=True):
-            if power:
-                term = term * x**power
+            term = term * x**power
         total = total + term
     return total
 
@@ -105,12 +104,23 @@ def _polynomial(expression: sympy.Expr, ring: PolyRing) -> PolyElement:
     if not expression.is_polynomial(*symbols):
         piece = next((p for p in _pieces(expression) if not p.is_polynomial(*symbols)), expression)
         raise ValueError(f"{_ARGUMENT} must be polynomials; {expression} is none, for {piece}: {_SAYS}")
-    poly = within_budget(lambda: sympy.Poly(expression, *symbols))
-    if poly is None or len(poly.terms()) > _MOST_TERMS:
-        raise ValueError(f"{_ARGUMENT}: multiplied out, {expression} has too many terms, more than {_MOST_TERMS}")
+    if _terms(expression) > _MOST_TERMS:
+        raise ValueError(f"{_ARGUMENT}: multiplied out, {expression} may have more than {_MOST_TERMS} terms")
+    poly = sympy.Poly(expression, *symbols)
     if not all(coefficient.is_Rational for coefficient in poly.coeffs()):
         raise ValueError(f"{_ARGUMENT} must have rational coefficients; {expression} has not")
     return ring.from_dict({powers: sympy.QQ(c.p, c.q) for powers, c in poly.terms()})
+
+
+def _terms(expression: sympy.Expr) -> int:
+    """A bound on the number of its terms, multiplied out."""
+    if expression.is_Add:
+        return sum(map(_terms, expression.args))
+    if expression.is_Mul:
+        return math.prod(map(_terms, expression.args))
+    if expression.is_Pow and expression.exp.is_Integer:
+        return math.comb(_terms(expression.base) + int(expression.exp) - 1, int(expression.exp))
+    return 1
 
 
 def _pieces(expression: sympy.Expr) -> list[sympy.Basic]:

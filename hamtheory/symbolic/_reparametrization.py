@@ -9,8 +9,9 @@ import numpy as np
 import sympy
 from sympy.polys.rings import PolyElement
 
+from .._array import leaves
 from .._types import Parameter
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, DiagonalNetwork, Hypentropy
 from ._brackets import verdict
 from ._curve_geometry import CurveGeometry, SeparableGeometry, values_of
 from ._derive import check_even
@@ -55,14 +56,14 @@ class Reparametrization:
     reason: str
     brackets: dict[tuple[int, int], tuple[sympy.Expr, ...]]
     reach: int
-    speed: sympy.Matrix
+    speed: sympy.MatrixBase
     notes: tuple[str, ...]
     _polynomials: tuple[PolyElement, ...] = dataclasses.field(repr=False)
     _search: Search = dataclasses.field(repr=False)
     _parts: "tuple[Reparametrization, ...]" = dataclasses.field(repr=False)
 
     @functools.cached_property
-    def metric(self) -> sympy.Expr | sympy.Matrix | None:
+    def metric(self) -> sympy.Expr | sympy.MatrixBase | None:
         """g⁻¹ in `theta` and c1, c2, ..., where one radical expresses it; of several outputs a matrix; None: unknown.
 
         It is sought by elimination within a bounded amount of work, and compared with |∇G|² at points in all
@@ -105,7 +106,7 @@ class Reparametrization:
     def geometry(self, **invariants: Parameter) -> AbstractGeometry:
         """The geometry of the flow of θ on a level set of the invariants.
 
-        Of one output it is a formula, if there is one that is even and positive, and else by numbers, on the curve
+        Of one output it is by a formula, if there is one that is even and positive, and else by numbers, on the curve
         through a point of the level set that Newton's method finds, preferably with θ = 0. Of several outputs that
         share no variable it is one for each coordinate.
 
@@ -114,7 +115,8 @@ class Reparametrization:
                 θ.
 
         Returns:
-            A `SymbolicGeometry`, a `CurveGeometry` or, of several outputs, a `SeparableGeometry`.
+            A `Hypentropy`, a `DiagonalNetwork` or a `SymbolicGeometry`, for both engines; a `CurveGeometry`, for NumPy; of
+                several outputs a `SeparableGeometry`.
 
         Raises:
             ValueError: Where there is no mirror flow, with the reason; where outputs share variables; for missing or
@@ -124,7 +126,7 @@ class Reparametrization:
         ```python
         >>> import hamtheory as ht
         >>> ht.symbolic.reparametrization("m*w").geometry(c1=2.0)
-        symbolic.geometry("sqrt(c1**2 + 4*theta**2)", c1=2.0)
+        Hypentropy(gamma=1.0)
 
         ```
         """
@@ -234,11 +236,14 @@ class Reparametrization:
         """A geometry of the formula, if there is one that is even and positive at these values; None else."""
         if self.metric is None:
             return None
-        names = [name for name in self.invariants if sympy.Symbol(name, real=True) in self.metric.free_symbols]
-        given = {name: value for name, value in zip(self.invariants, values, strict=True) if name in names}
+        given = dict(zip(constants(len(values)), values, strict=True))
+        degrees = {sum(powers) for powers in self._polynomials[0].monoms()}
         try:
+            if degrees == {2} and (known := _built_in(self.metric, given)) is not None:
+                return known
             check_even(self.metric)
-            return SymbolicGeometry(self.metric, **given)
+            names = {str(c): value for c, value in given.items() if c in self.metric.free_symbols}
+            return SymbolicGeometry(self.metric, **names)
         except ValueError:
             return None
 
@@ -347,10 +352,25 @@ def _joint_metric(parts):
     return sympy.diag(*entries)
 
 
-def _is_same(formula: SymbolicGeometry, numbers: CurveGeometry) -> bool:
+def _built_in(metric: sympy.Expr, given: dict[sympy.Symbol, Any]) -> AbstractGeometry | None:
+    """m⊙w's or u² − v²'s, if it is one of these at these values of the invariants; None else.
+
+    Only of a quadratic form, of which weight decay moves the invariants as it does theirs.
+    """
+    square = sympy.Poly(sympy.expand(metric**2), THETA) if (metric**2).is_polynomial(THETA) else None
+    if square is None or square.degree() != 2 or square.coeff_monomial(THETA):
+        return None
+    steep, rest = square.coeff_monomial(THETA**2), square.coeff_monomial(1)
+    at_zero = sympy.lambdify(list(given), rest, modules="numpy")(*given.values())
+    if steep == 4:
+        return Hypentropy(gamma=np.sqrt(at_zero) / 2)
+    if steep == 16:
+        return DiagonalNetwork(2, scale=(at_zero / 64) ** 0.25)
+    return None
+
+
+def _is_same(formula: AbstractGeometry, numbers: CurveGeometry) -> bool:
     """Whether the formula is the metric of the curves, at a few θ."""
-    theta = _SOME.reshape(-1, *(1,) * max(np.ndim(x) for x in (*formula.values, *numbers.start)))
+    theta = _SOME.reshape(-1, *(1,) * max(np.ndim(x) for x in (*leaves(formula), *leaves(numbers))))
     want, got = numbers.inverse_metric(theta), formula.inverse_metric(theta)
     return bool(np.all(np.abs(got - want) <= _SAME * np.abs(want)))
-
-
