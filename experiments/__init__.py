@@ -39,6 +39,7 @@ NAMES = (
     "prediction",
     "finetuning",
     "grokking",
+    "reparametrizations",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (

@@ -86,6 +86,11 @@ class _Side:
             with quiet():
                 self._panel()
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether τ no longer changes, to rounding, as θ goes on: at its bound."""
+        return len(self.taus) > 2 and abs(self.taus[-1] - self.taus[-2]) <= _EPS / 2 * abs(self.taus[-1])
+
     def _panel(self):
         w, theta = self.w, self.thetas[-1]
         field = self.program.field(w)
@@ -292,7 +297,7 @@ class Curve:
         for side, mask in self._split(tau):
             some = tau[mask]
             farthest = float(np.max(side.sign * some, initial=-math.inf, where=np.isfinite(some)))
-            side.extend(lambda s: s.lengths and s.sign * s.taus[-1] > farthest)  # noqa: B023
+            side.extend(lambda s: s.lengths and (s.sign * s.taus[-1] > farthest or s.has_arrived))  # noqa: B023
             if not side.lengths:
                 continue
             panel, x = side.stacked().where_tau(some)

@@ -12,7 +12,7 @@ from ._curve import Program
 from ._polynomials import at
 
 _TIMES = (0.5, 0.25, 0.1, 0.05)
-_STEPS = 40
+_STEPS = 10
 
 
 class TwoPaths(NamedTuple):
