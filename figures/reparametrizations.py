@@ -17,9 +17,9 @@ CAPTION = (
     "{One output alone always is a mirror flow, of R″ = 1/|∇G|²}(reparametrizations.alone); {several are one if their "
     "gradients commute}(li.commuting). R at 0: the exponent of the potential from a balanced start, whose curve ends "
     "there; R at ∞: that far away, from the starts of (b). {Where all terms have degree L both are 2/L}"
-    "(reparametrizations.degree); {where L > 2 the mirror map is bounded (‡)}(reparametrizations.bounded). (b) g⁻¹ from "
-    "starts that pass θ = 0; u − u³ ends at the critical value beyond the dot. (c) g²u, g²v driven along one gradient "
-    "after the other, in both orders, from the circle: {two paths to one θ, the square, for which the outputs were "
+    "(reparametrizations.degree); {where L > 2 the mirror map is bounded (‡)}(reparametrizations.bounded). (b) g⁻¹ "
+    "from starts that pass θ = 0; u − u³ ends at the critical value beyond the dot. (c) g²u, g²v driven along one "
+    "gradient after the other, in both orders, from the circle: {two paths to one θ, the square, for which the outputs were "
     "driven by different sums}(reparametrizations.paths), which in a mirror flow are R′(θ) − R′(θ₀). {The velocities "
     "there are the same, those of xyz, x² − y² at such a θ are not}(reparametrizations.velocity)."
 )
@@ -84,7 +84,9 @@ def _table(ax, dataset: xr.Dataset) -> None:
 
 
 def _paths(ax, dataset: xr.Dataset) -> None:
-    for path, (colour, name) in enumerate((("#0072B2", "$\\nabla\\theta_1$ first"), ("#D55E00", "$\\nabla\\theta_2$ first"))):
+    for path, (colour, name) in enumerate(
+        (("#0072B2", "$\\nabla\\theta_1$ first"), ("#D55E00", "$\\nabla\\theta_2$ first"))
+    ):
         x, y = dataset["paths"].isel(path=path).values.T
         ax.plot(x, y, color=colour, label=name)
     ax.plot(*dataset["paths"].isel(path=0, step=0).values, "o", color="0.3", markersize=4)
@@ -111,7 +113,9 @@ def draw(dataset: xr.Dataset) -> Figure:
         if inside.size < one.size:
             left.plot(inside["theta"][-1], inside[-1], "o", color=colour, markersize=3)
     left.plot(dataset["theta"], 2 * dataset["theta"], **THEORY, label="2|θ|: balanced $mw$")
-    left.set(xscale="log", yscale="log", xlabel="$\\theta$", ylabel="inverse metric  $g^{-1}(\\theta)$", ylim=(0.03, 3e4))
+    left.set(
+        xscale="log", yscale="log", xlabel="$\\theta$", ylabel="inverse metric  $g^{-1}(\\theta)$", ylim=(0.03, 3e4)
+    )
     left.legend(loc="upper left", fontsize=5.5, ncols=2)
     _paths(right, dataset)
     for ax, letter in zip((table, left, right), "abc", strict=True):

@@ -51,8 +51,8 @@ def verdict(outputs: Sequence[PolyElement]) -> Verdict:
     }
     if not pairs and independent < len(fields):
         reason = (
-            f"the gradients of the {len(fields)} outputs span {independent} dimensions only: they depend on each other, "
-            "and no potential of all of them has a Hessian there"
+            f"the gradients of the {len(fields)} outputs span {independent} dimensions only: they depend on each "
+            "other, and no potential of all of them has a Hessian there"
         )
         return Verdict(False, reason, pairs, independent)
     if not pairs:
@@ -77,9 +77,9 @@ def _refusal(outputs, i, j, found, k, product):
     coordinates = ", ".join(str(symbol) for symbol in symbols_of(outputs[0].ring))
     components = ", ".join(str(expression_of(part)) for part in found)
     return (
-        f"the gradients of {names[i]} and {names[j]} do not commute: in ({coordinates}) their bracket is ({components}), "
-        f"and its product with the gradient of {names[k]} is {expression_of(product)}, so that theta depends on the "
-        "order of what it is driven by"
+        f"the gradients of {names[i]} and {names[j]} do not commute: in ({coordinates}) their bracket is "
+        f"({components}), and its product with the gradient of {names[k]} is {expression_of(product)}, "
+        "so that theta depends on the order of what it is driven by"
     )
 
 

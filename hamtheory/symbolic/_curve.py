@@ -247,7 +247,9 @@ class Curve:
         if side.sign * side.thetas[-1] <= 0:
             return w, theta, 0.0
         panel, x = side.stacked().where_theta(np.zeros(1))
-        speeds = [coefficients[1] / length for coefficients, length in zip(side.coefficients, side.lengths, strict=True)]
+        speeds = [
+            coefficients[1] / length for coefficients, length in zip(side.coefficients, side.lengths, strict=True)
+        ]
         point = np.polynomial.polynomial.polyval(float(x[0]), side.points[int(panel[0])].T)
         for _ in range(3):  # what rounding has left
             field = self._program.field(point)
@@ -292,7 +294,7 @@ class Curve:
         return found
 
     def of_tau(self, what: str, tau: np.ndarray) -> np.ndarray:
-        """"theta" or "conjugate" at τ, (m,); NaN beyond the range."""
+        """ "theta" or "conjugate" at τ, (m,); NaN beyond the range."""
         found = np.full(tau.shape, np.nan)
         for side, mask in self._split(tau):
             some = tau[mask]

@@ -21,9 +21,9 @@ class CurveGeometry(AbstractGeometry):
     """The geometry of gradient flow on the variables of a polynomial θ = G(w), from a start w₀, by numbers.
 
     `g⁻¹(θ) = |∇G(w)|²` on the curve `dw/dτ = ∇G(w)` through w₀, on which θ increases, so that it has each θ once, and
-    τ is R′(θ). The curve is computed by its Taylor series, to rounding; it ends at critical values of G, or at infinity,
-    and θ is within that `domain`. R and R′ are zero at θ = 0 if this is in it, else at G(w₀). Unlike other geometries
-    this one need not be even. Weight decay, if there is any, is that of θ, not of the factors.
+    τ is R′(θ). The curve is computed by its Taylor series, to rounding; it ends at critical values of G, or at
+    infinity, and θ is within that `domain`. R and R′ are zero at θ = 0 if this is in it, else at G(w₀). Unlike other
+    geometries this one need not be even. Weight decay, if there is any, is that of θ, not of the factors.
 
     For NumPy only, in float64 within.
 
@@ -174,8 +174,8 @@ class CurveGeometry(AbstractGeometry):
                 index = np.unravel_index(np.argmax(outside), outside.shape)
                 at = lambda value: float(np.broadcast_to(value, outside.shape)[index])  # noqa: E731
                 raise ValueError(
-                    f"theta must be within the domain of {self!r}, from {at(low):.6g} to {at(high):.6g}: the factors never "
-                    f"bring it to {at(theta):.6g}"
+                    f"theta must be within the domain of {self!r}, from {at(low):.6g} to {at(high):.6g}: the factors "
+                    f"never bring it to {at(theta):.6g}"
                 )
         return found
 
@@ -297,5 +297,3 @@ def curve_of(output: str, start: tuple[float, ...]) -> Curve:
         at = ", ".join(f"{name} = {x:.6g}" for name, x in zip(variables_of(output), start, strict=True))
         raise ValueError(f"the gradient of {output} is zero at {at}: its flow does not move, and there is no geometry")
     return Curve(polynomial, start)
-
-

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -158,7 +158,7 @@ def _box(least: Sequence[int], most: int) -> list[_Powers]:
 
 
 def _divisible(fields: Sequence[Sequence[PolyElement]]) -> list[int]:
-    """The variables w_i by which the i-th component of every field can be divided: no flow leaves or reaches w_i = 0."""
+    """The variables w_i by which the i-th component of every field can be divided: no flow comes to w_i = 0."""
     count = len(fields[0])
     return [i for i in range(count) if all(m[i] > 0 for field in fields for m in field[i].monoms())]
 

@@ -39,22 +39,21 @@ def start_on(output: PolyElement, search: Search, values: Sequence[float]) -> li
         return [w for w in found if not equations.is_critical(w, size)], len(found)
 
     through_zero, found = regular(0.0)
-    if through_zero:
-        sides = [through_zero]
-    else:
-        sides = [side for theta in (1.0, -1.0) if (side := regular(theta)[0])]
+    sides = [through_zero] if through_zero else [side for theta in (1.0, -1.0) if (side := regular(theta)[0])]
     if not through_zero and found and len(sides) != 1:
         raise ValueError(
-            f"{says} is singular: at theta = 0 the gradient is zero, and no flow passes; geometry_at takes a start, which "
-            "says on what side of it"
+            f"{says} is singular: at theta = 0 the gradient is zero, and no flow passes; geometry_at takes a start, "
+            "which says on what side of it"
         )
     if not sides:
         raise ValueError(
-            f"no point of {says} was found from {_STARTS} starts: it is empty, or far from all of them; geometry_at takes "
-            "a start"
+            f"no point of {says} was found from {_STARTS} starts: it is empty, or far from all of them; geometry_at "
+            "takes a start"
         )
     if len(sides) > 1 or not _are_alike(output, sides[0]):
-        raise ValueError(f"{says} has branches with different metrics: geometry_at takes a start, which says on what branch")
+        raise ValueError(
+            f"{says} has branches with different metrics: geometry_at takes a start, which says on what branch"
+        )
     point = sides[0][0]
     return [float(x) if abs(x) > _NOTHING * np.max(np.abs(point)) else 0.0 for x in point]
 

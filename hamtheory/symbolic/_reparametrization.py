@@ -42,8 +42,8 @@ class Reparametrization:
         mirror_flow: Whether θ moves in a mirror flow, from every start; None: undecided.
         reason: Why.
         brackets: `[∇G_i, ∇G_j]` of the pairs of outputs, counted from 0, of which it is not zero.
-        reach: The dimension of what the flows of all losses reach from a start in general position, at least. Where there
-            is no mirror flow, and it is that of θ, then θ still determines its velocity.
+        reach: The dimension of what the flows of all losses reach from a start in general position, at least. Where
+            there is no mirror flow, and it is that of θ, then θ still determines its velocity.
         speed: `⟨∇G_i, ∇G_j⟩`, a matrix in the variables: θ moves by `dθ/dt = −speed · ∇f(θ)`.
         notes: What was not found, and what was tried.
     """
@@ -111,12 +111,12 @@ class Reparametrization:
         share no variable it is one for each coordinate.
 
         Args:
-            **invariants: c1, c2, ..., one keyword for each: a scalar, or, of one output, an array that broadcasts against
-                θ.
+            **invariants: c1, c2, ..., one keyword for each: a scalar, or, of one output, an array that broadcasts
+                against θ.
 
         Returns:
-            A `Hypentropy`, a `DiagonalNetwork` or a `SymbolicGeometry`, for both engines; a `CurveGeometry`, for NumPy; of
-                several outputs a `SeparableGeometry`.
+            A `Hypentropy`, a `DiagonalNetwork` or a `SymbolicGeometry`, for both engines; a `CurveGeometry`, for NumPy;
+                of several outputs a `SeparableGeometry`.
 
         Raises:
             ValueError: Where there is no mirror flow, with the reason; where outputs share variables; for missing or
@@ -139,8 +139,8 @@ class Reparametrization:
         missing = len(self.variables) - 1 - len(self.invariants)
         if missing:
             raise ValueError(
-                f"{self._text} has {missing} more invariants than were found, so that a level set of these is no curve: "
-                f"{self.notes[0]}; geometry_at takes a start"
+                f"{self._text} has {missing} more invariants than were found, so that a level set of these is no "
+                f"curve: {self.notes[0]}; geometry_at takes a start"
             )
         return self._on_level_set(values)
 
@@ -253,18 +253,20 @@ def reparametrization(outputs: str | sympy.Expr | Sequence[str | sympy.Expr]) ->
 
     The flow of a loss f is `dw/dt = −Σ_k ∂f/∂θ_k ∇G_k(w)`, so that `dθ/dt = −⟨∇G_i, ∇G_j⟩ ∇f(θ)`. An invariant has
     `⟨∇I, ∇G_k⟩ = 0` for every output. One output alone always is a mirror flow: on the curve `dw/dτ = ∇G(w)`, where τ
-    is R′(θ). Several are one, from every start, if their gradients commute, `[∇G_i, ∇G_j] = 0`. From a start w₀ they are
-    one around it if and only if all iterated brackets annihilate the outputs, `⟨[∇G_i, ∇G_j], ∇G_k⟩ = 0` and so on, on
-    what the flows reach from w₀. So there is none where one of these products is not zero, that is, from almost every
-    start. In between the verdict is left open.
+    is R′(θ). Several, with independent gradients, are one from every start if these commute, `[∇G_i, ∇G_j] = 0`. From a
+    start w₀ they are one around it if and only if all iterated brackets annihilate the outputs,
+    `⟨[∇G_i, ∇G_j], ∇G_k⟩ = 0` and so on, on what the flows reach from w₀: if θ is a function of what it was driven by,
+    the order does not count, and if brackets do not move θ, the velocities ⟨∇G_i, ∇G_j⟩ are functions of θ, whose
+    fields commute. So there is none from where one of these products is not zero, almost everywhere if it is one of
+    polynomials. In between the verdict is left open.
 
     Invariants are sought by linear algebra on coefficients, in exact arithmetic: polynomials of low degree first; where
     they are too few, products of powers and exponentials.
 
     Args:
-        outputs: The text of a polynomial with rational coefficients, such as `"u**3*w"`, or a SymPy expression; or a list
-            of these, one for each entry of θ. Every name is a variable. A single output is that of every coordinate,
-            each with variables of its own.
+        outputs: The text of a polynomial with rational coefficients, such as `"u**3*w"`, or a SymPy expression; or a
+            list of these, one for each entry of θ. Every name is a variable. A single output is that of every
+            coordinate, each with variables of its own.
 
     Returns:
         A `Reparametrization`.
@@ -274,8 +276,8 @@ def reparametrization(outputs: str | sympy.Expr | Sequence[str | sympy.Expr]) ->
         TypeError: For what is neither text nor an expression.
 
     References:
-        Commuting fields and mirror flows: [li2022implicit], Theorem 4.8. The condition that is necessary and sufficient
-        is own.
+        Commuting fields and mirror flows: [li2022implicit], Section 4; polynomial invariants by linear algebra:
+        [marcotte2023abide]. The condition that is necessary and sufficient is own.
 
     ```python
     >>> from hamtheory import symbolic

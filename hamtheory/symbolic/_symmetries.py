@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from sympy import Matrix, QQ
+from sympy import QQ, Matrix
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement
 

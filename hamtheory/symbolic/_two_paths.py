@@ -72,9 +72,7 @@ def two_paths(outputs: Sequence[PolyElement], pair: tuple[int, int], seed: int) 
             driven = np.stack([there, back])
             apart = lambda x: float(np.linalg.norm(x[0] - x[1]) / np.linalg.norm(x))  # noqa: E731
             thetas = np.stack([value(w) for w in ends])
-            return TwoPaths(
-                start, ends, thetas[0], apart(thetas), driven, speeds, max(apart(speeds), apart(driven))
-            )
+            return TwoPaths(start, ends, thetas[0], apart(thetas), driven, speeds, max(apart(speeds), apart(driven)))
     raise ValueError(f"no two paths to one theta were found from seed = {seed}; try another one")
 
 
@@ -94,9 +92,7 @@ def _meeting(function, times, goal):
         if np.max(np.abs(miss)) <= 1e-13 * np.max(np.abs(goal)):
             return times
         step = 1e-6
-        columns = [
-            (function(times + step * e) - function(times - step * e)) / (2 * step) for e in np.eye(len(times))
-        ]
+        columns = [(function(times + step * e) - function(times - step * e)) / (2 * step) for e in np.eye(len(times))]
         change, *_ = np.linalg.lstsq(np.stack(columns, axis=1), -miss, rcond=1e-6)
         if not np.isfinite(change).all() or np.max(np.abs(change)) > 10:
             return None

@@ -29,7 +29,7 @@ def test_single_outputs_are_mirror_flows_of_the_metric_along_their_gradient(data
     for row, (outputs, start, _) in enumerate(reparametrizations.CASES):
         if not start:
             continue
-        names = sorted({s for s in sympy.sympify(outputs[0]).free_symbols}, key=lambda s: outputs[0].index(str(s)))
+        names = sorted(sympy.sympify(outputs[0]).free_symbols, key=lambda s: outputs[0].index(str(s)))
         G = sympy.sympify(outputs[0])
         slope = sympy.lambdify(names, [sympy.diff(G, w) for w in names], "numpy")
         value = sympy.lambdify(names, G, "numpy")

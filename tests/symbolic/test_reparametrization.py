@@ -1,4 +1,4 @@
-"""Factors as text: invariants, verdict and geometry against hand derivations, and flows against those of the factors."""
+"""Factors as text: invariants, verdict and geometry against hand derivations, flows against the factors'."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -211,10 +211,10 @@ def test_outputs_that_share_variables_may_commute():
 
 @pytest.mark.parametrize("outputs", NOT_MIRROR, ids=" ".join)
 def test_a_refusal_can_be_seen(outputs):
-    """Two orders of driving the outputs end at one θ: by SciPy too. A mirror flow has one R′ there, and one velocity."""
+    """Two orders of driving the outputs end at one θ: by SciPy too. A mirror flow has one R′ there."""
     found = reparametrization(outputs)
     assert found.mirror_flow is False and found.metric is None
-    with pytest.raises(ValueError, match="no mirror flow, because .* do not commute: .* bracket is"):
+    with pytest.raises(ValueError, match=r"no mirror flow, because .* do not commute: .* bracket is"):
         found.geometry(**dict.fromkeys(found.invariants, 1.0))
     i, j = next(iter(found.brackets))
     paths = found.two_paths()
@@ -266,8 +266,8 @@ def test_what_is_beyond_the_budget_says_what_was_tried():
     (note,) = found.notes
     assert "more than 400 monomials of 30 variables" in note and "up to degree 2" in note
     start = {str(w): 0.1 for w in found.variables}
-    with pytest.raises(ValueError, match="monomials.*; geometry_at takes a start"):
-        found.geometry(**{name: 0.0 for name in found.invariants})
+    with pytest.raises(ValueError, match=r"monomials.*; geometry_at takes a start"):
+        found.geometry(**dict.fromkeys(found.invariants, 0.0))
     assert float(found.geometry_at(**start).inverse_metric(0.0)) == pytest.approx(30 * 9e-4, rel=1e-12)
 
 
@@ -374,5 +374,3 @@ def test_momentum_acts_through_one_number():
     orders = {name: np.log2(large / small) for name, (large, small) in errors.items()}
     assert orders["leading"] == pytest.approx(1, abs=0.25) and orders["corrected"] == pytest.approx(2, abs=0.1)
     assert errors["corrected"][0] < errors["leading"][0] / 3
-
-
