@@ -72,14 +72,6 @@ class CurveGeometry(AbstractGeometry):
         return self._ends("range")[1]
 
     def scales(self, size: Scalars) -> tuple[Scalars, Scalars]:
-        """The largest |R′| and g⁻¹ at θ of about this size, or as far as the domain goes.
-
-        Args:
-            size: A θ > 0, of any shape that broadcasts against the start.
-
-        Returns:
-            Both, positive.
-        """
         theta = np.stack([factor * size for factor in (-1.0, 0.5, 1.0, 2.0)])
         mirror = self._asked("of_theta", "mirror_map", theta)
         if np.isnan(mirror).all(axis=0).any():  # the domain does not go so far
@@ -99,14 +91,6 @@ class CurveGeometry(AbstractGeometry):
         return self._within(theta, self._asked("of_theta", "potential", theta))
 
     def moment(self, theta: Scalars) -> Scalars:
-        """`R*(R′(θ))`, the integral of θ over R′ from where this is zero.
-
-        Args:
-            theta: θ, of any shape that broadcasts against the start.
-
-        Returns:
-            The integral, of each entry.
-        """
         return self._asked("of_theta", "moment", theta)
 
     def inverse_mirror_map(self, mu: Scalars) -> Scalars:
@@ -116,15 +100,6 @@ class CurveGeometry(AbstractGeometry):
         return self._asked("of_tau", "conjugate", mu)
 
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
-        """Refused: it is defined for even geometries, and by numbers for those that reach θ of any size.
-
-        Args:
-            a: Where the integral would end.
-            y: A positive number.
-
-        Raises:
-            ValueError: Always.
-        """
         raise ValueError(f"{self!r} has no passage times: they are of even geometries with a formula")
 
     def arguments(self) -> dict[str, Any]:
@@ -248,15 +223,6 @@ class SeparableGeometry(AbstractGeometry):
         return self.parts[0].horizon()
 
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
-        """Refused: ask the part.
-
-        Args:
-            a: Where the integral would end.
-            y: A positive number.
-
-        Raises:
-            ValueError: Always.
-        """
         raise ValueError(f"passage times of {self!r} are those of its parts: ask geo.parts[i]")
 
     def arguments(self) -> dict[str, Any]:

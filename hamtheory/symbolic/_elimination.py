@@ -58,7 +58,7 @@ def _in_terms_of(wanted: PolyElement, given: Sequence[PolyElement], names: Seque
     matrix = sympy.Matrix([[sympy.Rational(str(p.get(m, 0))) for p in products] for m in monomials])
     right = sympy.Matrix([sympy.Rational(str(wanted.get(m, 0))) for m in monomials])
     try:
-        solution, free = matrix.gauss_jordan_solve(right)
+        solution, free = matrix.gauss_jordan_solve(right)[:2]
     except ValueError:  # there is none
         return None
     solution = solution.subs(dict.fromkeys(free, 0))
@@ -78,7 +78,7 @@ def _relations(output, search):
         return []
     field = sympy.QQ.frac_field(THETA, *names)
     basis = sympy.groebner(equations, *variables, _METRIC, order="lex", domain=field)
-    return [sympy.numer(sympy.together(form)) for form in basis.exprs if not form.has(*variables)]
+    return [sympy.fraction(sympy.together(form))[0] for form in basis.exprs if not form.has(*variables)]
 
 
 def _solved(relation: sympy.Expr) -> Iterator[sympy.Expr]:

@@ -46,6 +46,16 @@ class Reparametrization:
             there is no mirror flow, and it is that of θ, then θ still determines its velocity.
         speed: `⟨∇G_i, ∇G_j⟩`, a matrix in the variables: θ moves by `dθ/dt = −speed · ∇f(θ)`.
         notes: What was not found, and what was tried.
+
+    ```python
+    >>> from hamtheory import symbolic
+    >>> found = symbolic.reparametrization("u*v*w")
+    >>> found.invariants
+    {'c1': u**2 - v**2, 'c2': u**2 - w**2}
+    >>> found.speed
+    Matrix([[u**2*v**2 + u**2*w**2 + v**2*w**2]])
+
+    ```
     """
 
     outputs: tuple[sympy.Expr, ...]
@@ -294,9 +304,9 @@ def reparametrization(outputs: str | sympy.Expr | Sequence[str | sympy.Expr]) ->
 
 @functools.lru_cache(maxsize=256)
 def _made(polynomials: tuple[PolyElement, ...]) -> Reparametrization:
-    found = verdict(polynomials)
+    ring, found = polynomials[0].ring, verdict(polynomials)
     parts = _parts_of(polynomials) if found.is_mirror_flow and len(polynomials) > 1 else ()
-    count = len(polynomials[0].ring.gens)
+    count = len(ring.gens)
     if parts:
         search = Search((), 0, 0)
         forms = [form for part in parts for form in part.invariants.values()]
@@ -308,7 +318,7 @@ def _made(polynomials: tuple[PolyElement, ...]) -> Reparametrization:
     fields = [gradient(polynomial) for polynomial in polynomials]
     return Reparametrization(
         outputs=tuple(map(expression_of, polynomials)),
-        variables=symbols_of(polynomials[0].ring),
+        variables=symbols_of(ring),
         invariants={str(name): form for name, form in zip(constants(len(forms)), forms, strict=True)},
         symmetries=symmetries_of(polynomials),
         mirror_flow=found.is_mirror_flow,
