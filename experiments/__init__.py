@@ -42,6 +42,7 @@ NAMES = (
     "benign",
     "norm_scaling",
     "bases",
+    "reparametrizations",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (

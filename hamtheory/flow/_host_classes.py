@@ -53,7 +53,7 @@ class ClassFlow:
         # The ν that makes margins of about 1.
         size = 1 / (self.largest * float(np.mean(np.sum(np.abs(self.rows), axis=1))))
         self.size = max(size, float(np.max(np.abs(theta0))))
-        self.mirror_size = float(np.max(geo.mirror_map(np.full(problem.d, self.size))))
+        self.mirror_size = float(np.max(geo.scales(np.full(problem.d, self.size))[0]))
         self.unit = self.mirror_size / self.largest
         if not 1e-307 < self.unit < 1e307:
             raise ValueError(

@@ -175,9 +175,9 @@ class DualFlow(_RowSpaceFlow):
     def __init__(self, problem: Any, geo: Any, theta0: Array, tolerance: float = 1e-9):
         super().__init__(problem, theta0, tolerance)
         self.geo = geo
-        size, origin = np.full(problem.d, self.size), np.asarray(geo.mirror_map(self.theta0), float)
-        mirrored = max(float(np.max(geo.mirror_map(size))), float(np.max(np.abs(origin))))
-        self._finish(mirrored, float(np.max(geo.inverse_metric(size))), origin)
+        mirrored, metric = geo.scales(np.full(problem.d, self.size))
+        origin = np.asarray(geo.mirror_map(self.theta0), float)
+        self._finish(max(float(np.max(mirrored)), float(np.max(np.abs(origin)))), float(np.max(metric)), origin)
 
     def points(self, t, state):
         return self.geo.inverse_mirror_map(self.mirrored(state))

@@ -18,12 +18,12 @@ class PrimalFlow(Flow):
         self.geo, self.weight_decay = geo, float(weight_decay)
         self.has_projection = self.weight_decay == 0
         size = np.full(problem.d, self.size)
-        self.metric, mirrored = geo.inverse_metric(size), geo.mirror_map(size)
-        self.metric = float(np.max(self.metric))
+        mirrored, metric = geo.scales(size)
+        self.metric = float(np.max(metric))
         self.time_unit = 1 / self.metric / self.strength / self.strength
         # An error of one dual unit at zero, where the metric, and with it what an error in θ means, is smallest.
         at_zero = mirrored * (geo.inverse_metric(np.zeros(problem.d)) / self.size)
-        self.floor = np.minimum(1.0, np.maximum(at_zero, np.finfo(float).tiny))
+        self.floor = np.minimum(1.0, np.fmax(at_zero, np.finfo(float).tiny))
         self._absolute = self.floor * (tolerance if absolute is None else absolute)
         moved, rate = geo.decayed(0.0, self.weight_decay) if self.weight_decay else (geo, 0.0)
         self.autonomous, self._rate = moved is geo, float(np.max(rate)) * self.time_unit
@@ -80,9 +80,10 @@ class MirrorFlow(Flow):
         super().__init__(problem, theta0, tolerance)
         self.geo, self.weight_decay = geo, float(weight_decay)
         self.has_projection = self.weight_decay == 0
-        size, origin = np.full(problem.d, self.size), np.asarray(geo.mirror_map(self.theta0), float)
-        self.mirror_size = max(float(np.max(geo.mirror_map(size))), float(np.max(np.abs(origin))))
-        self.metric = float(np.max(geo.inverse_metric(size)))
+        origin = np.asarray(geo.mirror_map(self.theta0), float)
+        mirrored, metric = geo.scales(np.full(problem.d, self.size))
+        self.mirror_size = max(float(np.max(mirrored)), float(np.max(np.abs(origin))))
+        self.metric = float(np.max(metric))
         self.time_unit = self.mirror_size / self.size / self.strength / self.strength
         rate = geo.decayed(0.0, self.weight_decay)[1] if self.weight_decay else 0.0
         self._rate = float(np.max(rate)) * self.time_unit

@@ -198,6 +198,17 @@ class AbstractGeometry(Struct, abc.ABC):
 
         return _defaults.mirror_bound(self)
 
+    def scales(self, size: Scalars) -> tuple[Scalars, Scalars]:
+        """R′ and g⁻¹ at a θ of this size, by which flows measure their steps.
+
+        Args:
+            size: A θ > 0, of any shape that broadcasts against the parameters.
+
+        Returns:
+            Both, positive.
+        """
+        return self.mirror_map(size), self.inverse_metric(size)
+
     def horizon(self) -> Horizon:
         """The shape of the level sets of the potential at infinity: which margin the flow maximises.
 
@@ -382,6 +393,10 @@ class Rescaled(AbstractGeometry):
 
     def mirror_bound(self) -> Scalars:
         return self.geo.mirror_bound() / self.size
+
+    def scales(self, size: Scalars) -> tuple[Scalars, Scalars]:
+        mirror, metric = self.geo.scales(size * self.size)
+        return mirror / self.size, metric
 
     def horizon(self) -> Horizon:
         return self.geo.horizon()

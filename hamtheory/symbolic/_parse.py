@@ -1,6 +1,7 @@
 """From text, or a SymPy expression, to an inverse metric in the library's own symbols. Nothing is ever evaluated."""
 
 import ast
+from collections.abc import Callable
 
 import sympy
 
@@ -15,7 +16,7 @@ _OPERATORS = {
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
     ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: _power(a, b),
+    ast.Pow: lambda a, b: a**b,
 }
 _RESERVED = {"mu": MU, "theta_0": THETA_0}
 _LONGEST = 1000  # characters: what a person would write
@@ -45,7 +46,7 @@ def parse(inverse_metric: str | sympy.Expr) -> sympy.Expr:
     ```
     """
     if isinstance(inverse_metric, str):
-        expression = _read(inverse_metric)
+        expression = read(inverse_metric, "inverse_metric", _symbol)
     elif isinstance(inverse_metric, (sympy.Expr, int, float)):
         expression = _adopt(sympy.nsimplify(inverse_metric, rational=True))
     else:
@@ -70,36 +71,34 @@ def _symbol(name: str) -> sympy.Expr:
     return sympy.Symbol(name, real=True)
 
 
-def _power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
-    if exponent.is_number and abs(exponent) > 100:
-        raise ValueError(f"inverse_metric: powers go up to 100; got an exponent of {exponent}")
-    return base**exponent
-
-
-def _read(text: str) -> sympy.Expr:
+def read(text: str, argument: str, symbol: Callable[[str], sympy.Expr]) -> sympy.Expr:
+    """The expression that a text is in Python's grammar: the argument's name is for complaints."""
     if len(text) > _LONGEST:
-        raise ValueError(f"inverse_metric must be at most {_LONGEST} characters of text; got {len(text)}")
+        raise ValueError(f"{argument} must be at most {_LONGEST} characters of text; got {len(text)}")
 
     def fail(node, reason):
         piece = ast.get_source_segment(source, node) or text
-        raise ValueError(f"inverse_metric: cannot read {piece!r} in {text!r}: {reason}")
+        raise ValueError(f"{argument}: cannot read {piece!r} in {text!r}: {reason}")
 
     def build(node):
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return sympy.Rational(str(number)) if abs(number) < 1e300 else fail(node, "the number is too large")
             case ast.Name(id=name):
-                return _symbol(name)
+                return symbol(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -build(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return build(operand)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return _OPERATORS[type(op)](build(left), build(right))
+                operands = build(left), build(right)
+                if isinstance(op, ast.Pow) and operands[1].is_number and abs(operands[1]) > 100:
+                    raise ValueError(f"{argument}: powers go up to 100; got an exponent of {operands[1]}")
+                return _OPERATORS[type(op)](*operands)
             case ast.BinOp(op=ast.BitXor()):
                 return fail(node, "write powers with **")
-            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
-                return FUNCTIONS[name](build(argument))
+            case ast.Call(func=ast.Name(id=name), args=[argument_node], keywords=[]) if name in FUNCTIONS:
+                return FUNCTIONS[name](build(argument_node))
             case ast.Call(func=ast.Name(id=name)):
                 known = ", ".join(sorted(FUNCTIONS))
                 return fail(node, f"{name} is not one of the functions of one argument that are known: {known}")
@@ -110,7 +109,7 @@ def _read(text: str) -> sympy.Expr:
         tree = ast.parse(source, mode="eval")
         return build(tree.body)
     except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"inverse_metric: {text!r} is not an expression: {error}") from None
+        raise ValueError(f"{argument}: {text!r} is not an expression: {error}") from None
 
 
 def _adopt(expression: sympy.Expr) -> sympy.Expr:
