@@ -58,8 +58,8 @@ class Config:
 
     `far` = (first, last, count) of n, in ratio: of the theory for one spike with `ratio` n columns.
 
-    The size of the publication is `d=50_000, rows=(50, 100, 200, 500, 1000, 2000), instances=1`: a limit of 500 rows
-    takes 1 to 6 s of one core, of 2000 some sixteen times as long, and 6 GB.
+    The size of the publication is `d=50_000, rows=(50, 100, 200, 500, 1000, 2000), instances=1`: a limit of 1000 rows
+    takes 6 to 21 s of one core, and 3 GB; of 2000 it is some four times the work, and twice the memory.
     """
 
     d: int = 5000

@@ -51,7 +51,7 @@ def _errors(ax, dataset: xr.Dataset, signal: float) -> None:
         ax.errorbar(
             dataset["ratio"], dots.mean("draw"), bar, fmt="o", color=colour, markersize=2.2, linewidth=0.8, zorder=3
         )
-    ax.set(xscale="log", yscale="log", ylim=(0.08, 15), title=f"$S = {signal:g}$", xlabel="$d/n$")
+    ax.set(xscale="log", yscale="log", ylim=(0.05, 15), title=f"$S = {signal:g}$", xlabel="$d/n$")
 
 
 def _path(ax, dataset: xr.Dataset) -> None:
