@@ -21,6 +21,7 @@ from .algorithm import (
     HYP as HYP,
     Exponentiated as Exponentiated,
     HAMStep as HAMStep,
+    LinearizedBregmanStep as LinearizedBregmanStep,
     ProductGD as ProductGD,
     RunResult as RunResult,
     run as run,

@@ -5,7 +5,7 @@ from ._batch import run_many
 from ._geometric import MirrorDescent, NaturalGradient
 from ._loop import RunResult
 from ._product import ProductGD, ProductState
-from ._rules import GD, HYP, Exponentiated, HAMStep
+from ._rules import GD, HYP, Exponentiated, HAMStep, LinearizedBregmanStep
 from ._run import run
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "AbstractAlgorithm",
     "Exponentiated",
     "HAMStep",
+    "LinearizedBregmanStep",
     "MirrorDescent",
     "NaturalGradient",
     "ProductGD",

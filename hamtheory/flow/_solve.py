@@ -251,9 +251,7 @@ def crossings(flow_result: FlowResult, rtol: float, most: int) -> dict[str, Any]
     """
     how: Any = flow_result.how
     if not (is_jax(flow_result.theta) or isinstance(how, tuple)):
-        from ._host_solve import crossings_of
-
-        return vars(crossings_of(how, rtol, most))
+        return how.crossings(rtol, most)
     import jax
 
     from ._events import crossings_of, sharper

@@ -122,7 +122,7 @@ def spectrum(columns: np.ndarray) -> tuple[np.ndarray, Vector]:
     return left[:, kept], squares[kept]
 
 
-class _Path:
+class Homotopy:
     """h and l at a part f of λ: `f·T(1 ∓ s₀) ∓ v`, v of the start and s₀ its signs."""
 
     def __init__(self, problem: LinearRegression, geo: Any, theta0: Vector):
@@ -176,7 +176,7 @@ class _Path:
 
 def sparse(problem: LinearRegression, geo: Any, theta0: Vector, tol: float, max_steps: int) -> HostLimit:
     """The limit from θ₀ of a geometry with a `dead_zone` and a `delta`."""
-    path = _Path(problem, geo, theta0)
+    path = Homotopy(problem, geo, theta0)
     x, z, done = path.follow(max_steps)
     z = path.dual.refitted(z)
     theta = (path.size * path.root * z).astype(problem.dtype, copy=False)

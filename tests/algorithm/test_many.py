@@ -23,6 +23,7 @@ RULES = {
     "ham": lambda instance: ht.HAMStep(ALPHAS[instance], 0.1),
     "hyp": lambda instance: ht.HYP(ALPHAS[instance]),
     "product": lambda instance: ht.ProductGD(gamma=ALPHAS[instance], reset_every=7),
+    "bregman": lambda instance: ht.LinearizedBregmanStep(0.1 * ALPHAS[instance], 2.0),
     "mirror": lambda instance: ht.algorithm.MirrorDescent(ht.HAM(ALPHAS[instance])),
     "natural": lambda instance: ht.algorithm.NaturalGradient(ht.Hypentropy(ALPHAS[instance])),
 }

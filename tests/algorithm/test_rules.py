@@ -1,5 +1,7 @@
 """Every rule is the update that is written down, and does what the papers say of it."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +46,15 @@ def imbalanced(theta, gamma):
     return m, theta / m
 
 
+@dataclasses.dataclass
+class Dual:
+    """A state of the linearized Bregman iteration, λ = 0.5 and δ = 2."""
+
+    mu: np.ndarray
+
+
+SHIFTED = Dual(0.5 * np.sign(START) + START / 2)
+
 # The rule, its start in NumPy, its step in NumPy.
 RULES = {
     "gd": (ht.GD(), START, lambda x, g, eta: x - eta * g),
@@ -61,6 +72,7 @@ RULES = {
         lambda x, g, eta: hyperbolic(x, x, np.sign(x), g, eta, 3.0, 0.1),
     ),
     "gradient step of small weights": (ht.HAMStep(3.0, 0.1, gradient_below=0.5), START, small_only),
+    "bregman": (ht.LinearizedBregmanStep(0.5, 2.0), SHIFTED, lambda x, g, eta: Dual(x.mu - eta * g)),
     "balanced product": (ht.ProductGD(0.1), BALANCED, product(0.1)),
     "imbalanced product": (ht.ProductGD(0.1, gamma=0.3), imbalanced(START, 0.3), product(0.1)),
     "product of factors": (
@@ -72,6 +84,8 @@ RULES = {
 
 
 def theta_of(state):
+    if isinstance(state, Dual):
+        return 2.0 * np.sign(state.mu) * np.maximum(np.abs(state.mu) - 0.5, 0)
     return state[0] * state[1] if isinstance(state, tuple) else state
 
 

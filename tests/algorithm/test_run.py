@@ -20,6 +20,7 @@ ALGORITHMS = {
     "exponentiated": ht.Exponentiated(0.01),
     "hyp": ht.HYP(20.0, 0.01),
     "ham": HAM,
+    "bregman": ht.LinearizedBregmanStep(0.3, 2.0),
     "product": ht.ProductGD(0.01, gamma=0.1, reset_every=7),
 }
 
@@ -271,6 +272,7 @@ def test_compiles_once_per_shape(name):
         "exponentiated": lambda a, b: ht.Exponentiated(b),
         "hyp": lambda a, b: ht.HYP(a, b),
         "ham": lambda a, b: ht.HAMStep(a, b, clip=a),
+        "bregman": lambda a, b: ht.LinearizedBregmanStep(b, a),
         "product": lambda a, b: ht.ProductGD(b, gamma=a, reset_every=int(a)),
     }
 
