@@ -73,6 +73,8 @@ MODULES = (
     "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
+    "bregman.exact",
+    "bregman.stability",
     "margin.horizon",
     "margin.gd",
     "margin.rate",
