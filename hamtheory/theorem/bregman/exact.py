@@ -34,7 +34,7 @@ def prove(quadratic, edge):
             (u + more * c - t - more).subs({u: t, c: 1}),
         ),
         Step(
-            "no less will do: where Xz = 0, t (⟨sign θ, z⟩ + Σ_J |z_j|) + ⟨θ, z⟩ is the derivative of the value along z",
+            "no less will do: where Xz = 0, t (⟨sign θ, z⟩ + Σ_J |z_j|) + ⟨θ, z⟩ is the slope of the value along z",
             sp.diff(value(theta + more * z), more).subs(more, 0) - t * z - theta * z,
         ),
     ]
@@ -91,8 +91,8 @@ THEOREM = Theorem(
     id="bregman.exact",
     title="Linearized Bregman is basis pursuit from a finite λδ on",
     source="friedlander2007exact; the value, and that it is a linear programme: own",
-    statement=r"""\operatorname*{argmin}_{X\theta = y}\ \lambda\|\theta\|_1 + \tfrac{1}{2\delta}\|\theta\|_2^2 = \theta^*
-\iff \lambda\delta \ge t^*, \qquad
+    statement=r"""\operatorname*{argmin}_{X\theta = y}\ \lambda\|\theta\|_1 + \tfrac{1}{2\delta}\|\theta\|_2^2
+= \theta^* \iff \lambda\delta \ge t^*, \qquad
 t^* = \min\bigl\{t \ge 0 :\ \exists w:\ X_S^\top w = t\,\operatorname{sign}\theta^*_S + \theta^*_S,\
 |X_{S^c}^\top w| \le t\bigr\} < \infty""",
     hypotheses="θ* solves basis pursuit; if several do, it is the one of least L2 norm. S is its support.",

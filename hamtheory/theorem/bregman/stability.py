@@ -14,12 +14,11 @@ ROWS, COLUMNS, STEPS = 3, 7, 8
 
 def prove(limit, rest):
     h, k, d, g = sp.symbols("eta kappa delta g", positive=True)
-    x, m, t = sp.symbols("x mu theta", real=True)
     # Two columns, of which the first is in the support, and the dual ν of one sample.
     first, second, nu, n = sp.symbols("x1 x2 nu n", positive=True)
     lam = sp.Symbol("lambda", positive=True)
     theta = [d * (first * nu - lam), rest * d * (second * nu - lam)]
-    moved = nu - h / n * (first * theta[0] + second * theta[1] - x)
+    moved = nu - h / n * (first * theta[0] + second * theta[1] - sp.Symbol("y"))
     on = 1 - h * d / n * first**2
     return [
         Step("dθ/dμ = δ on the support, 0 in the dead zone: dν⁺/dν = 1 − (ηδ/n) x_S x_Sᵀ", sp.diff(moved, nu) - on),
@@ -49,7 +48,7 @@ def _problem(rng):
 
 
 def _growth(rng, problem, theta, delta, size, limit, rest):
-    """How far from 1 a step multiplies a perturbation of a sparse interpolator at the limiting η, on average of some."""
+    """How far from 1 a step multiplies a perturbation of a sparse interpolator at the limiting η, on average."""
     X = problem.X
     metric = delta * np.where(theta != 0, 1.0, rest)
     values, vectors = np.linalg.eigh((X * metric) @ X.T / ROWS)
@@ -86,7 +85,8 @@ THEOREM = Theorem(
     title="The stable steps of the linearized Bregman iteration",
     source="cai2009linearized, yin2010analysis; near the limit: own",
     statement=r"""\eta < \frac{2n}{\delta\,\lambda_{\max}(XX^\top)}:\
-\varphi(\nu^+) \le \varphi(\nu) - \tfrac{\eta}{n}\bigl(1 - \tfrac{\eta\delta}{2n}\lambda_{\max}(XX^\top)\bigr)\|X\theta - y\|^2,
+\varphi(\nu^+) \le \varphi(\nu) -
+\tfrac{\eta}{n}\bigl(1 - \tfrac{\eta\delta}{2n}\lambda_{\max}(XX^\top)\bigr)\|X\theta - y\|^2,
 \quad \varphi(\nu) = \tfrac{\delta}{2}\sum_i(|x_i^\top\nu| - \lambda)_+^2 - y^\top\nu;
 \qquad\text{near a limit with the support } S:\ \text{stable} \iff
 \frac{\eta\delta}{n}\lambda_{\max}(X_S X_S^\top) < 2""",
