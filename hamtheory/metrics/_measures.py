@@ -276,7 +276,8 @@ def gradient_second_moments(
 def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
 
-    Of `GD`, `HYP`, `HAMStep`, `ProductGD`, mirror descent and the natural gradient, without weight decay.
+    Of `GD`, `HYP`, `HAMStep`, `ProductGD`, `LinearizedBregmanStep`, mirror descent and the natural gradient, without
+    weight decay.
 
     Args:
         problem: Any regression.

@@ -88,7 +88,7 @@ def _value(X, theta, quadratic, edge):
 
 
 THEOREM = Theorem(
-    id="bregman.exact",
+    id="yin.exact",
     title="Linearized Bregman is basis pursuit from a finite λδ on",
     source="friedlander2007exact; the value, and that it is a linear programme: own",
     statement=r"""\operatorname*{argmin}_{X\theta = y}\ \lambda\|\theta\|_1 + \tfrac{1}{2\delta}\|\theta\|_2^2

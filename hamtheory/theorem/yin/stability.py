@@ -81,7 +81,7 @@ def _rise(rng, problem, delta, eta):
 
 
 THEOREM = Theorem(
-    id="bregman.stability",
+    id="yin.stability",
     title="The stable steps of the linearized Bregman iteration",
     source="cai2009linearized, yin2010analysis; near the limit: own",
     statement=r"""\eta < \frac{2n}{\delta\,\lambda_{\max}(XX^\top)}:\
