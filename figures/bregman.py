@@ -23,13 +23,14 @@ CAPTION = (
     "entries are the support. {At its best parameter either has it within a dozen steps, with noise and without, and "
     "they are within three steps of each other}(bregman.a-dozen-steps); {beyond, the steps grow in proportion to λδ, "
     "but only like ln α}(bregman.proportional). Dotted: t* (medians): {from there on the limit is basis pursuit's "
-    "solution}(yin.exact). (c) Without noise: excess of the L1 norm over basis pursuit's (λδ = 1 is below t* in some). {With λδ = 3, which is "
-    "above t*, the iteration comes to the least norm, to rounding; no α up to 10⁶ leaves HAM with less than a "
-    "thousandth in excess after 3000 steps}(bregman.exactly-there). (d, e) Share of problems in which at some step the "
-    "entries that are not 0 are the support; of HAM, which has no zeros, those above 1 % of the largest. {With noise "
-    "HAM has this pattern in less than one problem in five, the iteration in about half of them, and keeps it in "
-    "none}(bregman.pattern). (f) As (c), with noise: {t* is more than ten times as large, as the solution then has n "
-    "entries and its certificate a small margin, and neither is there after 3000 steps}(bregman.noisy-threshold)."
+    "solution}(yin.exact). (c) Without noise: excess of the L1 norm over basis pursuit's (λδ = 1 is below t* in some). "
+    "{With λδ = 3, which is above t*, the iteration comes to the least norm, to rounding; no α up to 10⁶ leaves HAM "
+    "with less than a thousandth in excess after 3000 steps}(bregman.exactly-there). (d, e) Share of problems in which "
+    "at some step the entries that are not 0 are the support; of HAM, which has no zeros, those above 1 % of the "
+    "largest. {With noise HAM has this pattern in less than one problem in five, the iteration in about half of them, "
+    "and keeps it in none}(bregman.pattern). (f) As (c), with noise: {t* is more than ten times as large, as the "
+    "solution then has n entries and its certificate a small margin, and neither is there after 3000 "
+    "steps}(bregman.noisy-threshold)."
 )
 _NOISE = ("-", "--")
 _EXCESSES = ((1.0, 3.0, 30.0), (1e2, 1e4, 1e6))

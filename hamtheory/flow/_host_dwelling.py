@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .._array import quiet
-from ..limit._host_sparse import Homotopy
+from .._dead_zone import DeadZone
 from ._host import LOGARITHMIC_TIMES, Trajectory
 
 Array = Any
@@ -88,22 +88,22 @@ class DwellingFlow:
     """
 
     def __init__(self, problem: Any, geo: Any, theta0: Array):
-        self.path = path = Homotopy(problem, geo, theta0)
-        s = np.asarray(problem.row_space.singular_values, float)[: len(path.dual.target)]
+        self.zone = zone = DeadZone(problem, geo, theta0)
+        s = np.asarray(problem.row_space.singular_values, float)[: len(zone.target)]
         stiffest = float(np.max(s, initial=0.0)) or 1.0
         self.relative = s / stiffest
-        self.matrix, self.target = self.relative[:, None] * path.dual.matrix, self.relative * path.dual.target
-        self.high, self.low = path.thresholds(1.0)
-        self.time_unit = problem.n / stiffest / path.largest / stiffest
+        self.matrix, self.target = self.relative[:, None] * zone.matrix, self.relative * zone.target
+        self.high, self.low = zone.thresholds()
+        self.time_unit = problem.n / stiffest / zone.largest / stiffest
         size = float(np.linalg.norm(problem.y / np.max(np.abs(problem.y), initial=0.0))) if problem.y.any() else 1.0
-        self.scale = stiffest * path.size / ((np.max(np.abs(problem.y)) if problem.y.any() else 1.0) * size)
-        self.open = path.high_slope + path.low_slope == 0  # no dead zone at all
+        self.scale = stiffest * zone.size / ((np.max(np.abs(problem.y)) if problem.y.any() else 1.0) * size)
+        self.open = zone.high_slope + zone.low_slope == 0  # no dead zone at all
         self.near = _NEAR * (1 + np.maximum(np.abs(self.high), np.abs(self.low)))
         self.x, self.t = np.zeros(len(self.target)), 0.0
-        self.status = np.sign(path.start).astype(np.int8)
+        self.status = zone.signs.astype(np.int8)
         at_rest = self.open & (self.status == 0)
         self.status[at_rest] = np.where(self.matrix.T[at_rest] @ self.velocity() < 0, -1, 1)
-        self.initial = np.sign(path.start).astype(np.int8)
+        self.initial = zone.signs.astype(np.int8)
         self.events: list[tuple[float, int, int, int]] = []
 
     def sizes(self, u: Array) -> Array:
@@ -166,7 +166,7 @@ class DwellingFlow:
     def thetas(self, u: Array) -> Array:
         """θ at u, (..., d), by the status, in the units of the problem: at an event 0, not the rounding of it."""
         z = self.sizes(u)
-        return self.path.size * self.path.root * np.where(self.open | (z * self.status > 0), z, 0.0)
+        return self.zone.size * self.zone.root * np.where(self.open | (z * self.status > 0), z, 0.0)
 
     def crossings(self, most: int, unit: float) -> dict[str, Array]:
         """The flips so far: the fields of `ht.signs.FlipEvents`. A flip is when an entry leaves 0."""
@@ -194,7 +194,7 @@ class DwellingFlow:
 
     def coordinates(self, x: Array) -> Array:
         """λ of `Xᵀν = Qᵀλ`, (..., r), at x, in the units of the problem."""
-        return x * (self.relative * self.path.size / self.path.largest)
+        return x * (self.relative * self.zone.size / self.zone.largest)
 
 
 def _times(gap: Array, speed: Array, bound: Array) -> Array:

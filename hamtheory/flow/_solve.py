@@ -57,8 +57,8 @@ def solve_flow(  # pyright: ignore[reportInconsistentOverload]
     The flow of a classification loss goes on for ever where the classes can be separated: it is integrated in the clock
     `s = ∫ L dt` down to any `log_loss`, and saved at its stages or at `ts`.
 
-    The flow of `LinearizedBregman` is integrated exactly, by NumPy alone: `rtol` and `atol` do not matter, and its steps
-    are events.
+    The flow of `LinearizedBregman` is integrated exactly, by NumPy alone: `rtol` and `atol` do not matter to it, and
+    its steps are events.
 
     Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at (dual
     flows then take Kvaerno5).

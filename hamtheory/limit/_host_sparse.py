@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .._array import quiet
+from .._dead_zone import DeadZone
 from ..metrics import certified
 from ..problem import LinearRegression
 from ._basis_pursuit import least_level
@@ -122,33 +123,18 @@ def spectrum(columns: np.ndarray) -> tuple[np.ndarray, Vector]:
     return left[:, kept], squares[kept]
 
 
-class Homotopy:
-    """h and l at a part f of λ: `f·T(1 ∓ s₀) ∓ v`, v of the start and s₀ its signs."""
+class _Path:
+    """The limits of the parts of λ, from where the quadratic term counts to all of it."""
 
-    def __init__(self, problem: LinearRegression, geo: Any, theta0: Vector):
-        space = problem.row_space
-        rank, shape = int(space.rank), (problem.d,)
-        basis, target = doubled(space.basis)[:rank], doubled(space.target)[:rank]
-        start = doubled(theta0)
-        nearest = start + (target - basis @ start) @ basis
-        self.size = float(max(np.max(np.abs(nearest)), np.max(np.abs(start)))) or 1.0
-        delta = np.broadcast_to(doubled(geo.delta), shape)
-        self.largest = float(np.max(delta))
-        self.root = np.sqrt(delta / self.largest)
-        zone = self.root * self.largest * np.broadcast_to(doubled(geo.dead_zone()), shape) / self.size
-        signs, self.start = np.sign(start), start / self.size / self.root
-        self.high_slope, self.low_slope = zone * (1 - signs), zone * (1 + signs)
-        self.reach = float(np.max(zone))
-        self.dual = Dual(basis * self.root, target / self.size)
-
-    def thresholds(self, part: float) -> tuple[Vector, Vector]:
-        return part * self.high_slope - self.start, part * self.low_slope + self.start
+    def __init__(self, zone: DeadZone):
+        self.zone, self.reach = zone, zone.reach
+        self.dual = Dual(zone.matrix, zone.target)
 
     def follow(self, max_steps: int) -> tuple[Vector, Vector, bool]:
         """x and z at the whole of λ, and whether it was reached."""
         x, part = np.zeros(len(self.dual.target)), min(1.0, 1 / self.reach) if self.reach else 1.0
         while True:
-            x, z, done = self.dual.minimise(x, *self.thresholds(part), max_steps)
+            x, z, done = self.dual.minimise(x, *self.zone.thresholds(part), max_steps)
             z = np.where(np.abs(z) > _LEAST * max(part * self.reach, 1.0), z, 0.0)
             if part == 1 or not done:
                 return x, z, done
@@ -159,9 +145,9 @@ class Homotopy:
 
     def _rate(self, z: Vector) -> Vector | None:
         """The rate at which x grows with f while z stays as it is, for good, from zero; None if there is none."""
-        if self.start.any() or not (self.high_slope > 0).all():
+        if self.zone.start.any() or not (self.zone.high_slope > 0).all():
             return None
-        columns, signs = self.dual.matrix * (self.reach / self.high_slope), np.sign(z)
+        columns, signs = self.dual.matrix * (self.reach / self.zone.high_slope), np.sign(z)
         try:
             rate, _ = least_level(columns, signs)
         except RuntimeError:
@@ -176,12 +162,13 @@ class Homotopy:
 
 def sparse(problem: LinearRegression, geo: Any, theta0: Vector, tol: float, max_steps: int) -> HostLimit:
     """The limit from θ₀ of a geometry with a `dead_zone` and a `delta`."""
-    path = Homotopy(problem, geo, theta0)
+    zone = DeadZone(problem, geo, theta0)
+    path = _Path(zone)
     x, z, done = path.follow(max_steps)
     z = path.dual.refitted(z)
-    theta = (path.size * path.root * z).astype(problem.dtype, copy=False)
+    theta = (zone.size * zone.root * z).astype(problem.dtype, copy=False)
     coordinates = np.zeros_like(problem.row_space.target)
-    coordinates[: len(x)] = x * (path.size / path.largest)
+    coordinates[: len(x)] = x * (zone.size / zone.largest)
     certificate, misfit = certified(problem, geo, doubled(theta), doubled(theta0), doubled(coordinates))
     ended: Ended = "converged"
     if not certificate.violation <= tol:
