@@ -30,7 +30,7 @@ _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 class Plan:
     """How to integrate, and what: `make(tolerance)` is the flow, `options` those of `integrate`."""
 
-    make: Callable[[float], Flow]
+    make: Callable[[float], Any]
     tolerance: float
     options: dict[str, Any]
     unit: float  # t over the time of the flow

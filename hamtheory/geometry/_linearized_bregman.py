@@ -54,7 +54,7 @@ class LinearizedBregman(AbstractGeometry):
     delta: Float[Array, "..."]
 
     name: ClassVar[str] = "bregman"
-    formula: ClassVar[str] = "δ where θ ≠ 0"
+    formula: ClassVar[str] = "delta where theta != 0"
     example: ClassVar[Mapping[str, Any]] = {"lam": 1.0, "delta": 1.0}
 
     def __init__(self, lam: Parameter, delta: Parameter = 1.0):
@@ -92,7 +92,7 @@ class LinearizedBregman(AbstractGeometry):
         return Horizon(0.0, None if np.ndim(self.delta) == 0 else 1 / self.delta)
 
     def passage_time(self, a: Scalars, y: Scalars) -> Scalars:
-        """When it comes to 0; it leaves, to the other side, 2λ/y later."""
+        # When it comes to 0; it leaves, to the other side, 2λ/y later.
         return log1p_over(1 / y, a, 0) / (y * self._in(a)[1])
 
     def known_divergence(self, theta: Scalars, theta0: Scalars, mu: Scalars | None = None) -> Scalars:

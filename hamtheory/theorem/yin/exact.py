@@ -22,11 +22,11 @@ def prove(quadratic, edge):
     return [
         Step(
             "on S, as long as the sign stays, the value grows by (u − t − θ)z + ½z² beyond uz, which is ½z²",
-            sp.expand(value(theta + z) - value(theta) - on * z - z**2 / 2),
+            value(theta + z) - value(theta) - on * z - z**2 / 2,
         ),
         Step(
             "off S it grows by t|z| − uz + ½z² beyond uz: not below 0 for either sign of z up to u = ±t",
-            sp.diff(value(more) - u * more, more).subs(more, 0).subs(u, edge * t),
+            sp.diff(value(more) - edge * t * more, more).subs(more, 0),
         ),
         Step("w + s c is for t + s what w is for t, on S", on + more - (t + more + quadratic * theta)),
         Step(
