@@ -43,6 +43,7 @@ NAMES = (
     "norm_scaling",
     "bases",
     "reparametrizations",
+    "bregman",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -71,6 +72,7 @@ QUICK = (
     "bases",
     "benign",
     "norm_scaling",
+    "bregman",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

@@ -19,7 +19,7 @@ from . import _validate
 from ._array import Struct, is_jax
 from ._result import Result
 from ._validate import is_traced
-from .geometry import believe
+from .geometry import believe, refuse_dead_zone
 
 _STARTS = ("theta0", "theta0s", "m0", "w0")
 _Function = TypeVar("_Function", bound=Callable)
@@ -38,6 +38,7 @@ def device_engine(function: _Function) -> _Function:
         given = signature.bind(*args, **options).arguments
         for value in given.values():
             believe(value)
+            refuse_dead_zone(value, function.__name__)
         problem = next(iter(given.values()))
         problems = [problem] if isinstance(problem, Struct) else problem
         starts = [start for name, start in given.items() if name in _STARTS and _is_array(start)]

@@ -29,7 +29,8 @@ ONE_ENGINE = {
     "ht.geometry.finetuning": "of concrete data",
     "ht.signs.totals": "of events", "ht.neuron.can_change_sign": "of a neuron",
     "ht.neuron.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
-    "ht.geometry.believe": "checks", "ht.metrics.certified": "of the host's loops",
+    "ht.geometry.believe": "checks", "ht.geometry.refuse_dead_zone": "checks",
+    "ht.metrics.certified": "of the host's loops",
     "ht.geometry.named": "names", "ht.geometry.names": "names", "ht.geometry.name_of": "names",
     "ht.geometry.arguments_of": "names", "ht.geometry.namespace": "says which", "ht.geometry.divergence_terms": "inner",
 }  # fmt: skip
@@ -84,6 +85,7 @@ CASES = {
     "ht.min_norm": [(str(s), lambda p, s: ht.min_norm(p, s), (PROBLEM, s)) for s in (None, START)],
     "ht.basis_pursuit": measured(ht.basis_pursuit, PROBLEM),
     "ht.certify_basis_pursuit": measured(ht.certify_basis_pursuit, PROBLEM),
+    "ht.exact_threshold": measured(ht.exact_threshold, PROBLEM),
     "ht.limit_path": [
         (f.__name__, lambda p, g, f=f: ht.limit_path(p, f, g, tol=1e-12), (PROBLEM, np.array([-5.0, 1.0, 30.0])))
         for f in (ht.HAM, ht.Hypentropy)

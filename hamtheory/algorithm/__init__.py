@@ -6,7 +6,7 @@ from ._batch import run_many
 from ._geometric import MirrorDescent, NaturalGradient
 from ._loop import RunResult
 from ._product import ProductGD, ProductState
-from ._rules import HYP, Exponentiated, HAMStep
+from ._rules import HYP, Exponentiated, HAMStep, LinearizedBregmanStep
 from ._run import run
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "BaseState",
     "Exponentiated",
     "HAMStep",
+    "LinearizedBregmanStep",
     "MirrorDescent",
     "NaturalGradient",
     "Optax",

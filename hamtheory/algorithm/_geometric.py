@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, refuse_dead_zone
 from ._base import AbstractAlgorithm
 
 
@@ -16,6 +16,7 @@ class _Geometric(AbstractAlgorithm):
     def __init__(self, geometry: AbstractGeometry):
         if not isinstance(geometry, AbstractGeometry):
             raise TypeError(f"geometry must be one such as ht.HAM(alpha=100.0); got {geometry!r}")
+        refuse_dead_zone(geometry, type(self).__name__)
         self.geometry = geometry
 
     def init(self, problem, theta0):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from .._array import Array
 from .._types import Parameter
 from .._validate import is_traced, nonnegative, per_coordinate, positive
-from ..geometry import HAM
+from ..geometry import HAM, LinearizedBregman
 from ._base import AbstractAlgorithm, refused_if
 from ._bases import GD, AbstractBase, as_base
 
@@ -201,6 +201,60 @@ class HAMStep(AbstractHyperbolic):
 
     def signs(self, theta, half):
         return jnp.where(half < 0, -jnp.ones_like(half), jnp.ones_like(half))  # of a half at 0 it does not matter
+
+
+class LinearizedBregmanStep(AbstractAlgorithm):
+    """The linearized Bregman iteration: `μ ← μ − η∇f(θ)`, `θ = δ soft(μ, λ)`.
+
+    Euler's method for the flow of `LinearizedBregman(lam, delta)`, in its own coordinates: the state is μ, from R′(θ₀),
+    of an entry at 0 the middle of the dead zone. It is gradient descent on the dual of the limit, and so converges to
+    it, whatever λ, for `η < 2n/(δ λ_max(XXᵀ))`. Near the limit, with the support S, it is stable for
+    `η < 2n/(δ λ_max(X_S X_Sᵀ))`, which is more.
+
+    Args:
+        lam: λ ≥ 0; a scalar, or (d,).
+        delta: δ > 0; a scalar, or (d,).
+
+    Raises:
+        ValueError: For bad arguments.
+
+    References:
+        [yin2008bregman]; its convergence, [cai2009linearized], [yin2010analysis].
+
+    ```python
+    >>> import hamtheory as ht
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> ht.run(problem, ht.LinearizedBregmanStep(lam=1.0), learning_rate=0.1, steps=200).theta.round(2).tolist()
+    [0.0, 1.0]
+
+    ```
+    """
+
+    follows = LinearizedBregman
+    lam: Float[Array, "..."]
+    delta: Float[Array, "..."]
+
+    def __init__(self, lam: Parameter, delta: Parameter = 1.0):
+        self.lam, self.delta = nonnegative(lam, "lam"), positive(delta, "delta")
+
+    def init(self, problem, theta0):
+        per_coordinate(problem.d, lam=self.lam, delta=self.delta)
+        return self.lam * jnp.sign(theta0) + theta0 / self.delta
+
+    def step(self, state, gradient, learning_rate):
+        return state - learning_rate * gradient
+
+    def theta(self, state):
+        return self.delta * (jnp.maximum(state - self.lam, 0) + jnp.minimum(state + self.lam, 0))
+
+    @classmethod
+    def along(cls, geo: Any, weight_decay=0.0):
+        if weight_decay:
+            raise ValueError("weight_decay must be 0 for the linearized Bregman iteration")
+        return cls(geo.lam, geo.delta)
+
+    def of_flow(self):
+        return LinearizedBregman(self.lam, self.delta)
 
 
 def _scaled(theta, exponent, clip):

@@ -55,8 +55,8 @@ def run(
 
     Args:
         problem: Any regression or classification.
-        algorithm: `GD`, `Exponentiated`, `HYP`, `HAMStep`, `ProductGD`, or a rule of your own
-            (`hamtheory.algorithm.AbstractAlgorithm`).
+        algorithm: `GD`, `Exponentiated`, `HYP`, `HAMStep`, `ProductGD`, `LinearizedBregmanStep`, or a rule of
+            your own (`hamtheory.algorithm.AbstractAlgorithm`).
         theta0: The start, (d,); zeros if left out.
         learning_rate: η > 0, or a function of the number of the step, from 0, such as an optax schedule (which is
             compiled in).

@@ -154,7 +154,7 @@ and written all the same. Exit code 2: bad input."""
             "loss": (("ts",), np.asarray(flow.loss)),
             "theta": (("column",), np.asarray(flow.theta)),
         }
-        if self.weight_decay == 0:
+        if self.weight_decay == 0 and geo.dead_zone() is None:  # in one, θ does not say where μ is
             coordinates = metrics.nearest_coordinates(problem, geo, flow.theta, theta0)
             arrays["dual"] = (("row",), np.asarray(problem.row_space.dual(coordinates)))
         if events is not None:

@@ -15,7 +15,7 @@ from .._array import in_dtype, quiet
 from .._result import Result, throw_unless
 from .._threads import threads_for
 from .._validate import count, fits, is_traced, start, times, tolerance
-from ..geometry import AbstractGeometry, Horizon
+from ..geometry import AbstractGeometry, Horizon, refuse_dead_zone
 from ..problem import BinaryClassification
 from ._host_classes import ClassFlow
 from ._host_collocation import Collocation
@@ -57,6 +57,7 @@ def solve_classification(
         raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
     if not isinstance(geo, AbstractGeometry):
         raise TypeError(f"geo must be a geometry; got {geo!r}")
+    refuse_dead_zone(geo, "solve_flow of a classification")
     geo = in_dtype(geo, problem.dtype)
     fits(geo, problem.d)
     first = np.asarray(start(theta0, problem.d, problem.dtype), float)

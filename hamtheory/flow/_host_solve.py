@@ -16,6 +16,7 @@ from .._validate import count, finite, fits, nonnegative_number, positive, start
 from ..geometry import Hypentropy
 from ..problem import LinearRegression
 from ._host import Trajectory, integrate
+from ._host_dwelling import DwellingFlow, integrate as integrate_dwelling
 from ._host_flows import DualFlow, ExponentialDualFlow, Flow, ProductFlow
 from ._host_primal import MirrorFlow, PrimalFlow
 from ._result import FlowResult, ProductFlowResult
@@ -29,7 +30,7 @@ _SUCCESS = (Result.converged, Result.reached_end, Result.infeasible)
 class Plan:
     """How to integrate, and what: `make(tolerance)` is the flow, `options` those of `integrate`."""
 
-    make: Callable[[float], Flow]
+    make: Callable[[float], Any]
     tolerance: float
     options: dict[str, Any]
     unit: float  # t over the time of the flow
@@ -39,11 +40,34 @@ class Plan:
         options = {**self.options, "max_steps": 4 * self.options["max_steps"], "save": "log", "report": None}
         return replace(self, tolerance=min(self.tolerance, rtol), options=options)
 
+    def crossings(self, rtol: float, most: int) -> dict[str, Any]:
+        """The fields of a `Crossed`, in the time of the problem, of the flow integrated again."""
+        from ._host_crossings import Crossings
+
+        plan = self.sharper(rtol)
+        flow = plan.make(plan.tolerance)
+        watch = Crossings(flow)
+        integrate(flow, **plan.options, dense=watch.after_step)
+        found = vars(watch.crossed(most))
+        return found | {name: found[name] * plan.unit for name in ("first", "last", "times")}
+
     def run(self, **more: Any) -> tuple[Flow, Trajectory]:
         """The flow, and its trajectory in its own units."""
         flow = self.make(self.tolerance)
         with threads_for(*flow.lift.shape, least=0):
             return flow, integrate(flow, **self.options, **more)
+
+
+class DwellingPlan(Plan):
+    """The same of a flow with a dead zone, which has nothing to sharpen."""
+
+    def run(self, **more: Any) -> tuple[Any, Trajectory]:
+        flow: Any = self.make(self.tolerance)
+        return flow, integrate_dwelling(flow, **self.options, **more)
+
+    def crossings(self, rtol: float, most: int) -> dict[str, Any]:
+        flow, _ = replace(self, options={**self.options, "report": None}).run()
+        return flow.crossings(most, self.unit * flow.time_unit)
 
 
 @few_threads(least=0)
@@ -58,6 +82,8 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, 
         geo.decayed(0.0, float(beta))  # a geometry that knows no weight decay says so here
     if coordinates not in (None, "primal", "dual"):
         raise ValueError(f"coordinates must be 'primal', 'dual' or None; got {coordinates!r}")
+    if geo.dead_zone() is not None:
+        return _dwelling(problem, geo, theta0, coordinates, throw, rtol, atol, options)
     is_dual_under_decay = geo.log_decaying_scale() is not None
     if coordinates == "dual" and decays and not is_dual_under_decay:
         raise ValueError(
@@ -94,6 +120,32 @@ def solve_flow(problem, geo, theta0, *, weight_decay, coordinates, throw, rtol, 
     _, found = plan.run()
     result = _result(problem, units, plan, found, None if decays else certificate)
     return _thrown(result, throw, "solve_flow")
+
+
+def _dwelling(problem, geo, theta0, coordinates, throw, rtol, atol, options) -> FlowResult:
+    """The flow of a geometry with a dead zone, of checked arguments: exact, whatever the tolerances."""
+    for name, value in {"solver": options["solver"], "dt": options["dt"]}.items():
+        if value is not None:
+            raise ValueError(f"{name} must be left out for {type(geo).__name__}, whose flow is integrated exactly")
+    if coordinates == "primal":
+        raise ValueError(f"coordinates must be 'dual' or None for {type(geo).__name__}: in a dead zone θ is no state")
+    units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
+    _, _, options = _checked(problem, units, rtol, atol, options)
+
+    def certificate(state, theta) -> metrics.Certificate:
+        found = np.pad(state, (0, inner.row_space.target.size - state.size))
+        return metrics.certify(inner, inner_geo, theta, inner_start, found)
+
+    def violation(t, state, theta) -> float:
+        return float(certificate(state, theta.astype(problem.dtype)).violation)
+
+    def make(_: float) -> DwellingFlow:
+        return DwellingFlow(inner, inner_geo, inner_start)
+
+    del options["method"], options["dt"]
+    plan = DwellingPlan(make, 0.0, options | {"violation": violation}, 1 / units.time)
+    _, found = plan.run()
+    return _thrown(_result(problem, units, plan, found, certificate), throw, "solve_flow")
 
 
 @few_threads(least=0)
@@ -231,15 +283,3 @@ def _thrown(result: Any, throw: bool, what: str) -> Any:
         )
         throw_unless(result.result, _SUCCESS, None, what, detail)
     return result
-
-
-def crossings_of(plan: Plan, rtol: float, most: int):
-    """The crossings of zero of a flow, integrated again: a `Crossed` in the time of the problem."""
-    from ._host_crossings import Crossings
-
-    plan = plan.sharper(rtol)
-    flow = plan.make(plan.tolerance)
-    watch = Crossings(flow)
-    integrate(flow, **plan.options, dense=watch.after_step)
-    found = watch.crossed(most)
-    return replace(found, first=found.first * plan.unit, last=found.last * plan.unit, times=found.times * plan.unit)

@@ -57,6 +57,9 @@ def solve_flow(  # pyright: ignore[reportInconsistentOverload]
     The flow of a classification loss goes on for ever where the classes can be separated: it is integrated in the clock
     `s = ∫ L dt` down to any `log_loss`, and saved at its stages or at `ts`.
 
+    The flow of `LinearizedBregman` is integrated exactly, by NumPy alone: `rtol` and `atol` do not matter to it, and
+    its steps are events.
+
     Inside `jit` and `vmap` the paths cannot be trimmed (their last point is repeated) nor the stiffness looked at (dual
     flows then take Kvaerno5).
 
@@ -251,9 +254,7 @@ def crossings(flow_result: FlowResult, rtol: float, most: int) -> dict[str, Any]
     """
     how: Any = flow_result.how
     if not (is_jax(flow_result.theta) or isinstance(how, tuple)):
-        from ._host_solve import crossings_of
-
-        return vars(crossings_of(how, rtol, most))
+        return how.crossings(rtol, most)
     import jax
 
     from ._events import crossings_of, sharper

@@ -2,7 +2,7 @@
 
 from .._array import namespace
 from ._base import AbstractExponentialGeometry, AbstractGeometry
-from ._check import believe, check_geometry
+from ._check import believe, check_geometry, refuse_dead_zone
 from ._diagonal_network import DiagonalNetwork
 from ._divergence import bregman_divergence, divergence_terms
 from ._euclidean import Euclidean
@@ -10,6 +10,7 @@ from ._finetuning import FineTuning, finetuning
 from ._ham import HAM
 from ._horizon import Horizon
 from ._hypentropy import Hypentropy
+from ._linearized_bregman import LinearizedBregman
 from ._named import arguments_of, name_of, named, names
 from ._penalty import Penalty
 
@@ -22,6 +23,7 @@ __all__ = [
     "FineTuning",
     "Horizon",
     "Hypentropy",
+    "LinearizedBregman",
     "Penalty",
     "arguments_of",
     "believe",
@@ -33,4 +35,5 @@ __all__ = [
     "named",
     "names",
     "namespace",
+    "refuse_dead_zone",
 ]

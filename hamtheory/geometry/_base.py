@@ -267,6 +267,29 @@ class AbstractGeometry(Struct, abc.ABC):
         """The logarithm of the factor on R, R′ and R* (and 1/g⁻¹) that keeps them in the range of numbers, mostly 0."""
         return np.float64(0.0)
 
+    def dead_zone(self) -> Scalars | None:
+        """λ, if R′ jumps at 0 from −λ to λ: the flow is then that of μ, and θ does not say where it is.
+
+        What needs θ to be the state, or a derivative of the mirror map everywhere, refuses such a geometry.
+
+        Returns:
+            λ; None of a continuous mirror map.
+        """
+        return None
+
+    def known_divergence(self, theta: Scalars, theta0: Scalars, mu: Scalars | None = None) -> Scalars | None:
+        """The terms of `R(θ) + R*(μ) − μθ`, μ in R′(θ₀), without cancellation, if the class knows them.
+
+        Args:
+            theta: θ.
+            theta0: θ₀, of the shape of `theta`, `(R*)′(μ)`.
+            mu: μ, which θ₀ does not determine where R′ jumps; left out: `mirror_map(theta0)`.
+
+        Returns:
+            The terms of `bregman_divergence`, each at least 0; None: by quadrature.
+        """
+        return None
+
     def power_barrier(self) -> tuple[int, float] | None:
         """`(L, ln a)` if this is the geometry of u^L − v^L from u = v = a, with one depth L ≥ 3 for all entries.
 

@@ -35,6 +35,29 @@ def believe(geo: Any) -> None:
         kept(geo, "_believed", lambda: check_metric(mapped(np.asarray, geo)) or True)
 
 
+def refuse_dead_zone(geo: Any, what: str) -> None:
+    """Refuse a geometry whose mirror map jumps, for what cannot do with that.
+
+    Args:
+        geo: A geometry; anything else passes.
+        what: What cannot, in a text.
+
+    Raises:
+        ValueError: Naming the geometry.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.geometry.refuse_dead_zone(ht.HAM(alpha=2.0), "solve_flows")
+
+    ```
+    """
+    if isinstance(geo, AbstractGeometry) and geo.dead_zone() is not None:
+        raise ValueError(
+            f"{what} needs a continuous mirror map; {type(geo).__name__} has a dead zone, in which θ is 0 and does not "
+            "say where μ is: take ht.solve_limit or ht.solve_flow of a regression in NumPy's arrays, or ht.run"
+        )
+
+
 def check_metric(geo: AbstractGeometry) -> None:
     """The same of any geometry of NumPy's, at a few θ.
 

@@ -67,6 +67,8 @@ def divergence_terms(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> 
         theta, theta0 = xp.broadcast_arrays(xp.asarray(theta), xp.asarray(theta0))
     if xp is np and not theta0.any():
         return geo.potential(theta)  # R(0) = R′(0) = 0
+    if (known := geo.known_divergence(theta, theta0)) is not None:
+        return known
     step = theta - theta0
     near = (xp.abs(step) <= xp.abs(theta0) / 2) & (xp.abs(theta0) >= xp.finfo(theta0.dtype).tiny)
 

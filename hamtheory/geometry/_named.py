@@ -12,8 +12,9 @@ from ._diagonal_network import DiagonalNetwork
 from ._euclidean import Euclidean
 from ._ham import HAM
 from ._hypentropy import Hypentropy
+from ._linearized_bregman import LinearizedBregman
 
-_BUILT_IN = {cls.name: cls for cls in (Euclidean, HAM, Hypentropy, DiagonalNetwork)}
+_BUILT_IN = {cls.name: cls for cls in (Euclidean, HAM, Hypentropy, DiagonalNetwork, LinearizedBregman)}
 _FORMULA = "formula"
 _FIXED = (int, bool, str, "int", "bool", "str")
 
@@ -27,7 +28,7 @@ def names() -> tuple[str, ...]:
     ```python
     >>> import hamtheory as ht
     >>> ht.geometry.names()
-    ('gd', 'ham', 'mw', 'network', 'formula')
+    ('gd', 'ham', 'mw', 'network', 'bregman', 'formula')
 
     ```
     """

@@ -1,5 +1,7 @@
 """The sparse end: basis pursuit as a linear programme, with its certificate."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -141,10 +143,10 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
     if norm == 0:
         raise ValueError("y must not be 0 (up to rounding): every certificate belongs to theta = 0")
     signs = np.where(np.abs(theta) > tol * np.abs(theta).max(), np.sign(theta), 0.0)
-    coordinates, level = _least_level(basis, signs)
+    coordinates, level = least_level(basis, signs)
     if level >= 1 - tol:  # no certificate is strict: other minimisers, or entries that are zero by accident
         signs = _face(basis, target / norm)
-        coordinates, level = _least_level(basis, signs)
+        coordinates, level = least_level(basis, signs)
     face = signs != 0
     dual = space.dual(np.pad(coordinates, (0, space.target.size - rank)))
     as_given = lambda array, dtype: namespace(problem.X).asarray(array, dtype=dtype)  # noqa: E731
@@ -161,20 +163,20 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
     )
 
 
-def _least_level(basis: np.ndarray, signs: np.ndarray) -> tuple[np.ndarray, float]:
+def least_level(basis: np.ndarray, signs: np.ndarray) -> tuple[np.ndarray, float]:
     """Among the λ with `Qᵀλ = signs` wherever these are not 0, one whose largest |Qᵀλ| elsewhere is smallest."""
     face, rank = signs != 0, len(basis)
     others, bounded = basis[:, ~face].T, {}
     if len(others):
         bounded["A_ub"] = np.hstack([np.vstack([others, -others]), -np.ones((2 * len(others), 1))])
         bounded["b_ub"] = np.zeros(2 * len(others))
-    solution = _linear_programme(
+    solution = linear_programme(
         np.append(np.zeros(rank), 1.0),
         A_eq=np.hstack([basis[:, face].T, np.zeros((int(face.sum()), 1))]),
         b_eq=signs[face],
         bounds=[(None, None)] * rank + [(0, None)],
         **bounded,
-    )
+    ).x
     coordinates = solution[:rank]
     return coordinates, float(np.abs(coordinates @ basis)[~face].max(initial=0.0))
 
@@ -188,26 +190,26 @@ def _face(basis: np.ndarray, target: np.ndarray) -> np.ndarray:
     rank, d = basis.shape
     both, one = np.hstack([basis, -basis]), np.ones((1, 2 * d))
     longest = 1e6  # values below its inverse count as 0
-    solution = _linear_programme(
+    solution = linear_programme(
         np.concatenate([-np.ones(2 * d), np.zeros(2 * d + 1)]),
         A_eq=np.hstack([both, both, -target[:, None]]),
         b_eq=np.zeros(rank),
         A_ub=np.hstack([one, one, [[-(1 + 1e-11)]]]),
         b_ub=[0.0],
         bounds=[(0, 1)] * (2 * d) + [(0, None)] * (2 * d) + [(1, longest)],
-    )
+    ).x
     positive, negative = np.split(solution[: 2 * d] > 0.5, 2)
     return positive.astype(float) - negative.astype(float)
 
 
-def _linear_programme(cost: np.ndarray, **constraints) -> np.ndarray:
-    """The solution, by whichever of HiGHS's methods gets there; rarely, the first gives up without a reason."""
+def linear_programme(cost: np.ndarray, **constraints) -> Any:
+    """SciPy's solution, by whichever of HiGHS's methods gets there; rarely, the first gives up without a reason."""
     from scipy.optimize import linprog
 
     message = ""
     for method in ("highs", "highs-ipm", "highs-ds"):
         solution = linprog(cost, method=method, options=_TIGHTEST, **constraints)
         if solution.success:
-            return solution.x
+            return solution
         message = message or solution.message
-    raise RuntimeError(f"certify_basis_pursuit: {message}")
+    raise RuntimeError(f"linear programme: {message}")

@@ -17,6 +17,7 @@ from ._host_interior import HostRegularised, regularised, regularised_path
 from ._host_network import is_hidden, network
 from ._host_newton import HostLimit, newton
 from ._host_path import follow, follow_many
+from ._host_sparse import sparse
 from ._penalty import known_penalty
 from ._result import LimitPath, LimitResult, RegularizationPath
 from ._solve import ROUNDING_REACH
@@ -159,6 +160,8 @@ def limit_from(
         size = float(np.max(np.abs(problem.row_space.nearest)))
         if size > 0 and is_hidden(geo, size, tol):
             return network(problem, geo, tol, max_steps)
+    if geo.dead_zone() is not None:
+        return sparse(problem, geo, theta0, tol, max_steps)
     is_path = geo.log_sparsity is not None and np.ndim(geo.log_sparsity) == 0
     solve: Any = follow if is_path else newton
     return solve(problem, geo, theta0, tol, max_steps)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from .._array import Array, Struct, is_jax, kept, namespace, norm, quiet
 from .._types import Vector
-from ..geometry import AbstractGeometry, bregman_divergence
+from ..geometry import AbstractGeometry, bregman_divergence, refuse_dead_zone
 from ..problem import LinearRegression
 
 _TINY = float(np.finfo(np.float64).tiny)
@@ -62,6 +62,12 @@ def _divergence_of_neighbours(geo: AbstractGeometry, theta: np.ndarray, other: n
     return value if math.isfinite(value) else None
 
 
+def _divergence_from(geo: AbstractGeometry, theta: Array, theta0: Array, mu: Array) -> Array:
+    """`D_R(θ, θ₀)` at the μ in R′(θ₀), which matters where R′ jumps."""
+    terms = geo.known_divergence(theta, theta0, mu)
+    return bregman_divergence(geo, theta, theta0) if terms is None else terms.sum()
+
+
 @_quietly
 def certify(
     problem: LinearRegression,
@@ -104,7 +110,7 @@ def certify(
         return certified(problem, geo, theta, theta0, coordinates)[0]
     start, removable = geo.mirror_map(theta0), space.project(theta) - space.target
     mirrored = geo.inverse_mirror_map(start + coordinates @ space.basis)
-    gap = bregman_divergence(geo, theta, mirrored) + coordinates @ removable
+    gap = _divergence_from(geo, theta, mirrored, start + coordinates @ space.basis) + coordinates @ removable
     scale = bregman_divergence(geo, theta, theta0) + xp.finfo(theta.dtype).eps * (theta0 @ start)
     residual = norm(space.singular_values * removable) / scale_of(problem)
     relative = xp.where(gap == 0, 0, xp.abs(gap) / xp.where(scale > 0, scale, 1))
@@ -141,8 +147,8 @@ def certified(
         start = geo.mirror_map(theta0)
         along, rounding = start + along, np.finfo(theta.dtype).eps * np.dot(theta0, start)
     mirrored = geo.inverse_mirror_map(along)
-    gap = _divergence_of_neighbours(geo, theta, mirrored)
-    gap = (bregman_divergence(geo, theta, mirrored) if gap is None else gap) + np.dot(coordinates, removable)
+    gap = None if geo.dead_zone() is not None else _divergence_of_neighbours(geo, theta, mirrored)
+    gap = (_divergence_from(geo, theta, mirrored, along) if gap is None else gap) + np.dot(coordinates, removable)
     scale = bregman_divergence(geo, theta, theta0) + rounding
     # Q has the rounding of the largest entries of X, where a column may have none of them.
     misfit = problem.residual(theta)
@@ -178,6 +184,7 @@ def nearest_coordinates(
 
     ```
     """
+    refuse_dead_zone(geo, "nearest_coordinates")
     theta, theta0 = as_arrays(problem, geo, theta, theta0)
     xp, space = namespace(theta), problem.row_space
     with quiet():

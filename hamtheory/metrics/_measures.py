@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 
 from .._array import Array, namespace, norm, quiet
 from .._types import Number, Parameter, Vector, Vectors
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, refuse_dead_zone
 from ..problem import BinaryClassification, LinearRegression
 from ._certificate import as_arrays, scale_of
 
@@ -86,6 +86,7 @@ def invariant_drift(
 
     ```
     """
+    refuse_dead_zone(geo, "invariant_drift")
     shift = geo.mirror_map(theta) - geo.mirror_map(theta0)
     outside = norm(shift - problem.row_space.project(shift) @ problem.row_space.basis)
     size = norm(shift)
@@ -221,10 +222,12 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
     """
     space, (theta,) = problem.row_space, as_arrays(problem, geo, theta)
     xp = namespace(theta)
-    root = space.singular_values[:, None] * space.basis * xp.sqrt(geo.inverse_metric(theta))[None, :]
+    metric = xp.broadcast_to(geo.inverse_metric(theta), theta.shape)
+    root = space.singular_values[:, None] * space.basis * xp.sqrt(metric)[None, :]
     values = xp.linalg.svd(root, compute_uv=False)
-    # The rank is that of X, whatever the metric: the smallest nonzero value stands at its place.
-    return xp.square(values[problem.rank - 1]) / problem.n
+    # The rank is that of X, whatever the metric: the smallest nonzero value stands at its place. A dead zone has none.
+    rank = xp.minimum(problem.rank, xp.count_nonzero(metric))
+    return xp.square(values[rank - 1]) / problem.n
 
 
 @_quietly
@@ -273,7 +276,8 @@ def gradient_second_moments(
 def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
 
-    Of `GD`, `HYP`, `HAMStep`, `ProductGD`, mirror descent and the natural gradient, without weight decay.
+    Of `GD`, `HYP`, `HAMStep`, `ProductGD`, `LinearizedBregmanStep`, mirror descent and the natural gradient, without
+    weight decay.
 
     Args:
         problem: Any regression.

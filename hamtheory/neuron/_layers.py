@@ -10,7 +10,7 @@ from jaxtyping import Float
 from .._array import Array
 from .._types import Parameter, Scalars
 from .._validate import is_traced
-from ..geometry import AbstractGeometry
+from ..geometry import AbstractGeometry, refuse_dead_zone
 
 
 class Balanced(eqx.Module):
@@ -87,6 +87,7 @@ def checked(layer: Any, name: str) -> Layer:
     """The layer, if it is one, and in the unit of time of the other one."""
     if not isinstance(layer, (AbstractGeometry, Balanced)):
         raise TypeError(f"{name} must be a geometry, such as ht.HAM(alpha=5.0), or ht.neuron.Balanced(); got {layer!r}")
+    refuse_dead_zone(layer, name)
     excess = layer.log_rescaling
     if not is_traced(excess) and np.any(np.asarray(excess) > 0):
         raise ValueError(

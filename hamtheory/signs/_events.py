@@ -20,9 +20,12 @@ class FlipEvents(Flips):
     Attributes:
         times: Of the first flips of each entry, in order, (most, d), NaN where there are fewer. Their sum over the
             entries up to a time counts the flips until then, if no entry flips more than `most` times.
+        arrivals: When the entry had come to zero before each, of a flow that dwells there, and leaves it at `times`;
+            None of one that crosses it at once.
     """
 
     times: Float[Array, "most d"]
+    arrivals: Float[Array, "most d"] | None = None
 
 
 def flip_events(flow_result: FlowResult, *, most: int = 16, rtol: float | None = None) -> FlipEvents:

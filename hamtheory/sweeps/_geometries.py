@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._grid import Grid, grid
-from ..geometry import AbstractGeometry, arguments_of, believe, name_of, named
+from ..geometry import AbstractGeometry, arguments_of, believe, name_of, named, refuse_dead_zone
 from ._block import settle, table_of
 
 
@@ -55,7 +55,7 @@ class Geometries:
             inspect.signature(named(self.family)).bind(**given)
         except TypeError as error:
             raise ValueError(f"geometry {self.family}: {error}; got {', '.join(given) or 'nothing'}") from None
-        self.build(self.at(np.arange(len(self))))
+        refuse_dead_zone(self.build(self.at(np.arange(len(self)))), "sweep")
         believe(self.build(self.at(np.unique(np.linspace(0, len(self) - 1, 64).astype(int)))))
 
     @classmethod

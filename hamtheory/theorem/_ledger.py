@@ -78,6 +78,8 @@ MODULES = (
     "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
+    "yin.exact",
+    "yin.stability",
     "margin.horizon",
     "margin.gd",
     "margin.rate",

@@ -27,6 +27,7 @@ RULES = {
     "around sign": lambda instance: ht.HAMStep(ALPHAS[instance], base=ht.algorithm.SteepestDescent()),
     "around adam": lambda instance: ht.HAMStep(ALPHAS[instance], base=ADAM),
     "product": lambda instance: ht.ProductGD(gamma=ALPHAS[instance], reset_every=7),
+    "bregman": lambda instance: ht.LinearizedBregmanStep(0.1 * ALPHAS[instance], 2.0),
     "mirror": lambda instance: ht.algorithm.MirrorDescent(ht.HAM(ALPHAS[instance])),
     "natural": lambda instance: ht.algorithm.NaturalGradient(ht.Hypentropy(ALPHAS[instance])),
 }

@@ -40,6 +40,10 @@ RULES = {
     "gd": (ht.GD(), lambda **how: ht.solve_flow(PROBLEM, ht.Euclidean(), START, **how)),
     "hyp": (ht.HYP(5.0, BETA), lambda **how: ht.solve_flow(PROBLEM, ht.HAM(5.0), START, weight_decay=BETA, **how)),
     "ham": (ht.HAMStep(5.0, BETA), lambda **how: ht.solve_flow(PROBLEM, ht.HAM(5.0), START, weight_decay=BETA, **how)),
+    "bregman": (
+        ht.LinearizedBregmanStep(0.7, 2.0),
+        lambda **how: ht.solve_flow(PROBLEM, ht.LinearizedBregman(0.7, 2.0), START, **how),
+    ),
     "exponentiated": (
         ht.Exponentiated(BETA),
         lambda **how: ht.product_flow(PROBLEM, np.sqrt(START), np.sqrt(START), weight_decay=BETA, **how),
@@ -128,3 +132,36 @@ def test_stable_as_far_as_the_metric_at_the_limit_says(geo, algorithm):
     # |1 − 2 · 0.99| = 0.98 a step is 2e-9 in the end, down to rounding; 1.02 is 4e8, no small perturbation any more.
     assert growth[0.99] < 1e-6
     assert growth[1.01] > 1e3
+
+
+def test_order_of_linearized_bregman_is_one_through_the_dead_zone():
+    """Entries come to 0, and one leaves it: θ is no smooth function of time, and the order is one all the same."""
+    theta0 = 0.3 * np.random.default_rng(3).standard_normal(10)
+    flow = ht.solve_flow(PROBLEM, ht.LinearizedBregman(0.1), theta0, ts=[4.0])
+    events = ht.signs.flip_events(flow)
+    assert flow.stats["steps"] > 2 and events.gross.sum() == 1
+    rates = 2e-2 * HALVINGS
+    errors = [
+        np.abs(
+            ht.run(PROBLEM, ht.LinearizedBregmanStep(0.1), theta0, learning_rate=rate, steps=round(4 / rate)).theta
+            - flow.theta
+        ).max()
+        for rate in rates
+    ]
+    assert abs(slope(rates, errors) - 1) < 0.15
+
+
+@pytest.mark.parametrize("lam", [0.3, 3.0, 30.0])
+def test_linearized_bregman_converges_below_the_limit_of_its_dual_and_leaves_above_that_of_its_support(lam):
+    """`2n/(δ λ_max(XXᵀ))`, from everywhere; and `2n/(δ λ_max(X_S X_Sᵀ))`, beyond which its limit repels."""
+    delta, rule = 1.5, ht.LinearizedBregmanStep(lam, 1.5)
+    geo = ht.LinearizedBregman(lam, delta)
+    limit = ht.solve_limit(PROBLEM, geo).theta
+    safe = 2 * PROBLEM.n / (delta * np.linalg.norm(PROBLEM.X, 2) ** 2)
+    end = ht.run(PROBLEM, rule, learning_rate=0.98 * safe, steps=40_000, save_every=40_000)
+    np.testing.assert_allclose(end.theta, limit, atol=1e-7 * np.abs(limit).max())
+    local = float(ht.metrics.stable_learning_rate(PROBLEM, geo, limit))
+    assert local >= safe * (1 - 1e-12)
+    pushed = limit * (1 + 1e-7 * np.arange(10))
+    grown = ht.run(PROBLEM, rule, pushed, learning_rate=1.05 * local, steps=1000, save_every=1000, throw=False)
+    assert grown.result == ht.Result.nonfinite or grown.loss[-1] > 1e3 * grown.loss[0]

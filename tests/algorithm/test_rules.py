@@ -1,5 +1,6 @@
 """Every rule is the update that is written down, and does what the papers say of it."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -80,6 +81,15 @@ def imbalanced(theta, gamma):
     return m, theta / m
 
 
+@dataclasses.dataclass
+class Dual:
+    """A state of the linearized Bregman iteration, λ = 0.5 and δ = 2."""
+
+    mu: np.ndarray
+
+
+SHIFTED = Dual(0.5 * np.sign(START) + START / 2)
+
 # The rule, its start in NumPy, its step in NumPy.
 RULES = {
     "gd": (ht.GD(), START, lambda x, g, eta: x - eta * g),
@@ -102,6 +112,7 @@ RULES = {
     "ham around adam": (ht.HAMStep(3.0, 0.1, base=optax.adam(1.0)), *adam()),
     "ham around momentum": (ht.HAMStep(3.0, 0.1, base=optax.sgd(1.0, momentum=0.9)), *momentum(0.9)),
     "gradient step of small weights": (ht.HAMStep(3.0, 0.1, gradient_below=0.5), START, small_only),
+    "bregman": (ht.LinearizedBregmanStep(0.5, 2.0), SHIFTED, lambda x, g, eta: Dual(x.mu - eta * g)),
     "balanced product": (ht.ProductGD(0.1), BALANCED, product(0.1)),
     "imbalanced product": (ht.ProductGD(0.1, gamma=0.3), imbalanced(START, 0.3), product(0.1)),
     "product of factors": (
@@ -115,6 +126,8 @@ RULES = {
 def theta_of(state):
     if isinstance(state, Remembers):
         return state.theta
+    if isinstance(state, Dual):
+        return 2.0 * np.sign(state.mu) * np.maximum(np.abs(state.mu) - 0.5, 0)
     return state[0] * state[1] if isinstance(state, tuple) else state
 
 

@@ -23,6 +23,7 @@ ALGORITHMS = {
     "ham": HAM,
     "around steepest": ht.HAMStep(20.0, 0.01, base=ht.algorithm.SteepestDescent(1.5)),
     "around adam": ht.HAMStep(20.0, 0.01, base=ADAM),
+    "bregman": ht.LinearizedBregmanStep(0.3, 2.0),
     "product": ht.ProductGD(0.01, gamma=0.1, reset_every=7),
 }
 
@@ -276,6 +277,7 @@ def test_compiles_once_per_shape(name):
         "ham": lambda a, b: ht.HAMStep(a, b, clip=a),
         "around steepest": lambda a, b: ht.HAMStep(a, b, base=ht.algorithm.SteepestDescent(1 + b)),
         "around adam": lambda a, b: ht.HAMStep(a, b, base=ADAM),
+        "bregman": lambda a, b: ht.LinearizedBregmanStep(b, a),
         "product": lambda a, b: ht.ProductGD(b, gamma=a, reset_every=int(a)),
     }
 

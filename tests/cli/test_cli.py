@@ -204,3 +204,16 @@ def test_infeasible_limits_fail_and_flows_go_to_the_least_squares_set(capsys, tm
     assert summary["result"] == "infeasible" and summary["rank"] == 1
     assert summary["loss"] == pytest.approx(0.5, rel=1e-6)
     assert summary["distance"] == pytest.approx(2**0.5, rel=1e-9)
+
+
+def test_a_geometry_with_a_dead_zone_has_limits_and_flows(tmp_path, capsys):
+    where, out = ["sparse:20,50,3", "--geometry", "bregman", "--lam", "3"], tmp_path / "flow.npz"
+    assert (
+        main(["limit", *where]) == 0
+        and "bregman: g^-1(theta) = delta where theta != 0, lam = 3" in capsys.readouterr().out
+    )
+    assert main(["flow", *where, "--flips", "--out", str(out)]) == 0
+    theta = np.load(out)["theta"]
+    want = ht.solve_limit(ht.sparse_regression(20, 50, 3), ht.LinearizedBregman(3.0)).theta
+    np.testing.assert_allclose(theta, want, atol=1e-6)
+    np.testing.assert_array_equal(theta != 0, want != 0)

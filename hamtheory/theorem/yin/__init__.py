@@ -1,0 +1,1 @@
+"""The linearized Bregman iteration, its flow and its limits."""
