@@ -14,7 +14,6 @@ from .._array import Struct, mapped
 from ._panels import Moments, Panels
 from ._prior import Prior
 
-RULES = ((8, 8), (10, 14), (16, 20), (24, 28), (40, 40), (64, 64))
 LEAST = -300.0  # ln τ below it is a recovery
 _CLOSE = 0.3  # of the second equation: from here on τ moves
 _KEPT = 0.1  # the most that nodes are kept for
@@ -140,7 +139,7 @@ def solve(
     for _ in range(max_steps):
         tau, kappa = np.exp(state.x), np.exp(state.x + state.y)
         if panels is None:
-            panels = Panels(some.mirror(prior.size), sizes / prior.size, weights, tau, kappa, *RULES[level])
+            panels = Panels(some.mirror(prior.size), sizes / prior.size, weights, tau, kappa, *prior.rules[level][:2])
         state = _advance(some, panels.moments(tau, kappa), state)
         steps[active] += 1
         running = (state.step > ENOUGH) & (state.x > LEAST)

@@ -6,20 +6,23 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
 
-from .._array import Array, Struct, is_jax, leaves, mapped, quiet
+from .._array import Array, Struct, is_jax, mapped, quiet
 from .._result import Result, throw_unless
 from .._types import Parameter
 from .._validate import count, is_traced, nonnegative, positive, real_array, tolerance
 from ..geometry import AbstractGeometry, Penalty
-from ._fixed_point import ENOUGH, LEAST, RULES, Equations, solve
+from ._fixed_point import ENOUGH, LEAST, Equations, solve
 from ._panels import Panels
 from ._prior import Prior
 
 _MOST_NODES = 2_000_000  # in one array
 _ROUNDING = 1e-13
-# What two rules differ by can be small by chance: the error is this multiple of it, and at least this part of the error
-# of the rule before; of the first two, this number.
+# What two rules differ by can be small by chance: the error is this multiple of it, and at least this part of the same of
+# the rule before, and the square of the part of that before it; of the first two, this number. Rules further back say
+# nothing: without noise the first one may be off by an order.
 _CAUTION, _GAIN, _FIRST = 4, 0.01, 5e-7
+_UNITS = (1e-150, 1e150)  # of the signal: its square is a number
+_LASSO = 1e-200  # of the signal: a barrier below it is none
 
 
 class Prediction(Struct):
@@ -86,7 +89,8 @@ def predict(
 
     Raises:
         TypeError: For traced values, and a prior of another kind.
-        ValueError: For a δ out of range, a negative σ or β, a prior that is zero or whose weights do not sum to one.
+        ValueError: For a δ out of range, a negative σ or β, shapes that do not broadcast, a prior that is zero or whose
+            weights do not sum to one, and a signal or noise whose square is no number.
         RuntimeError: On failure, if `throw`.
 
     References:
@@ -102,14 +106,18 @@ def predict(
     """
     tol, budget = tolerance(tol, "tol", np.float64, 64), count(max_steps, "max_steps")
     law = Prior(prior)
-    geo, delta, sigma, beta = _checked(geo, delta, sigma, weight_decay)
-    shape = np.broadcast_shapes(delta.shape, sigma.shape, beta.shape, *(np.shape(leaf) for leaf in leaves(geo)))
+    if not _UNITS[0] <= law.size <= _UNITS[1]:
+        raise ValueError(
+            f"prior must have a root mean square from {_UNITS[0]:g} to {_UNITS[1]:g}, so that its square is a number: "
+            f"measure theta in other units; got {law.size:g}"
+        )
+    geo, delta, sigma, beta = _checked(geo, delta, sigma, weight_decay, law.size)
+    own = {name: np.shape(value) for name, value in geo.arguments().items()}
+    shape = _broadcast(**own, delta=delta.shape, sigma=sigma.shape, weight_decay=beta.shape)
     flat = lambda leaf: np.broadcast_to(leaf, shape).ravel() if np.ndim(leaf) else leaf  # noqa: E731
     delta, sigma, beta = (np.broadcast_to(array, shape).ravel() for array in (delta, sigma, beta))
-    each = max(_MOST_NODES // (RULES[1][0] * RULES[1][1] * law.nodes(1)[0].size), 1)
     parts = []
-    for start in range(0, delta.size, each):
-        some = slice(start, start + each)
+    for some in _pieces(np.arange(delta.size), law, 1):
         part = mapped(lambda leaf: leaf[some] if np.ndim(leaf) else leaf, mapped(flat, geo))  # noqa: B023
         parts.append(_solved(part, law, delta[some], sigma[some], beta[some], tol, budget))
     found = {name: np.concatenate([part[name] for part in parts]).reshape(shape)[()] for name in parts[0]}
@@ -130,7 +138,8 @@ def predict(
     )
 
 
-def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any) -> tuple[Any, Array, Array, Array]:
+def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any, size: float) -> tuple[Any, Array, Array, Array]:
+    """The arguments as arrays of float64; `size` is that of the signal."""
     if not isinstance(geo, AbstractGeometry):
         raise TypeError(f"geo must be a geometry; got {geo!r}")
     if is_traced(geo, delta, sigma, beta):
@@ -142,6 +151,11 @@ def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any) -> tuple[
     delta = positive(real_array(delta, "delta"), "delta").astype(float)
     sigma = nonnegative(real_array(sigma, "sigma"), "sigma").astype(float)
     beta = nonnegative(real_array(beta, "weight_decay"), "weight_decay").astype(float)
+    if np.any(sigma > _UNITS[1] * min(size, 1)):
+        raise ValueError(
+            f"sigma must be at most {_UNITS[1]:g}, in units of the signal too, of which the root mean square is "
+            f"{size:g}; got {sigma.max():g}"
+        )
     if np.any(beta > 0) and np.any(beta == 0):
         raise ValueError("weight_decay must be positive throughout, or 0; got both")
     if np.any((delta >= 1) & (beta == 0)):
@@ -152,12 +166,24 @@ def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any) -> tuple[
     return geo, delta, sigma, beta
 
 
+def _broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of all arguments that are arrays."""
+    try:
+        shape = np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ValueError(f"geo, delta, sigma and weight_decay must broadcast; got the shapes {found}") from None
+    if 0 in shape:
+        raise ValueError(f"geo, delta, sigma and weight_decay must not be empty; got the shape {shape}")
+    return shape
+
+
 def _for_panels(geo: AbstractGeometry) -> AbstractGeometry:
     """The geometry with its parameters in the shape of nodes."""
     return mapped(lambda leaf: leaf.reshape(-1, 1, 1, 1) if np.ndim(leaf) else leaf, geo)
 
 
-def _penalties(geo: AbstractGeometry, beta: np.ndarray) -> Penalty:
+def _penalties(geo: AbstractGeometry, beta: np.ndarray, size: float) -> Penalty:
     """The penalty of each instance, in arrays."""
     made = []
     for i, strength in enumerate(beta):
@@ -166,50 +192,77 @@ def _penalties(geo: AbstractGeometry, beta: np.ndarray) -> Penalty:
         if penalty is None:
             one.decayed(0.0, float(strength))  # a geometry that knows no weight decay at all says why
             raise ValueError(f"weight_decay must be 0 for {type(geo).__name__}: what its limits minimise is not known")
-        made.append((max(penalty.slope, np.finfo(float).tiny), penalty.barrier, penalty.curvature))
+        barrier = penalty.barrier if penalty.barrier > _LASSO * size else 0.0
+        made.append((max(penalty.slope, np.finfo(float).tiny), barrier, penalty.curvature))
     return Penalty(*(np.array(column).reshape(-1, 1, 1, 1) for column in np.transpose(made)))
+
+
+def _pieces(instances: np.ndarray, law: Prior, level: int) -> list[np.ndarray]:
+    """So many of these instances at a time as have room in one array of nodes."""
+    panels, order, _ = law.rules[level]
+    width = max(_MOST_NODES // (law.nodes(level)[0].size * panels * order), 1)
+    return np.split(instances, range(width, instances.size, width))
+
+
+def _equations(geo, size: float, delta, sigma, beta) -> Equations:
+    decays = bool(beta[0] > 0)
+    source: Any = _penalties(geo, beta, size) if decays else _for_panels(geo)
+    unit = source.derivative(np.float64(size)) if decays else source.mirror_map(np.float64(size))
+    unit = np.broadcast_to(np.ravel(unit), delta.shape)
+    decay = np.log(unit / size) if decays else np.full(delta.shape, -np.inf)
+    return Equations(source, unit, delta, (sigma / size) ** 2, decay)
+
+
+def _measured(equations: Equations, law: Prior, level: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`E|η|`, `(E η²)^½` and `P(|η| > threshold)`, in units."""
+    tau, kappa = np.exp(x), np.exp(x + y)
+    sizes, weights = law.nodes(level)
+    mirror, atoms = equations.mirror(law.size), sizes / law.size
+    l1, l2 = Panels(mirror, atoms, weights, tau, kappa, *law.rules[level][:2]).norms(tau, kappa)
+    threshold = np.full((1, 1, 1, 1), law.smallest / law.size / 2)
+    cut = threshold[0, 0, 0] + kappa * np.ravel(mirror(threshold))
+    above = sum(w * ndtr(-(cut + sign * a) / tau) for a, w in zip(atoms, weights, strict=True) for sign in (1, -1))
+    return l1, l2, above
 
 
 def _solved(geo, law: Prior, delta, sigma, beta, tol: float, budget: int) -> dict[str, Any]:
     """The prediction for arrays of instances."""
-    size = law.size
-    decays = bool(beta[0] > 0)
-    source: Any = _penalties(geo, beta) if decays else _for_panels(geo)
-    unit = source.derivative(np.float64(size)) if decays else source.mirror_map(np.float64(size))
-    unit = np.broadcast_to(np.ravel(unit), delta.shape)
-    decay = np.log(unit / size) if decays else np.full(delta.shape, -np.inf)
-    equations = Equations(source, unit, delta, (sigma / size) ** 2, decay)
+    size, count = law.size, delta.size
+    equations = _equations(geo, size, delta, sigma, beta)
     x, y = equations.start()
-    square, error, step = (np.full(delta.size, np.inf) for _ in range(3))
-
-    steps, rest, level = np.zeros(delta.size, int), np.arange(delta.size), 0
-    for level in range(len(RULES)):
-        state, taken = solve(equations.some(rest), law, level, x[rest], y[rest], budget)
-        moved = np.abs(square[rest] / state.square - 1), np.abs(state.x - x[rest]), np.abs(state.y - y[rest])
-        least = _GAIN * error[rest] if level > 1 else _FIRST if level else np.inf
-        error[rest] = np.maximum(_CAUTION * np.max(moved, axis=0), least)
-        x[rest], y[rest], square[rest], step[rest] = state.x, state.y, state.square, state.step
-        steps[rest] += taken
-        rest = np.flatnonzero(~(error <= tol - _ROUNDING) & (step <= ENOUGH) & (x > LEAST))
+    square, step, error = (np.full(count, np.inf) for _ in range(3))
+    last = np.zeros((3, count))  # what a rule and the one before differ by, times caution: of the last three rules
+    steps, measures, rest = np.zeros(count, int), np.empty((3, count)), np.arange(count)
+    for level in range(len(law.rules)):
+        for some in _pieces(rest, law, level):
+            state, taken = solve(equations.some(some), law, level, x[some], y[some], budget)
+            moved = np.abs(square[some] / state.square - 1), np.abs(state.x - x[some]), np.abs(state.y - y[some])
+            last[:, some] = _CAUTION * np.max(moved, axis=0), *last[:2, some]
+            x[some], y[some], square[some], step[some] = state.x, state.y, state.square, state.step
+            steps[some] += taken
+        if level == 0:
+            last[0] = 0.0  # what the guess was off by
+        elif level == 1:
+            last[0] = np.maximum(last[0], _FIRST)
+        if level:
+            error[rest] = np.max(last[:, rest] * [[1], [_GAIN], [_GAIN**2]], axis=0)
+        ended = ((error <= tol - _ROUNDING) | ~(step <= ENOUGH) | ~(x > LEAST))[rest] | (level == len(law.rules) - 1)
+        for some in _pieces(rest[ended], law, level):
+            measures[:, some] = _measured(equations.some(some), law, level, x[some], y[some])
+        rest = rest[~ended]
         if not rest.size:
             break
     gone = x <= LEAST
-    tau, kappa = np.exp(x), np.exp(x + y)
-    sizes, weights = law.nodes(level)
-    panels = Panels(equations.mirror(size), sizes / size, weights, tau, kappa, *RULES[level])
-    l1, l2 = panels.norms(tau, kappa)
-    threshold = np.full((1, 1, 1, 1), law.smallest / size / 2)
-    cut = threshold[0, 0, 0] + kappa * np.ravel(equations.mirror(size)(threshold))
-    above = sum(w * ndtr(-(cut + s * a / size) / tau) for a, w in zip(sizes, weights, strict=True) for s in (1, -1))
+    l1, l2, support = measures
     codes = np.where(~(step <= ENOUGH), Result.max_steps, np.where(error <= tol, Result.converged, Result.stalled))
     codes = np.where(gone, Result.converged, np.where(np.isfinite(x + y + square), codes, Result.nonfinite))
     return {
         "mse": np.where(gone, 0.0, square * size**2),
-        "tau": np.where(gone, 0.0, tau * size),
-        "kappa": kappa * size / unit,
+        "tau": np.where(gone, 0.0, np.exp(x) * size),
+        "kappa": np.exp(x + y) * size / equations.unit,
         "l1": l1 * size,
         "l2": l2 * size,
-        "support": above,
+        "support": support,
         "result": codes.astype(np.int32),
         "error": np.where(gone, 0.0, error + _ROUNDING),
         "steps": steps,
