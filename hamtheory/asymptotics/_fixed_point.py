@@ -25,14 +25,14 @@ class Equations(Struct):
     """The equations of many instances: all arrays (instances,).
 
     Attributes:
-        source: The geometry or the penalty, its parameters scalars or (instances, 1, 1, 1).
-        unit: Its R′ at 1.
+        sources: The geometry or the penalty, or one for each atom, their parameters scalars or (instances, 1, 1, 1).
+        unit: Their mean R′ at 1.
         delta: δ.
         noise: σ².
         decay: ln ρ, −∞ without weight decay.
     """
 
-    source: Any
+    sources: tuple[Any, ...]
     unit: np.ndarray
     delta: np.ndarray
     noise: np.ndarray
@@ -42,14 +42,18 @@ class Equations(Struct):
         """Those of some instances."""
         return mapped(lambda leaf: leaf[which] if np.ndim(leaf) else leaf, self)
 
-    def mirror(self, size: float) -> Callable:
-        """R′ in units."""
-        of = getattr(self.source, "mirror_map", None) or self.source.derivative
+    def mirror(self, size: float, atom: np.ndarray) -> Callable:
+        """R′ in units, for the entries of these atoms, at θ of shape (instances or 1, entries, ., .)."""
+        maps = [getattr(source, "mirror_map", None) or source.derivative for source in self.sources]
         unit = self.unit[:, None, None, None]
-        return lambda theta: of(size * theta) / unit
+        if len(maps) == 1:
+            return lambda theta: maps[0](size * theta) / unit
+        ends = np.searchsorted(atom, np.arange(len(maps) + 1))
+        own = [(of, slice(*pair)) for of, *pair in zip(maps, ends, ends[1:], strict=False) if pair[0] < pair[1]]
+        return lambda theta: np.concatenate([of(size * theta[:, some]) / unit for of, some in own], axis=1)
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
-        """The solution for R = θ²/2 and EΘ² = 1."""
+        """The solution for R = θ²/2 and E(Θ − θ₀)² = 1."""
         ridge, delta = np.exp(self.decay), self.delta
         b = 1 - delta + delta * ridge
         root = np.sqrt(b * b + 4 * delta**2 * ridge)
@@ -132,14 +136,15 @@ def solve(
     equations: Equations, prior: Prior, level: int, x: np.ndarray, y: np.ndarray, max_steps: int
 ) -> tuple[_State, np.ndarray]:
     """The solutions by one rule, from a guess, and the steps taken."""
-    sizes, weights = prior.nodes(level)
+    nodes = prior.nodes(level)
     whole, steps = _state(x, y), np.zeros(x.size, int)
     active, some, state = np.arange(x.size), equations, _state(x, y)
     panels: Any = None
     for _ in range(max_steps):
         tau, kappa = np.exp(state.x), np.exp(state.x + state.y)
         if panels is None:
-            panels = Panels(some.mirror(prior.size), sizes / prior.size, weights, tau, kappa, *prior.rules[level][:2])
+            mirror = some.mirror(prior.size, nodes.atom)
+            panels = Panels(mirror, nodes.over(prior.size), tau, kappa, *prior.rules[level][:2])
         state = _advance(some, panels.moments(tau, kappa), state)
         steps[active] += 1
         running = (state.step > ENOUGH) & (state.x > LEAST)

@@ -296,7 +296,7 @@ def test_without_noise_and_with_enough_rows_the_l1_end_recovers():
         ({"prior": ([np.nan, 1.0], [0.5, 0.5])}, ValueError, "prior must be finite; got nan"),
         ({"prior": ([0.0, 1.0], [np.nan, 0.5])}, ValueError, "weights of prior must be finite; got nan"),
         ({"prior": ([1e200, 0.0], [0.5, 0.5])}, ValueError, "root mean square from .* other units; got 7.07107e.199"),
-        ({"prior": ([1e-200, 0.0], [0.5, 0.5])}, ValueError, "prior must have a root mean square from 1e-150"),
+        ({"prior": ([1e-200, 0.0], [0.5, 0.5])}, ValueError, "must have a root mean square from 1e-150"),
         ({"sigma": 1e200}, ValueError, "sigma must be at most 1e.150, in units of the signal too"),
         ({"sigma": np.nan}, ValueError, "sigma must be finite; got nan"),
         ({"sigma": []}, ValueError, r"must not be empty; got the shape \(0,\)"),
