@@ -137,24 +137,32 @@ def solve(
 ) -> tuple[_State, np.ndarray]:
     """The solutions by one rule, from a guess, and the steps taken."""
     nodes = prior.nodes(level)
+
+    def placed(some: Equations, tau: np.ndarray, kappa: np.ndarray) -> Panels:
+        mirror = some.mirror(prior.size, nodes.atom)
+        return Panels(mirror, nodes.over(prior.size), tau, kappa, *prior.rules[level][:2])
+
     whole, steps = _state(x, y), np.zeros(x.size, int)
     active, some, state = np.arange(x.size), equations, _state(x, y)
+    running = np.ones(x.size, bool)
     panels: Any = None
     for _ in range(max_steps):
         tau, kappa = np.exp(state.x), np.exp(state.x + state.y)
+        stale = ~(state.step <= _KEPT)  # of each for itself: what it gives depends on no other
         if panels is None:
-            mirror = some.mirror(prior.size, nodes.atom)
-            panels = Panels(mirror, nodes.over(prior.size), tau, kappa, *prior.rules[level][:2])
+            panels = placed(some, tau, kappa)
+        elif stale.any():
+            panels.put(stale, placed(some.some(stale), tau[stale], kappa[stale]))
         state = _advance(some, panels.moments(tau, kappa), state)
-        steps[active] += 1
-        running = (state.step > ENOUGH) & (state.x > LEAST)
+        now = active[running]
+        steps[now] += 1
         for name in ("x", "y", "square", "step"):
-            getattr(whole, name)[active] = getattr(state, name)
+            getattr(whole, name)[now] = getattr(state, name)[running]
+        running &= (state.step > ENOUGH) & (state.x > LEAST)
         if not running.any():
             break
         if np.count_nonzero(running) <= active.size / 2:
             active, some, state = active[running], some.some(running), mapped(lambda leaf: leaf[running], state)  # noqa: B023
-            panels = None
-        elif not np.max(state.step[running]) <= _KEPT:
-            panels = None
+            panels.keep(running)
+            running = running[running]
     return whole, steps

@@ -75,6 +75,16 @@ class Panels:
         self.beyond = np.where(high[..., None], offset, offset - at)
         self.mirror = signed(mirror, self.theta) - first
 
+    def put(self, which: np.ndarray, other: "Panels") -> None:
+        """Other nodes for some instances."""
+        for name, nodes in vars(other).items():
+            getattr(self, name)[which] = nodes
+
+    def keep(self, which: np.ndarray) -> None:
+        """These instances alone."""
+        for name, nodes in vars(self).items():
+            setattr(self, name, nodes[which])
+
     def _scores(self, tau: np.ndarray, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`(v − a)/τ`, and its derivative by ln κ."""
         tau, kappa = tau[:, None, None, None], kappa[:, None, None, None]
@@ -88,19 +98,24 @@ class Panels:
         lean = density * self.beyond
         tail = ndtr(-np.copysign(z, z * self.beyond))
         return Moments(
-            2 * np.einsum("ijkl,ijkl,ijkl->i", np.abs(self.beyond), tail, self.weight),
-            density.sum((1, 2, 3)) / tau,
-            2 * np.einsum("ijkl,ijkl->i", lean, z),
-            -2 * np.einsum("ijkl,ijkl->i", lean, pull),
-            np.einsum("ijkl,ijkl->i", density, z * z - 1) / tau,
-            -np.einsum("ijkl,ijkl,ijkl->i", density, z, pull) / tau,
+            2 * _summed(np.abs(self.beyond) * tail * self.weight),
+            _summed(density) / tau,
+            2 * _summed(lean * z),
+            -2 * _summed(lean * pull),
+            _summed(density * (z * z - 1)) / tau,
+            -_summed(density * z * pull) / tau,
         )
 
     def norms(self, tau: np.ndarray, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`E|η|` and `(E η²)^½`."""
         z, _ = self._scores(tau, kappa)
         tail = ndtr(-np.copysign(z, z * self.theta)) * self.weight
-        return tail.sum((1, 2, 3)), np.sqrt(2 * np.einsum("ijkl,ijkl->i", np.abs(self.theta), tail))
+        return _summed(tail), np.sqrt(2 * _summed(np.abs(self.theta) * tail))
+
+
+def _summed(values: np.ndarray) -> np.ndarray:
+    """Over all nodes of each instance: a row of memory, whose sum does not depend, to the bit, on the other rows."""
+    return values.reshape(len(values), -1).sum(axis=1)
 
 
 def signed(mirror: Callable, theta: np.ndarray) -> np.ndarray:

@@ -129,11 +129,11 @@ def predict(
     named = [(i, *item) for i, one in enumerate(geos) for item in one.arguments().items()]
     own = {name if len(geos) == 1 else f"{name} of geo[{i}]": np.shape(value) for i, name, value in named}
     shape = _broadcast(**own, delta=delta.shape, sigma=sigma.shape, weight_decay=beta.shape)
-    flat = lambda leaf: np.broadcast_to(leaf, shape).ravel() if np.ndim(leaf) else leaf  # noqa: E731
+    flat = lambda leaf: np.broadcast_to(leaf, shape).ravel()  # noqa: E731
     delta, sigma, beta = (np.broadcast_to(array, shape).ravel() for array in (delta, sigma, beta))
     parts = []
     for some in _pieces(np.arange(delta.size), law, 1):
-        part = mapped(lambda leaf: leaf[some] if np.ndim(leaf) else leaf, mapped(flat, geos))  # noqa: B023
+        part = mapped(lambda leaf: flat(leaf)[some], geos)  # noqa: B023
         parts.append(_solved(part, law, delta[some], sigma[some], beta[some], tol, budget))
     found = {name: np.concatenate([part[name] for part in parts]).reshape(shape)[()] for name in parts[0]}
     codes = found.pop("result")
@@ -202,14 +202,14 @@ def _broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _for_panels(geo: AbstractGeometry) -> AbstractGeometry:
     """The geometry with its parameters in the shape of nodes."""
-    return mapped(lambda leaf: leaf.reshape(-1, 1, 1, 1) if np.ndim(leaf) else leaf, geo)
+    return mapped(lambda leaf: leaf.reshape(-1, 1, 1, 1), geo)
 
 
 def _penalties(geo: AbstractGeometry, beta: np.ndarray, size: float) -> Penalty:
     """The penalty of each instance, in arrays."""
     made = []
     for i, strength in enumerate(beta):
-        one = mapped(lambda leaf: leaf[i] if np.ndim(leaf) else leaf, geo)  # noqa: B023
+        one = mapped(lambda leaf: leaf[i], geo)  # noqa: B023
         penalty = one.penalty(strength, float)
         if penalty is None:
             one.decayed(0.0, float(strength))  # a geometry that knows no weight decay at all says why
@@ -223,7 +223,7 @@ def _pieces(instances: np.ndarray, law: Prior, level: int) -> list[np.ndarray]:
     """So many of these instances at a time as have room in one array of nodes."""
     panels, order, _ = law.rules[level]
     width = max(_MOST_NODES // (law.nodes(level).size.size * panels * order), 1)
-    return np.split(instances, range(width, instances.size, width))
+    return np.split(instances, range(width, instances.size, width)) if instances.size else []
 
 
 def _equations(geos, law: Prior, delta, sigma, beta) -> Equations:
@@ -248,7 +248,7 @@ def _measured(equations: Equations, law: Prior, level: int, x: np.ndarray, y: np
     cut = (threshold + kappa[:, None, None, None] * mirror(threshold))[..., 0, 0]
     shift = nodes.size + kappa[:, None] * signed(mirror, nodes.start[None, :, None, None])[..., 0, 0]
     above = sum(ndtr(-(cut + sign * shift) / tau[:, None]) for sign in (1, -1))
-    return l1, l2, above @ nodes.weight
+    return l1, l2, (above * nodes.weight).sum(axis=1)
 
 
 def _solved(geos, law: Prior, delta, sigma, beta, tol: float, budget: int) -> dict[str, Any]:

@@ -191,14 +191,18 @@ def test_a_barrier_that_is_no_normal_number_is_none():
     np.testing.assert_allclose(found, np.broadcast_to(found[0], (5, 2)), rtol=2e-8)
 
 
-def test_many_at_once_are_those_one_by_one():
-    logs, sigma = np.array([-3.0, 0.5, 9.0, 300.0]), np.array([[0.1], [0.7]])
-    many = predict(ht.HAM(log_alpha=logs), delta=0.4, prior=SPIKES, sigma=sigma)
-    assert many.mse.shape == many.kappa.shape == (2, 4)
-    for i, j in np.ndindex(2, 4):
-        one = predict(ht.HAM(log_alpha=logs[j]), delta=0.4, prior=SPIKES, sigma=sigma[i, 0])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("family", [lambda log: ht.HAM(log_alpha=log), lambda log: ht.Hypentropy(log_gamma=-log)])
+def test_many_at_once_are_those_one_by_one(family, decay):
+    """To the bit."""
+    logs, sigma = np.array([-3.0, 0.5, 9.0, 300.0]), np.array([[0.0], [0.1], [0.7]])
+    given = {"delta": 0.4, "prior": SPIKES, "weight_decay": decay}
+    many = predict(family(logs), sigma=sigma, **given)
+    assert many.mse.shape == many.kappa.shape == (3, 4)
+    for i, j in np.ndindex(3, 4):
+        one = predict(family(logs[j]), sigma=sigma[i, 0], **given)
         for name in ("mse", "tau", "kappa", "support"):
-            np.testing.assert_allclose(getattr(many, name)[i, j], getattr(one, name), rtol=1e-8)
+            assert getattr(many, name)[i, j] == getattr(one, name)
 
 
 def test_homogeneity():
