@@ -2,7 +2,8 @@
 
 Pretraining ends at β and leaves to each coordinate a γ of its own (`ht.geometry.finetuning`), from c/2·(1 + λ) where
 β = 0 to |β|/2 where |β| ≫ c. So the cost of a coordinate is one of four: of ridge or of L1, with what was pretrained
-or without. Here the truth to be learned has some of the support of β, all of it, or none.
+or without. Here the truth to be learned has some of the support of β, all of it, or none. Theory is
+`ht.asymptotics.predict` of the joint law of the truth and γ.
 """
 
 import dataclasses
@@ -16,13 +17,15 @@ import hamtheory as ht
 from . import store
 
 OVERLAPS = {"the same": 1.0, "half of it": 0.5, "another": 0.0}
+_TOL = 1e-6  # of predictions
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Gaussian samples without noise; k of the d entries of the truth are ±1, and so are k of β, those shared with it.
 
-    `scales`: c. The map is over |θ|/c and |β|/c, (first, last, count) each.
+    `scales`: c. The map is over |θ|/c and |β|/c, (first, last, count) each. The theory is for so many `places` from the
+    least number of samples to the largest.
     """
 
     d: int = 100
@@ -32,12 +35,13 @@ class Config:
     instances: int = 40
     imbalance: float = 0.0
     map: tuple[float, float, int] = (1e-6, 1e6, 121)
+    places: int = 57
     tol: float = 1e-10
     seed: int = 0
 
     @classmethod
     def smoke(cls) -> "Config":
-        return cls(ns=(8, 16, 40), instances=6, map=(1e-6, 1e6, 13))
+        return cls(ns=(8, 16, 40), instances=6, map=(1e-6, 1e6, 13), places=9)
 
 
 def exponents(config: Config) -> np.ndarray:
@@ -64,6 +68,32 @@ def drawn(config: Config, seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, 
     return X, truth, betas
 
 
+def predicted(config: Config, rows: np.ndarray, share: float) -> np.ndarray:
+    """The error in high dimension if β has this share of the support of the truth, (scale, rows).
+
+    A coordinate is one of four: in the truth or not, and in β or not.
+    """
+    kept = round(share * config.k)
+    counts = np.array([kept, config.k - kept, config.k - kept, 0])
+    counts[3] = config.d - counts.sum()
+    gammas = [
+        ht.geometry.finetuning([1.0, 0.0, 1.0, 0.0], scale=c, imbalance=config.imbalance).geo for c in config.scales
+    ]
+    geos = [ht.Hypentropy(column[:, None]) for column in np.transpose([np.asarray(geo.gamma) for geo in gammas])]
+    prior = ([1.0, 1.0, 0.0, 0.0], counts / config.d)
+    found = ht.asymptotics.predict(geos, delta=rows / config.d, prior=prior, tol=_TOL)
+    return np.sqrt(config.d * np.asarray(found.mse) / config.k)
+
+
+def predicted_anew(config: Config, rows: np.ndarray) -> np.ndarray:
+    """The same without pretraining."""
+    share = config.k / config.d
+    fresh = [ht.geometry.finetuning([0.0], scale=c, imbalance=config.imbalance).geo for c in config.scales]
+    geo = ht.Hypentropy(np.array([np.asarray(one.gamma) for one in fresh]))
+    found = ht.asymptotics.predict(geo, delta=rows / config.d, prior=([0.0, 1.0], [1 - share, share]), tol=_TOL)
+    return np.sqrt(config.d * np.asarray(found.mse) / config.k)
+
+
 def run(config: Config) -> xr.Dataset:
     """The map of regimes, and the error of fine-tuning by the number of samples."""
     shape = (len(OVERLAPS), len(config.scales), len(config.ns), config.instances)
@@ -84,6 +114,7 @@ def run(config: Config) -> xr.Dataset:
                 scratch[i, j, seed] = np.linalg.norm(found.theta - truth) / np.linalg.norm(truth)
                 ended[i, j, seed] = found.result
     sizes, dims = np.geomspace(*config.map), ("scale", "samples", "instance")
+    rows = np.linspace(min(config.ns), max(config.ns), config.places)
     return xr.Dataset(
         {
             "exponent": store.variable(
@@ -93,6 +124,14 @@ def run(config: Config) -> xr.Dataset:
             ),
             "error": store.variable(("overlap", *dims), error, "L2 distance to the truth over its norm"),
             "scratch": store.variable(dims, scratch, "the same without pretraining"),
+            "predicted": store.variable(
+                ("overlap", "scale", "rows"),
+                [predicted(config, rows, share) for share in OVERLAPS.values()],
+                "the error in high dimension",
+            ),
+            "predicted_scratch": store.variable(
+                ("scale", "rows"), predicted_anew(config, rows), "the same without pretraining"
+            ),
             "status": store.status(("overlap", *dims), status),
             "scratch_status": store.status(dims, ended),
         },
@@ -103,6 +142,7 @@ def run(config: Config) -> xr.Dataset:
             "overlap": list(OVERLAPS),
             "scale": store.variable("scale", config.scales, "c"),
             "samples": store.variable("samples", config.ns, "n"),
+            "rows": store.variable("rows", rows, "n of the theory"),
             "instance": np.arange(config.instances),
         },
         attrs={"d": config.d, "k": config.k},

@@ -2,8 +2,8 @@
 
 The start is `θ₀ᵢ = −s sign(θ*ᵢ)`, and ±s at random off the support; X is Gaussian, of n rows and d columns.
 
-*At the limit*, a Bregman projection. For n, d, k → ∞ in proportion, by a state evolution as in `scaling_law`: the limit
-is distributed as the θ with `θ + λ(R′(θ) − R′(θ₀)) = θ* + τz`, z standard normal, where `n τ² = E‖θ − θ*‖²` and
+*At the limit*, a Bregman projection. For n, d, k → ∞ in proportion, by `ht.asymptotics.predict`: it is distributed
+as the θ with `θ + λ(R′(θ) − R′(θ₀)) = θ* + τz`, z standard normal, where `n τ² = E‖θ − θ*‖²` and
 `Σ E[1/(1 + λR″(θ))] = n`. So a sign comes right with the probability `Φ((1 − λR′(s))/τ)`. Of gradient descent
 `λ = d/n − 1` and `τ² = (1 − n/d)‖θ₀ − θ*‖²/n`: it loses the signs from s = n/(d − n) on.
 
@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from scipy.optimize import nnls, root
+from scipy.optimize import nnls
 from scipy.stats import binom, norm
 
 import hamtheory as ht
@@ -186,72 +186,17 @@ MEANINGS = {
 }
 
 
-def _conjugate_slope(family: str, parameter: float, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(R*)′ and (R*)″ at |μ|."""
-    mu = np.abs(mu)
-    if family == "HAM":
-        return np.expm1(parameter * mu) / parameter, np.exp(parameter * mu)
-    return parameter * np.sinh(2 * mu), 2 * parameter * np.cosh(2 * mu)
-
-
-def mirror(family: str, parameter: float, theta):
-    """R′ at |θ|."""
-    theta = np.abs(theta)
-    return np.log1p(parameter * theta) / parameter if family == "HAM" else np.arcsinh(theta / parameter) / 2
-
-
-def prox(family: str, parameter: float, weight: float, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """θ with `θ + weight R′(θ) = v`, and dθ/dv: Newton's method in μ = R′(|θ|), from above, where it is monotone."""
-    size = np.abs(v)
-    mu = np.minimum(size / weight, mirror(family, parameter, size))
-    for _ in range(60):
-        slope, curvature = _conjugate_slope(family, parameter, mu)
-        step = (slope + weight * mu - size) / (curvature + weight)
-        mu = mu - step
-        if np.max(np.abs(step)) < 1e-13:
-            break
-    slope, curvature = _conjugate_slope(family, parameter, mu)
-    return np.sign(v) * slope, curvature / (curvature + weight)
-
-
-def state_evolution(family: str, parameter: float, n: float, d: float, k: float, scale: float) -> float:
-    """The probability that a sign of the support is right at the limit; 1 from n = d on; NaN if it is not found."""
+def state_evolution(geo: ht.geometry.AbstractGeometry, n: float, d: float, k: float, scale: float) -> float:
+    """The probability that a sign of the support is right at the limit; 1 from n = d on."""
     if n >= d:
         return 1.0
-    z = np.linspace(-7, 7, 281)
-    weights = norm.pdf(z) / norm.pdf(z).sum()
-    base = d / n - 1
-    tau0 = np.sqrt((1 - n / d) * (k * (1 + scale) ** 2 + (d - k) * scale**2) / n)
-
-    def equations(unknown, parameter):
-        # λ in units of what makes λR″ that of gradient descent where θ is 1.
-        tau, weight = np.exp(unknown[0]), np.exp(unknown[1]) * _unit(family, parameter)
-        shift = weight * mirror(family, parameter, scale)
-        spike, spike_slope = prox(family, parameter, weight, 1 + tau * z - shift)
-        zero, zero_slope = prox(family, parameter, weight, tau * z + shift)
-        square = weights @ (k * (spike - 1) ** 2 + (d - k) * zero**2)
-        freedom = weights @ (k * spike_slope + (d - k) * zero_slope)
-        return [np.log(square / n) - 2 * unknown[0], freedom / n - 1]
-
-    # From gradient descent on, where the solution is known.
-    unknown = np.log([tau0, base])
-    far = 1e-4 if family == "HAM" else 1e3
-    for value in np.geomspace(far, parameter, max(2, round(3 * abs(np.log10(parameter / far))))):
-        found = root(equations, unknown, args=(value,), tol=1e-9)
-        if not np.max(np.abs(found.fun)) < 1e-6:
-            return np.nan
-        unknown = found.x
-    tau, weight = np.exp(unknown[0]), np.exp(unknown[1]) * _unit(family, parameter)
-    return float(norm.cdf((1 - weight * mirror(family, parameter, scale)) / tau))
-
-
-def _unit(family: str, parameter: float) -> float:
-    return 1.0 + parameter if family == "HAM" else 2 * float(np.hypot(1, parameter))
+    prior, start = ([1.0, 0.0], [k / d, 1 - k / d]), [-scale, scale]  # off the support both signs are alike
+    found = ht.asymptotics.predict(geo, delta=n / d, prior=prior, start=start, tol=1e-6)
+    return float(norm.cdf((1 - found.kappa * geo.mirror_map(scale)) / found.tau))
 
 
 def _theory(config: Config, label: str, n: float, scale: float) -> float:
-    family, parameter = geometries(config)[label]
-    return state_evolution(family, max(parameter, 1e-4), n, config.d, config.k, scale)
+    return state_evolution(_geometry(*geometries(config)[label]), n, config.d, config.k, scale)
 
 
 def _orthants(config: Config, n: int) -> float:

@@ -14,7 +14,6 @@ from .._array import Struct, mapped
 from ._panels import Moments, Panels
 from ._prior import Prior
 
-RULES = ((8, 8), (10, 14), (16, 20), (24, 28), (40, 40), (64, 64))
 LEAST = -300.0  # ln τ below it is a recovery
 _CLOSE = 0.3  # of the second equation: from here on τ moves
 _KEPT = 0.1  # the most that nodes are kept for
@@ -26,14 +25,14 @@ class Equations(Struct):
     """The equations of many instances: all arrays (instances,).
 
     Attributes:
-        source: The geometry or the penalty, its parameters scalars or (instances, 1, 1, 1).
-        unit: Its R′ at 1.
+        sources: The geometry or the penalty, or one for each atom, their parameters scalars or (instances, 1, 1, 1).
+        unit: Their mean R′ at 1.
         delta: δ.
         noise: σ².
         decay: ln ρ, −∞ without weight decay.
     """
 
-    source: Any
+    sources: tuple[Any, ...]
     unit: np.ndarray
     delta: np.ndarray
     noise: np.ndarray
@@ -43,14 +42,18 @@ class Equations(Struct):
         """Those of some instances."""
         return mapped(lambda leaf: leaf[which] if np.ndim(leaf) else leaf, self)
 
-    def mirror(self, size: float) -> Callable:
-        """R′ in units."""
-        of = getattr(self.source, "mirror_map", None) or self.source.derivative
+    def mirror(self, size: float, atom: np.ndarray) -> Callable:
+        """R′ in units, for the entries of these atoms, at θ of shape (instances or 1, entries, ., .)."""
+        maps = [getattr(source, "mirror_map", None) or source.derivative for source in self.sources]
         unit = self.unit[:, None, None, None]
-        return lambda theta: of(size * theta) / unit
+        if len(maps) == 1:
+            return lambda theta: maps[0](size * theta) / unit
+        ends = np.searchsorted(atom, np.arange(len(maps) + 1))
+        own = [(of, slice(*pair)) for of, *pair in zip(maps, ends, ends[1:], strict=False) if pair[0] < pair[1]]
+        return lambda theta: np.concatenate([of(size * theta[:, some]) / unit for of, some in own], axis=1)
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
-        """The solution for R = θ²/2 and EΘ² = 1."""
+        """The solution for R = θ²/2 and E(Θ − θ₀)² = 1."""
         ridge, delta = np.exp(self.decay), self.delta
         b = 1 - delta + delta * ridge
         root = np.sqrt(b * b + 4 * delta**2 * ridge)
@@ -133,24 +136,33 @@ def solve(
     equations: Equations, prior: Prior, level: int, x: np.ndarray, y: np.ndarray, max_steps: int
 ) -> tuple[_State, np.ndarray]:
     """The solutions by one rule, from a guess, and the steps taken."""
-    sizes, weights = prior.nodes(level)
+    nodes = prior.nodes(level)
+
+    def placed(some: Equations, tau: np.ndarray, kappa: np.ndarray) -> Panels:
+        mirror = some.mirror(prior.size, nodes.atom)
+        return Panels(mirror, nodes.over(prior.size), tau, kappa, *prior.rules[level][:2])
+
     whole, steps = _state(x, y), np.zeros(x.size, int)
     active, some, state = np.arange(x.size), equations, _state(x, y)
+    running = np.ones(x.size, bool)
     panels: Any = None
     for _ in range(max_steps):
         tau, kappa = np.exp(state.x), np.exp(state.x + state.y)
+        stale = ~(state.step <= _KEPT)  # of each for itself: what it gives depends on no other
         if panels is None:
-            panels = Panels(some.mirror(prior.size), sizes / prior.size, weights, tau, kappa, *RULES[level])
+            panels = placed(some, tau, kappa)
+        elif stale.any():
+            panels.put(stale, placed(some.some(stale), tau[stale], kappa[stale]))
         state = _advance(some, panels.moments(tau, kappa), state)
-        steps[active] += 1
-        running = (state.step > ENOUGH) & (state.x > LEAST)
+        now = active[running]
+        steps[now] += 1
         for name in ("x", "y", "square", "step"):
-            getattr(whole, name)[active] = getattr(state, name)
+            getattr(whole, name)[now] = getattr(state, name)[running]
+        running &= (state.step > ENOUGH) & (state.x > LEAST)
         if not running.any():
             break
         if np.count_nonzero(running) <= active.size / 2:
             active, some, state = active[running], some.some(running), mapped(lambda leaf: leaf[running], state)  # noqa: B023
-            panels = None
-        elif not np.max(state.step[running]) <= _KEPT:
-            panels = None
+            panels.keep(running)
+            running = running[running]
     return whole, steps

@@ -1,7 +1,7 @@
 """Expectations over Θ + τZ of what a proximal map makes of it, as integrals over its values.
 
-With `v(θ) = θ + κR′(θ)`, the inverse of the proximal map η, and Q the tail of the standard normal law, integration by
-parts gives, for an entry a,
+With `v(θ) = θ + κ(R′(θ) − R′(θ₀))`, the inverse of the proximal map η, and Q the tail of the standard normal law,
+integration by parts gives, for an entry a,
 
     E(η(a + τZ) − a)² = ∫ 2|θ − a| Q(±(v(θ) − a)/τ) dθ,  + for θ > a, − below,
     E η′(a + τZ) = ∫ φ((v(θ) − a)/τ) dθ/τ,
@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
+
+from ._prior import Nodes
 
 _REACH = 9.0  # standard deviations to either side: Q(9) = 1e-19
 _POWER = 3
@@ -41,8 +43,7 @@ class Panels:
 
     Args:
         mirror: R′ at θ ≥ 0 of shape (instances, entries, ., .).
-        sizes: The entries, (entries,).
-        weights: Their probabilities, (entries,).
+        nodes: The entries.
         tau: τ, (instances,).
         kappa: κ, (instances,).
         panels: Between the evenly spaced values of (v − a)/τ.
@@ -52,15 +53,15 @@ class Panels:
     def __init__(
         self,
         mirror: Callable,
-        sizes: np.ndarray,
-        weights: np.ndarray,
+        nodes: Nodes,
         tau: np.ndarray,
         kappa: np.ndarray,
         panels: int,
         order: int,
     ):
-        a = sizes[:, None]
-        theta, beyond = _edges(mirror, a, tau[:, None, None], kappa[:, None, None], panels)
+        a, start = nodes.size[:, None], nodes.start[:, None]
+        first = signed(mirror, start[None, :, :, None])  # R′(θ₀)
+        theta, beyond = _edges(mirror, a, start, first[..., 0], tau[:, None, None], kappa[:, None, None], panels)
         left, right = theta[..., :-1], theta[..., 1:]
         high = (left + right > a) & (a > 0)  # nearer to a than to 0
         ends = np.where(high, beyond[..., :-1], left), np.where(high, beyond[..., 1:], right)
@@ -68,11 +69,21 @@ class Panels:
         x, w = np.polynomial.legendre.leggauss(order)
         root = (low + top) / 2 + (top - low) / 2 * x
         offset, at = np.copysign(np.abs(root) ** _POWER, root), a[..., None]
-        of_zero = np.where(sizes == 0, 2, 1) * weights  # of 0 there is but one half
-        self.weight = _POWER * root**2 * (top - low) / 2 * w * of_zero[:, None, None]
+        halves = np.where((a == 0) & (start == 0), 2, 1) * nodes.weight[:, None]  # of 0 from 0 there is but one half
+        self.weight = _POWER * root**2 * (top - low) / 2 * w * halves[..., None]
         self.theta = np.where(high[..., None], at + offset, offset)
         self.beyond = np.where(high[..., None], offset, offset - at)
-        self.mirror = np.copysign(mirror(np.abs(self.theta)), self.theta)
+        self.mirror = signed(mirror, self.theta) - first
+
+    def put(self, which: np.ndarray, other: "Panels") -> None:
+        """Other nodes for some instances."""
+        for name, nodes in vars(other).items():
+            getattr(self, name)[which] = nodes
+
+    def keep(self, which: np.ndarray) -> None:
+        """These instances alone."""
+        for name, nodes in vars(self).items():
+            setattr(self, name, nodes[which])
 
     def _scores(self, tau: np.ndarray, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`(v − a)/τ`, and its derivative by ln κ."""
@@ -87,33 +98,51 @@ class Panels:
         lean = density * self.beyond
         tail = ndtr(-np.copysign(z, z * self.beyond))
         return Moments(
-            2 * np.einsum("ijkl,ijkl,ijkl->i", np.abs(self.beyond), tail, self.weight),
-            density.sum((1, 2, 3)) / tau,
-            2 * np.einsum("ijkl,ijkl->i", lean, z),
-            -2 * np.einsum("ijkl,ijkl->i", lean, pull),
-            np.einsum("ijkl,ijkl->i", density, z * z - 1) / tau,
-            -np.einsum("ijkl,ijkl,ijkl->i", density, z, pull) / tau,
+            2 * _summed(np.abs(self.beyond) * tail * self.weight),
+            _summed(density) / tau,
+            2 * _summed(lean * z),
+            -2 * _summed(lean * pull),
+            _summed(density * (z * z - 1)) / tau,
+            -_summed(density * z * pull) / tau,
         )
 
     def norms(self, tau: np.ndarray, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`E|η|` and `(E η²)^½`."""
         z, _ = self._scores(tau, kappa)
         tail = ndtr(-np.copysign(z, z * self.theta)) * self.weight
-        return tail.sum((1, 2, 3)), np.sqrt(2 * np.einsum("ijkl,ijkl->i", np.abs(self.theta), tail))
+        return _summed(tail), np.sqrt(2 * _summed(np.abs(self.theta) * tail))
+
+
+def _summed(values: np.ndarray) -> np.ndarray:
+    """Over all nodes of each instance: a row of memory, whose sum does not depend, to the bit, on the other rows."""
+    return values.reshape(len(values), -1).sum(axis=1)
+
+
+def signed(mirror: Callable, theta: np.ndarray) -> np.ndarray:
+    """R′ at any θ."""
+    return np.copysign(mirror(np.abs(theta)), theta)
 
 
 def _edges(
-    mirror: Callable, a: np.ndarray, tau: np.ndarray, kappa: np.ndarray, panels: int
+    mirror: Callable,
+    a: np.ndarray,
+    start: np.ndarray,
+    first: np.ndarray,
+    tau: np.ndarray,
+    kappa: np.ndarray,
+    panels: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where panels end: θ and θ − a, increasing.
+    """Where panels end: θ and θ − a, increasing; `first` is R′(θ₀).
 
     A proximal map to within `_NEAR`, by Newton's method between bounds: of the offset t from a, if v(a/2) is below.
     """
-    z = np.where(a > 0, np.linspace(-_REACH, _REACH, panels + 1), np.linspace(0, _REACH, panels + 1))
+    full = (a > 0) | (start != 0)
+    z = np.where(full, np.linspace(-_REACH, _REACH, panels + 1), np.linspace(0, _REACH, panels + 1))
     at = lambda theta: mirror(theta[..., None])[..., 0]  # noqa: E731
-    v = a + tau * z
+    push = tau * z + kappa * first
+    v = a + push
     near = (v > a / 2 + kappa * at(np.broadcast_to(a / 2, tau.shape[:1] + a.shape))) & (a > 0)
-    base, target = np.where(near, a, 0.0), np.where(near, tau * z, np.abs(v))
+    base, target = np.where(near, a, 0.0), np.where(near, push, np.abs(v))
     low, high = np.where(near, -a / 2, 0.0), target
     t = np.clip(np.where(near, target, target / (1 + kappa)), low, high)
     for _ in range(_STEPS):

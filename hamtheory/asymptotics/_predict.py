@@ -1,25 +1,29 @@
 """The prediction for one geometry or many."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
 
-from .._array import Array, Struct, is_jax, leaves, mapped, quiet
+from .._array import Array, Struct, is_jax, mapped, quiet
 from .._result import Result, throw_unless
 from .._types import Parameter
 from .._validate import count, is_traced, nonnegative, positive, real_array, tolerance
 from ..geometry import AbstractGeometry, Penalty
-from ._fixed_point import ENOUGH, LEAST, RULES, Equations, solve
-from ._panels import Panels
+from ._fixed_point import ENOUGH, LEAST, Equations, solve
+from ._panels import Panels, signed
 from ._prior import Prior
 
 _MOST_NODES = 2_000_000  # in one array
 _ROUNDING = 1e-13
-# What two rules differ by can be small by chance: the error is this multiple of it, and at least this part of the error
-# of the rule before; of the first two, this number.
+# What two rules differ by can be small by chance: the error is this multiple of it, and at least this part of the same
+# of the rule before, and the square of this part of that before it; of the first two, this number. Rules further back
+# say nothing: without noise the first one may be off by an order.
 _CAUTION, _GAIN, _FIRST = 4, 0.01, 5e-7
+_UNITS = (1e-150, 1e150)  # of the signal: its square is a number
+_LASSO = 1e-200  # of the signal: a barrier below it is none
 
 
 class Prediction(Struct):
@@ -49,34 +53,41 @@ class Prediction(Struct):
 
 @quiet()
 def predict(
-    geo: AbstractGeometry,
+    geo: AbstractGeometry | Sequence[AbstractGeometry],
     *,
     delta: Parameter,
     prior: Any,
     sigma: Parameter = 0.0,
     weight_decay: Parameter = 0.0,
+    start: Any = None,
     tol: float = 1e-8,
     max_steps: int = 200,
     throw: bool = True,
 ) -> Prediction:
-    """The mean square error, the norms and the support of limits from zero, as n and d grow in proportion.
+    """The mean square error, the norms and the support of limits, as n and d grow in proportion.
 
     X has independent entries N(0, 1), `y = Xθ* + √n σξ`, n = δd, the entries of θ* are those of a law Θ and ξ is
     standard normal. Then a coordinate of `solve_limit(problem, geo, weight_decay=β)` is distributed as η_κ(Θ + τZ),
     Z standard normal, `η_κ = (Id + κR′)⁻¹`, and with the penalty P of weight decay, if β > 0, in place of R,
 
-        τ² = σ² + E(η_κ(Θ + τZ) − Θ)²/δ,    E η_κ′(Θ + τZ) = δ  (1 − 1/κ with P).
+        τ² = σ² + E(η_κ(Θ + τZ) − Θ)²/δ,    E η_κ′(Θ + τZ) = δ  (δ(1 − 1/κ) with P).
+
+    Coordinates may differ in their geometry and in their start θ₀, jointly with Θ: then the expectations are over
+    them, too, and η_κ inverts `θ + κ(R′(θ) − R′(θ₀))`.
 
     That is the limit; a problem of n rows scatters around it by a relative 1/√n or so. It does not hold for columns
     of different sizes, or correlated ones. Without noise and with enough rows, τ → 0 at the L1 end: a recovery.
 
     Args:
-        geo: Any geometry, also one with many parameters: all arguments that are arrays are broadcast.
+        geo: Any geometry, also one with many parameters: all arguments that are arrays are broadcast. Or a list of
+            geometries, one for each atom: that of the coordinates whose entry of θ* it is.
         delta: δ = n/d: between 0 and 1; with weight decay, any that is positive.
         prior: The law Θ: (atoms, weights), where an atom is a number or a density, a function of θ that is smooth on
             either side of 0; or a density alone. Only the sizes matter.
         sigma: σ ≥ 0.
         weight_decay: β ≥ 0, where `solve_limit` knows it.
+        start: θ₀: a number, or one for each atom, (atoms,); left out, zero, as it is under weight decay, which forgets
+            it. Where R′ of coordinates that do not start at zero differ by many orders it stalls.
         tol: The largest `error`.
         max_steps: The budget of Newton steps.
         throw: Raise on anything but convergence (otherwise, see `.result`).
@@ -86,7 +97,9 @@ def predict(
 
     Raises:
         TypeError: For traced values, and a prior of another kind.
-        ValueError: For a δ out of range, a negative σ or β, a prior that is zero or whose weights do not sum to one.
+        ValueError: For a δ out of range, a negative σ or β, shapes that do not broadcast, geometries or starts that are
+            not as many as the atoms, a prior that is zero or whose weights do not sum to one, and a signal or noise
+            whose square is no number.
         RuntimeError: On failure, if `throw`.
 
     References:
@@ -97,20 +110,30 @@ def predict(
     >>> prior = ([0.0, 1.0], [0.9, 0.1])
     >>> ht.asymptotics.predict(ht.HAM([0.01, 1.0, 100.0]), delta=0.5, prior=prior, sigma=0.1).mse.round(5).tolist()
     [0.05495, 0.05081, 0.02579]
+    >>> tuned = [ht.Hypentropy(1e-3), ht.Hypentropy(0.5)]  # whoever is one has a large γ
+    >>> float(ht.asymptotics.predict(tuned, delta=0.2, prior=prior).mse.round(5))
+    0.0
 
     ```
     """
     tol, budget = tolerance(tol, "tol", np.float64, 64), count(max_steps, "max_steps")
-    law = Prior(prior)
-    geo, delta, sigma, beta = _checked(geo, delta, sigma, weight_decay)
-    shape = np.broadcast_shapes(delta.shape, sigma.shape, beta.shape, *(np.shape(leaf) for leaf in leaves(geo)))
-    flat = lambda leaf: np.broadcast_to(leaf, shape).ravel() if np.ndim(leaf) else leaf  # noqa: E731
+    law = Prior(prior, start, apart=isinstance(geo, (list, tuple)))
+    if not _UNITS[0] <= law.size <= _UNITS[1]:
+        raise ValueError(
+            f"prior, less start, must have a root mean square from {_UNITS[0]:g} to {_UNITS[1]:g}: its square has to "
+            f"be a number. Measure theta in other units; got {law.size:g}"
+        )
+    geos, delta, sigma, beta = _checked(geo, delta, sigma, weight_decay, law)
+    if start is not None and beta.any():
+        raise ValueError("start must be left out with weight_decay, under which the limit does not depend on it")
+    named = [(i, *item) for i, one in enumerate(geos) for item in one.arguments().items()]
+    own = {name if len(geos) == 1 else f"{name} of geo[{i}]": np.shape(value) for i, name, value in named}
+    shape = _broadcast(**own, delta=delta.shape, sigma=sigma.shape, weight_decay=beta.shape)
+    flat = lambda leaf: np.broadcast_to(leaf, shape).ravel()  # noqa: E731
     delta, sigma, beta = (np.broadcast_to(array, shape).ravel() for array in (delta, sigma, beta))
-    each = max(_MOST_NODES // (RULES[1][0] * RULES[1][1] * law.nodes(1)[0].size), 1)
     parts = []
-    for start in range(0, delta.size, each):
-        some = slice(start, start + each)
-        part = mapped(lambda leaf: leaf[some] if np.ndim(leaf) else leaf, mapped(flat, geo))  # noqa: B023
+    for some in _pieces(np.arange(delta.size), law, 1):
+        part = mapped(lambda leaf: flat(leaf)[some], geos)  # noqa: B023
         parts.append(_solved(part, law, delta[some], sigma[some], beta[some], tol, budget))
     found = {name: np.concatenate([part[name] for part in parts]).reshape(shape)[()] for name in parts[0]}
     codes = found.pop("result")
@@ -130,18 +153,31 @@ def predict(
     )
 
 
-def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any) -> tuple[Any, Array, Array, Array]:
-    if not isinstance(geo, AbstractGeometry):
-        raise TypeError(f"geo must be a geometry; got {geo!r}")
-    if is_traced(geo, delta, sigma, beta):
+def _checked(
+    geo: Any, delta: Any, sigma: Any, beta: Any, law: Prior
+) -> tuple[tuple[AbstractGeometry, ...], Array, Array, Array]:
+    """The geometries and the arguments, in arrays of float64."""
+    many = isinstance(geo, (list, tuple))
+    geos = tuple(geo) if many else (geo,)
+    for one in geos:
+        if not isinstance(one, AbstractGeometry):
+            raise TypeError(f"geo must be a geometry{', and so must each in a list' * many}; got {one!r}")
+    if many and len(geos) != law.shares.size:
+        raise ValueError(f"geo must be one, or one for each of the {law.shares.size} atoms of prior; got {len(geos)}")
+    if is_traced(geos, delta, sigma, beta):
         raise TypeError("geo, delta, sigma and weight_decay must be concrete: predict cannot be traced")
-    geo, delta, sigma, beta = (
-        mapped(np.asarray, value) if is_jax(value) else value for value in (geo, delta, sigma, beta)
+    geos, delta, sigma, beta = (
+        mapped(np.asarray, value) if is_jax(value) else value for value in (geos, delta, sigma, beta)
     )
-    geo = mapped(lambda leaf: np.asarray(leaf, float)[()], geo)
+    geos = mapped(lambda leaf: np.asarray(leaf, float)[()], geos)
     delta = positive(real_array(delta, "delta"), "delta").astype(float)
     sigma = nonnegative(real_array(sigma, "sigma"), "sigma").astype(float)
     beta = nonnegative(real_array(beta, "weight_decay"), "weight_decay").astype(float)
+    if np.any(sigma > _UNITS[1] * min(law.size, 1)):
+        raise ValueError(
+            f"sigma must be at most {_UNITS[1]:g}, in units of the signal too, of which the root mean square is "
+            f"{law.size:g}; got {sigma.max():g}"
+        )
     if np.any(beta > 0) and np.any(beta == 0):
         raise ValueError("weight_decay must be positive throughout, or 0; got both")
     if np.any((delta >= 1) & (beta == 0)):
@@ -149,67 +185,110 @@ def _checked(geo: AbstractGeometry, delta: Any, sigma: Any, beta: Any) -> tuple[
             "delta = n/d must be below 1 without weight_decay: from 1 on the limit is that of least squares, whatever "
             f"the geometry, with the mse sigma**2/(1 - 1/delta); got {delta.max():g}"
         )
-    return geo, delta, sigma, beta
+    return geos, delta, sigma, beta
+
+
+def _broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of all arguments that are arrays."""
+    try:
+        shape = np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ValueError(f"geo, delta, sigma and weight_decay must broadcast; got the shapes {found}") from None
+    if 0 in shape:
+        raise ValueError(f"geo, delta, sigma and weight_decay must not be empty; got the shape {shape}")
+    return shape
 
 
 def _for_panels(geo: AbstractGeometry) -> AbstractGeometry:
     """The geometry with its parameters in the shape of nodes."""
-    return mapped(lambda leaf: leaf.reshape(-1, 1, 1, 1) if np.ndim(leaf) else leaf, geo)
+    return mapped(lambda leaf: leaf.reshape(-1, 1, 1, 1), geo)
 
 
-def _penalties(geo: AbstractGeometry, beta: np.ndarray) -> Penalty:
+def _penalties(geo: AbstractGeometry, beta: np.ndarray, size: float) -> Penalty:
     """The penalty of each instance, in arrays."""
     made = []
     for i, strength in enumerate(beta):
-        one = mapped(lambda leaf: leaf[i] if np.ndim(leaf) else leaf, geo)  # noqa: B023
+        one = mapped(lambda leaf: leaf[i], geo)  # noqa: B023
         penalty = one.penalty(strength, float)
         if penalty is None:
             one.decayed(0.0, float(strength))  # a geometry that knows no weight decay at all says why
             raise ValueError(f"weight_decay must be 0 for {type(geo).__name__}: what its limits minimise is not known")
-        made.append((max(penalty.slope, np.finfo(float).tiny), penalty.barrier, penalty.curvature))
+        barrier = penalty.barrier if penalty.barrier > _LASSO * size else 0.0
+        made.append((max(penalty.slope, np.finfo(float).tiny), barrier, penalty.curvature))
     return Penalty(*(np.array(column).reshape(-1, 1, 1, 1) for column in np.transpose(made)))
 
 
-def _solved(geo, law: Prior, delta, sigma, beta, tol: float, budget: int) -> dict[str, Any]:
-    """The prediction for arrays of instances."""
-    size = law.size
-    decays = bool(beta[0] > 0)
-    source: Any = _penalties(geo, beta) if decays else _for_panels(geo)
-    unit = source.derivative(np.float64(size)) if decays else source.mirror_map(np.float64(size))
-    unit = np.broadcast_to(np.ravel(unit), delta.shape)
-    decay = np.log(unit / size) if decays else np.full(delta.shape, -np.inf)
-    equations = Equations(source, unit, delta, (sigma / size) ** 2, decay)
-    x, y = equations.start()
-    square, error, step = (np.full(delta.size, np.inf) for _ in range(3))
+def _pieces(instances: np.ndarray, law: Prior, level: int) -> list[np.ndarray]:
+    """So many of these instances at a time as have room in one array of nodes."""
+    panels, order, _ = law.rules[level]
+    width = max(_MOST_NODES // (law.nodes(level).size.size * panels * order), 1)
+    return np.split(instances, range(width, instances.size, width)) if instances.size else []
 
-    steps, rest, level = np.zeros(delta.size, int), np.arange(delta.size), 0
-    for level in range(len(RULES)):
-        state, taken = solve(equations.some(rest), law, level, x[rest], y[rest], budget)
-        moved = np.abs(square[rest] / state.square - 1), np.abs(state.x - x[rest]), np.abs(state.y - y[rest])
-        least = _GAIN * error[rest] if level > 1 else _FIRST if level else np.inf
-        error[rest] = np.maximum(_CAUTION * np.max(moved, axis=0), least)
-        x[rest], y[rest], square[rest], step[rest] = state.x, state.y, state.square, state.step
-        steps[rest] += taken
-        rest = np.flatnonzero(~(error <= tol - _ROUNDING) & (step <= ENOUGH) & (x > LEAST))
+
+def _equations(geos, law: Prior, delta, sigma, beta) -> Equations:
+    size, decays = law.size, bool(beta[0] > 0)
+    sources: Any = tuple(_penalties(geo, beta, size) if decays else _for_panels(geo) for geo in geos)
+    slopes = [
+        source.derivative(np.float64(size)) if decays else source.mirror_map(np.float64(size)) for source in sources
+    ]
+    shares = law.shares if len(geos) > 1 else [1.0]
+    unit = sum(w * np.broadcast_to(np.ravel(slope), delta.shape) for w, slope in zip(shares, slopes, strict=True))
+    decay = np.log(unit / size) if decays else np.full(delta.shape, -np.inf)
+    return Equations(sources, unit, delta, (sigma / size) ** 2, decay)
+
+
+def _measured(equations: Equations, law: Prior, level: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`E|η|`, `(E η²)^½` and `P(|η| > threshold)`, in units."""
+    tau, kappa = np.exp(x), np.exp(x + y)
+    nodes = law.nodes(level).over(law.size)
+    mirror = equations.mirror(law.size, nodes.atom)
+    l1, l2 = Panels(mirror, nodes, tau, kappa, *law.rules[level][:2]).norms(tau, kappa)
+    threshold = np.full((1, nodes.size.size, 1, 1), law.smallest / law.size / 2)
+    cut = (threshold + kappa[:, None, None, None] * mirror(threshold))[..., 0, 0]
+    shift = nodes.size + kappa[:, None] * signed(mirror, nodes.start[None, :, None, None])[..., 0, 0]
+    above = sum(ndtr(-(cut + sign * shift) / tau[:, None]) for sign in (1, -1))
+    return l1, l2, (above * nodes.weight).sum(axis=1)
+
+
+def _solved(geos, law: Prior, delta, sigma, beta, tol: float, budget: int) -> dict[str, Any]:
+    """The prediction for arrays of instances."""
+    size, count = law.size, delta.size
+    equations = _equations(geos, law, delta, sigma, beta)
+    x, y = equations.start()
+    square, step, error = (np.full(count, np.inf) for _ in range(3))
+    last = np.zeros((3, count))  # what a rule and the one before differ by, times caution: of the last three rules
+    steps, measures, rest = np.zeros(count, int), np.empty((3, count)), np.arange(count)
+    for level in range(len(law.rules)):
+        for some in _pieces(rest, law, level):
+            state, taken = solve(equations.some(some), law, level, x[some], y[some], budget)
+            moved = np.abs(square[some] / state.square - 1), np.abs(state.x - x[some]), np.abs(state.y - y[some])
+            last[:, some] = _CAUTION * np.max(moved, axis=0), *last[:2, some]
+            x[some], y[some], square[some], step[some] = state.x, state.y, state.square, state.step
+            steps[some] += taken
+        if level == 0:
+            last[0] = 0.0  # what the guess was off by
+        elif level == 1:
+            last[0] = np.maximum(last[0], _FIRST)
+        if level:
+            error[rest] = np.max(last[:, rest] * [[1], [_GAIN], [_GAIN**2]], axis=0)
+        ended = ((error <= tol - _ROUNDING) | ~(step <= ENOUGH) | ~(x > LEAST))[rest] | (level == len(law.rules) - 1)
+        for some in _pieces(rest[ended], law, level):
+            measures[:, some] = _measured(equations.some(some), law, level, x[some], y[some])
+        rest = rest[~ended]
         if not rest.size:
             break
     gone = x <= LEAST
-    tau, kappa = np.exp(x), np.exp(x + y)
-    sizes, weights = law.nodes(level)
-    panels = Panels(equations.mirror(size), sizes / size, weights, tau, kappa, *RULES[level])
-    l1, l2 = panels.norms(tau, kappa)
-    threshold = np.full((1, 1, 1, 1), law.smallest / size / 2)
-    cut = threshold[0, 0, 0] + kappa * np.ravel(equations.mirror(size)(threshold))
-    above = sum(w * ndtr(-(cut + s * a / size) / tau) for a, w in zip(sizes, weights, strict=True) for s in (1, -1))
+    l1, l2, support = measures
     codes = np.where(~(step <= ENOUGH), Result.max_steps, np.where(error <= tol, Result.converged, Result.stalled))
     codes = np.where(gone, Result.converged, np.where(np.isfinite(x + y + square), codes, Result.nonfinite))
     return {
         "mse": np.where(gone, 0.0, square * size**2),
-        "tau": np.where(gone, 0.0, tau * size),
-        "kappa": kappa * size / unit,
+        "tau": np.where(gone, 0.0, np.exp(x) * size),
+        "kappa": np.exp(x + y) * size / equations.unit,
         "l1": l1 * size,
         "l2": l2 * size,
-        "support": above,
+        "support": support,
         "result": codes.astype(np.int32),
         "error": np.where(gone, 0.0, error + _ROUNDING),
         "steps": steps,

@@ -1,54 +1,121 @@
-"""The law of the entries of θ*: atoms, densities, and mixtures of both."""
+"""The law of the entries of θ*, jointly with where they start and with their geometry: atoms, densities, and both."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._array import quiet
 from .._validate import finite, nonnegative, real_array
 
-_STEPS = tuple(1 / n for n in (8, 12, 16, 20, 24, 28))
+# Panels, their order, and the step of densities; those need ever finer ones where they are wide against τ.
+_OF_ATOMS = tuple((*rule, 0.0) for rule in ((8, 8), (10, 14), (16, 20), (24, 28), (40, 40), (64, 64)))
+_OF_DENSITIES = ((8, 8, 1 / 8), (10, 14, 1 / 12), (16, 20, 1 / 16), *((24, 28, 1 / (24 * 2**i)) for i in range(6)))
+_FINE = 1 / 28  # of the rule that a density is judged by
+_REACH = 3.8  # of t
+_CENTRED = 1.5  # a mean of ln |θ| within it needs no unit
 _SURE = 1e-8  # of the integral of a density
 _LEAST = 1e-20  # a weight below it is dropped
+_WANTED = "a density of prior must be at least 0, smooth on either side of 0, and integrate to 1"
+
+
+class Nodes(NamedTuple):
+    """Entries at least 0, with their probabilities, their starts, and the number of their atom; (entries,) each.
+
+    The numbers of atoms do not decrease.
+    """
+
+    size: np.ndarray
+    weight: np.ndarray
+    start: np.ndarray
+    atom: np.ndarray
+
+    def over(self, unit: float) -> "Nodes":
+        """In a unit."""
+        return self._replace(size=self.size / unit, start=self.start / unit)
 
 
 class Prior:
-    """The sizes of the entries with their weights: of their signs nothing depends.
+    """The joint law of the entries, their starts and their geometries: of the sign of both together nothing depends.
 
     Args:
         prior: As in `predict`.
+        start: As in `predict`.
+        apart: Whether each atom has a geometry of its own.
+
+    Attributes:
+        size: The root mean square of what there is to go.
+        smallest: The smallest atom but 0, or the root mean square of the entries if there is none.
+        shares: The weights of the atoms, (atoms,).
+        rules: Panels, their order, and the step of densities, each finer than the one before.
     """
 
-    def __init__(self, prior: Any):
+    def __init__(self, prior: Any, start: Any = None, apart: bool = False):
         atoms, weights = _pair(prior)
-        weights = nonnegative(real_array(weights, "the weights of prior", ndim=1), "the weights of prior")
-        if len(atoms) != weights.size or not len(atoms):
+        self.shares = _weights(weights, len(atoms))
+        starts = _starts(start, len(atoms))
+        self._apart = apart
+        kept = [i for i in range(len(atoms)) if self.shares[i] > 0]
+        self._densities = [(i, Density(atoms[i]), starts[i]) for i in kept if callable(atoms[i])]
+        numbers = [i for i in kept if not callable(atoms[i])]
+        values = finite(real_array([atoms[i] for i in numbers], "the atoms of prior", ndim=1), "prior").astype(float)
+        of = np.array(numbers, int)
+        self._atoms = _folded(values, self.shares[of], starts[of], of if apart else 0 * of)
+        self.rules = _OF_DENSITIES if self._densities else _OF_ATOMS
+        nodes = self._nodes(_FINE)
+        self.size = _root_mean_square(nodes.size - nodes.start, nodes.weight)
+        if not self.size > 0:
             raise ValueError(
-                f"prior must have as many weights as atoms, at least one; got {weights.size}, {len(atoms)}"
+                "prior must not be zero alone: with no signal there is nothing to predict; got atoms of 0"
+                if start is None
+                else "prior must not be where all starts: then there is nowhere to go; got atoms equal to start"
             )
-        if abs(weights.sum() - 1) > 1e-10:
-            raise ValueError(f"the weights of prior must sum to 1; got a sum of {weights.sum():.12g}")
-        self._densities = [(atom, w) for atom, w in zip(atoms, weights, strict=True) if callable(atom)]
-        numbers = [(atom, w) for atom, w in zip(atoms, weights, strict=True) if not callable(atom) and w > 0]
-        sizes = np.abs(finite(real_array([atom for atom, _ in numbers], "the atoms of prior", ndim=1), "prior"))
-        self._atoms, where = np.unique(sizes, return_inverse=True)
-        self._weights = np.bincount(where, [w for _, w in numbers], self._atoms.size)
-        sizes, weights = self.nodes(len(_STEPS) - 1)
-        if not np.any(sizes * weights > 0):
-            raise ValueError("prior must not be zero alone: with no signal there is nothing to predict; got atoms of 0")
-        unit = sizes.max()
-        self.size = float(unit * np.sqrt(weights @ (sizes / unit) ** 2))
-        self.smallest = float(np.min(self._atoms[self._atoms > 0])) if np.any(self._atoms > 0) else self.size
+        some = self._atoms.size[self._atoms.size > 0]
+        self.smallest = float(some.min()) if some.size else _root_mean_square(nodes.size, nodes.weight) or self.size
 
-    def nodes(self, level: int) -> tuple[np.ndarray, np.ndarray]:
-        """Sizes and their weights, of a density those of a rule."""
-        sizes, weights = [self._atoms], [self._weights]
-        for density, weight in self._densities:
-            points, masses = _rule(density, _STEPS[level])
-            sizes.append(points)
-            weights.append(weight * masses)
-        return np.concatenate(sizes), np.concatenate(weights)
+    def nodes(self, level: int) -> Nodes:
+        """The entries, of a density those of a rule."""
+        return self._nodes(self.rules[level][-1])
+
+    def _nodes(self, step: float) -> Nodes:
+        parts = [self._atoms]
+        for i, density, start in self._densities:
+            size, above, below = density.rule(step)
+            for weight, begin in ((above, start), (below, -start)) if start else ((above + below, 0.0),):
+                own = np.full(size.size, i)
+                parts.append(Nodes(size, self.shares[i] * weight, np.full(size.size, begin), own))
+        made = Nodes(*map(np.concatenate, zip(*parts, strict=True)))
+        order = np.argsort(made.atom, kind="stable")
+        return Nodes(*(array[order] for array in made)) if self._apart else made
+
+
+def _weights(weights: Any, count: int) -> np.ndarray:
+    given = real_array(weights, "the weights of prior", ndim=1)
+    weights = nonnegative(given, "the weights of prior").astype(float)
+    if count != weights.size or not count:
+        raise ValueError(f"prior must have as many weights as atoms, at least one; got {weights.size}, {count}")
+    if abs(weights.sum() - 1) > (1e-10 if given.dtype == float else 1e-6):
+        raise ValueError(f"the weights of prior must sum to 1; got a sum of {weights.sum():.12g}")
+    return weights
+
+
+def _starts(start: Any, count: int) -> np.ndarray:
+    starts = finite(real_array(0.0 if start is None else start, "start"), "start").astype(float)
+    if starts.shape not in ((), (count,)):
+        raise ValueError(f"start must be a number, or one for each of the {count} atoms of prior; got {starts.shape}")
+    return np.broadcast_to(starts, (count,))
+
+
+def _folded(values: np.ndarray, weights: np.ndarray, starts: np.ndarray, of: np.ndarray) -> Nodes:
+    """Numbers turned to at least 0, with their starts, and those that are alike put together."""
+    turned = np.where((values < 0) | (values == 0) & (starts < 0), -1.0, 1.0)
+    (of, size, start), where = np.unique([of, np.abs(values), turned * starts], axis=1, return_inverse=True)
+    return Nodes(size, np.bincount(where.ravel(), weights, size.size), start, of.astype(int))
+
+
+def _root_mean_square(values: np.ndarray, weights: np.ndarray) -> float:
+    unit = np.max(np.abs(values), initial=0.0)
+    return float(unit * np.sqrt(weights @ (values / unit) ** 2)) if unit > 0 else 0.0
 
 
 def _pair(prior: Any) -> tuple[Any, Any]:
@@ -60,17 +127,48 @@ def _pair(prior: Any) -> tuple[Any, Any]:
     return (atoms if isinstance(atoms, (list, tuple)) else np.atleast_1d(atoms)), weights
 
 
-def _rule(density: Callable, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes and weights: the trapezoidal rule in t, |θ| = exp(π/2 sinh t), of a density that is smooth beside 0."""
-    t = step * np.arange(-round(3.8 / step), round(3.8 / step) + 1)
-    sizes = np.exp(np.pi / 2 * np.sinh(t))
-    with quiet():
-        values = np.array([density(size) + density(-size) for size in sizes], float)
-        weights = step * np.pi / 2 * np.cosh(t) * sizes * values
-    if not np.all(values >= 0) or not abs(weights.sum() - 1) <= (_SURE if step == _STEPS[-1] else np.inf):
-        raise ValueError(
-            "a density of prior must be at least 0, smooth on either side of 0, and integrate to 1; got "
-            f"values from {values.min():g} and an integral of {weights.sum():.10g}"
-        )
-    kept = weights > _LEAST
-    return sizes[kept], weights[kept] / weights[kept].sum()
+class Density:
+    """A density by the trapezoidal rule in t, |θ| = c exp(π/2 sinh t), where c is about its own size.
+
+    Args:
+        density: A function of θ that is smooth beside 0.
+    """
+
+    def __init__(self, density: Callable):
+        self._density, self._log_unit, self._rules = density, 0.0, {}
+        logs, masses = self._masses(_FINE)
+        if not 0.5 < masses.sum() < 2:  # nothing seen: look at each size that there is
+            logs = np.arange(-1400.0, 1401.0) / 2
+            masses = np.exp(logs) * self._values(np.exp(logs)) / 2
+        both = masses.sum(axis=0)
+        if both.sum() > 0 and abs(mean := float(both @ logs / both.sum())) > _CENTRED:
+            self._log_unit = mean
+            _, masses = self._masses(_FINE)
+        if not abs(masses.sum() - 1) <= _SURE:
+            raise ValueError(f"{_WANTED}; got an integral of {masses.sum():.10g}")
+
+    def _values(self, sizes: np.ndarray) -> np.ndarray:
+        """Of both signs, (2, sizes)."""
+        try:
+            with quiet():
+                values = np.array([[self._density(sign * size) for size in sizes] for sign in (1, -1)], float)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"a density of prior must take a number and return one: {error}") from None
+        if values.shape != (2, sizes.size) or not np.all(values >= 0):
+            raise ValueError(f"{_WANTED}; got values from {values.min():g}")
+        return values
+
+    def _masses(self, step: float) -> tuple[np.ndarray, np.ndarray]:
+        """ln |θ| and weights."""
+        t = step * np.arange(-round(_REACH / step), round(_REACH / step) + 1)
+        logs = self._log_unit + np.pi / 2 * np.sinh(t)
+        sizes = np.exp(logs)
+        return logs, step * np.pi / 2 * np.cosh(t) * sizes * self._values(sizes)
+
+    def rule(self, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sizes, and the weights of both signs."""
+        if step not in self._rules:
+            logs, masses = self._masses(step)
+            kept = masses.sum(axis=0) > _LEAST
+            self._rules[step] = np.exp(logs[kept]), *(masses[:, kept] / masses[:, kept].sum())
+        return self._rules[step]

@@ -72,9 +72,31 @@ def test_with_a_large_scale_nothing_changes(data):
     np.testing.assert_allclose(one["error"], np.broadcast_to(one["scratch"], one["error"].shape), rtol=2e-3)
 
 
+@pytest.mark.claim("finetuning.theory")
+def test_what_high_dimension_predicts():
+    config = finetuning.Config(ns=(4, 32, 60), scales=(1e-2, 100.0), instances=16, map=(1.0, 2.0, 2), places=5)
+    data, rows = finetuning.run(config), np.array(config.ns, float)
+    found = {"scratch": (data["scratch"], finetuning.predicted_anew(config, rows))}
+    for name, share in finetuning.OVERLAPS.items():
+        found[name] = data["error"].sel(overlap=name), finetuning.predicted(config, rows, share)
+    for errors, theory in found.values():
+        np.testing.assert_allclose(errors.median("instance"), theory, rtol=0.2)
+
+
+def test_without_pretraining_by_either_way():
+    """β = 0 everywhere, and four kinds of coordinates that are two."""
+    config, rows = finetuning.Config(k=8, scales=(1e2,)), np.array([10.0, 40.0])
+    for share in finetuning.OVERLAPS.values():  # with a large c β does not count
+        np.testing.assert_allclose(
+            finetuning.predicted(config, rows, share), finetuning.predicted_anew(config, rows), rtol=1e-3
+        )
+
+
 def test_figure(data):
     figure = figure_module.draw(data)
-    lines = figure.axes[4].get_lines()
+    theory, *_ = figure.axes[4].get_lines()
+    np.testing.assert_allclose(theory.get_ydata(), np.maximum(data["predicted_scratch"].isel(scale=0), 1e-4))
+    marks = figure.axes[4].containers[0].lines[0]
     np.testing.assert_allclose(
-        lines[0].get_ydata(), np.maximum(data["scratch"].isel(scale=0).median("instance"), 1e-4), rtol=1e-12
+        marks.get_ydata(), np.maximum(data["scratch"].isel(scale=0).median("instance"), 1e-4), rtol=1e-12
     )
