@@ -73,6 +73,7 @@ MODULES = (
     "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
+    "ali.early_stopping",
     "margin.horizon",
     "margin.gd",
     "margin.rate",
