@@ -20,8 +20,9 @@ import hamtheory as ht
 from . import _stopping, store
 from ._cases import flow_coordinates, geometries
 
-METHODS = ("lasso", "lasso, held out", "lasso of theory", "ridge", "limit of the best α", "zero", "support")
-RATES = ("HAM", "m*w", "lasso", "limit")
+PEERS = ("lasso", "lasso, held out", "lasso of theory", "ridge", "limit of the best α", "zero", "support")
+ESTIMATES = ("HAM", "m*w", "lasso", "limit", "support")
+FITTED = ESTIMATES[:3]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Config:
 
     Lasso at the best of `strengths` penalties, over the largest |∇f(0)|; HAM's limits at the values `limits` of ln α.
     *Orthogonal* columns and *proximal* points have the noise `noise`, the first n columns, the second `points` times.
-    The *rates*: noise `rate_noise`, and one of `rows`, `columns`, `spikes` another than the middle one. *Worst*:
+    The *rates*: that noise, and one of `rows`, `columns`, `spikes` another than the first. *Worst*:
     orthogonal columns, 10^e zeros to an entry, for α = 1/γ of `sizes` in units of the noise of a coordinate. The *map*
     of gradient descent over ridge: δ = n/d, and EΘ² over σ², the noise of a row over n.
     """
@@ -39,7 +40,7 @@ class Config:
     d: int = 150
     k: int = 4
     noises: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
-    draws: int = 100
+    draws: int = 60
     alphas: tuple[float, ...] = (10.0, 1e3, 1e6)
     gammas: tuple[float, ...] = (1e-3, 1e-6)
     clocks: tuple[float, float, int] = (0.05, 15.0, 60)
@@ -47,14 +48,13 @@ class Config:
     held: float = 0.2
     limits: tuple[float, float, int] = (-4.0, 20.0, 25)
     noise: float = 0.5
-    orthogonal_draws: int = 100
+    orthogonal_draws: int = 60
     points: int = 16
-    proximal_draws: int = 40
-    rate_noise: float = 0.25
-    rows: tuple[int, ...] = (60, 80, 100, 130, 170)
-    columns: tuple[int, ...] = (200, 280, 400, 560, 800)
-    spikes: tuple[int, ...] = (2, 3, 4, 6, 8)
-    rate_draws: int = 40
+    proximal_draws: int = 24
+    rows: tuple[int, ...] = (200, 100, 140, 280, 400)
+    columns: tuple[int, ...] = (300, 75, 150, 600, 1200)
+    spikes: tuple[int, ...] = (4, 3, 6, 8)
+    rate_draws: int = 24
     exponents: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
     sizes: tuple[float, ...] = (1.0, 1e3, 1e6, 1e12)
     map_deltas: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -73,11 +73,11 @@ class Config:
             orthogonal_draws=20,
             points=8,
             proximal_draws=10,
-            rows=(60, 100, 170),
-            columns=(200, 400, 800),
-            spikes=(2, 4, 8),
+            rows=(200, 100, 400),
+            columns=(300, 75, 900),
+            spikes=(4, 3, 8),
             rate_draws=6,
-            exponents=(1, 2, 3, 4, 6, 8),
+            exponents=(1, 2, 4, 6, 8),
             map_deltas=(0.5, 1.0, 2.0),
             map_powers=(0.01, 100.0, 13),
         )
@@ -97,9 +97,9 @@ class Config:
             orthogonal_draws=20,
             points=4,
             proximal_draws=4,
-            rows=(40, 80),
-            columns=(100, 200),
-            spikes=(1, 2),
+            rows=(100, 60),
+            columns=(60, 120),
+            spikes=(3, 2),
             rate_draws=4,
             exponents=(1, 4),
             sizes=(1.0, 1e6),
@@ -156,6 +156,13 @@ def ridge(one: ht.LinearRegression, strengths: np.ndarray) -> np.ndarray:
     return (singular / (singular**2 + one.n * strengths[:, None]) * (one.y @ left)) @ right
 
 
+def supported(one: ht.LinearRegression) -> np.ndarray:
+    """Least squares on the entries where θ* is not 0."""
+    theta, on = np.zeros(one.d), one.theta_star != 0
+    theta[on] = np.linalg.lstsq(one.X[:, on], one.y, rcond=None)[0]
+    return theta
+
+
 def split(one: ht.LinearRegression, share: float, seed: list[int]) -> tuple[ht.LinearRegression, ht.LinearRegression]:
     """The rows to fit, and those to validate."""
     rows = np.random.default_rng(seed).permutation(one.n)
@@ -165,19 +172,16 @@ def split(one: ht.LinearRegression, share: float, seed: list[int]) -> tuple[ht.L
 
 
 def others(one: ht.LinearRegression, noise: float, config: Config, seed: list[int]) -> np.ndarray:
-    """The risks of `METHODS`."""
+    """The risks of `PEERS`."""
     largest = float(np.abs(one.gradient(np.zeros(one.d))).max())
     strengths = largest * np.geomspace(*config.strengths)[::-1]
     path = risks(one, lasso(one, strengths))
     fit, rest = split(one, config.held, seed)
     chosen = int(np.argmin(squares(rest, lasso(fit, strengths))))
     theory = lasso(one, np.array([noise * np.sqrt(2 * np.log(one.d) / one.n)]))
-    betas = np.geomspace(1e-4, 1e4, 161) * noise**2 * one.d / (one.n * np.sum(one.theta_star**2))
+    betas = np.geomspace(1e-4, 1e4, 161) * noise**2 * one.d / (one.n * risks(one, np.zeros(one.d)))
     limits = ht.limit_path(one.without_truth(), ht.HAM, np.linspace(*config.limits), throw=False)
-    support = np.zeros(one.d)
-    on = one.theta_star != 0
-    support[on] = np.linalg.lstsq(one.X[:, on], one.y, rcond=None)[0]
-    thetas = theory[0], ridge(one, betas), limits.thetas, np.zeros(one.d), support
+    thetas = theory[0], ridge(one, betas), limits.thetas, np.zeros(one.d), supported(one)
     return np.array([path.min(), path[chosen], *(risks(one, theta).min() for theta in thetas)])
 
 
@@ -200,11 +204,11 @@ RULES = ("oracle", "discrepancy", "held out", "limit")
 
 
 def _simulated(config: Config, flows: dict, clock: np.ndarray):
-    """Risks and residuals (noise, draw, flow, clock), (…, rule), those of the other methods, and the status."""
+    """Risks and residuals (noise, draw, flow, clock), (…, rule), those of `PEERS`, and the status."""
     shape = (len(config.noises), config.draws)
     risk, residual = (np.empty((*shape, len(flows), clock.size)) for _ in range(2))
     stopped, status = np.empty((*shape, len(flows), len(RULES))), np.empty((*shape, len(flows)), np.int8)
-    rest = np.empty((*shape, len(METHODS)))
+    rest = np.empty((*shape, len(PEERS)))
     for case in tqdm.tqdm(list(np.ndindex(*shape)), desc="early stopping", leave=False, delay=2):
         noise, seed = config.noises[case[0]], [config.seed, 0, *case]
         one = problem(config.n, config.d, config.k, noise, seed)
@@ -249,7 +253,7 @@ def _proximal(config: Config, flows: dict, clock: np.ndarray):
         one = problem(config.n, config.d, config.k, config.noise, [config.seed, 0, seeds, i])
         for a, p in np.ndindex(shape[0], shape[2]):
             alpha = config.alphas[a]
-            theta, status[a, i, p] = proximal(one, alpha, unit_of(ht.HAM(alpha)) * clock[at[p]])
+            theta, status[a, i, p] = proximal(one, alpha, unit_of(ht.HAM(alpha)) * float(clock[at[p]]))
             found[a, i, p] = risks(one, theta)
     decayed = np.array([_decayed(config, geo, clock) for geo in flows.values()])
     return clock[at], found, status, decayed
@@ -294,61 +298,73 @@ def best_over_ridge(delta: float, power: float) -> tuple[float, float]:
 
 
 def settings(config: Config) -> list[tuple[int, int, int]]:
-    """(n, d, k) on three lines through the middle ones."""
-    middle = tuple(values[len(values) // 2] for values in (config.rows, config.columns, config.spikes))
-    found = [middle]
-    for i, values in enumerate((config.rows, config.columns, config.spikes)):
-        found += [(*middle[:i], value, *middle[i + 1 :]) for value in values if value != middle[i]]
-    return found
+    """(n, d, k) on three lines through the first ones."""
+    n, d, k = config.rows[0], config.columns[0], config.spikes[0]
+    return [
+        (n, d, k),
+        *((other, d, k) for other in config.rows[1:]),
+        *((n, other, k) for other in config.columns[1:]),
+        *((n, d, other) for other in config.spikes[1:]),
+    ]
 
 
 def _rates(config: Config):
-    """Risks of `RATES` at their best, (setting, draw, method), and the status."""
+    """Risks of `ESTIMATES` at their best, (setting, draw, estimate), and the status."""
     clock = np.geomspace(0.8, 6.0, 24)
     flows = ht.HAM(config.alphas[-1]), ht.Hypentropy(config.gammas[-1])
     made = settings(config)
-    found = np.empty((len(made), config.rate_draws, len(RATES)))
+    found = np.empty((len(made), config.rate_draws, len(ESTIMATES)))
     status = np.empty((*found.shape[:2], 3), np.int8)
     for s, i in tqdm.tqdm(list(np.ndindex(found.shape[:2])), desc="rates", leave=False, delay=2):
-        one = problem(*made[s], config.rate_noise, [config.seed, 2, s, i])
+        n, d, k = made[s]
+        one = problem(n, d, k, config.noise, [config.seed, 2, s, i])
         paths, codes = zip(*(flow(one, geo, clock, config.rtol) for geo in flows), strict=True)
         largest = float(np.abs(one.gradient(np.zeros(one.d))).max())
         limit = ht.solve_limit(one.without_truth(), flows[0], throw=False)
-        thetas = *paths, lasso(one, largest * np.geomspace(*config.strengths)[::-1]), limit.theta
-        found[s, i] = [risks(one, theta).min() for theta in thetas]
-        status[s, i] = *codes, int(limit.result)
+        path = lasso(one, largest * np.geomspace(*config.strengths)[::-1])
+        found[s, i] = [risks(one, theta).min() for theta in (*paths, path, limit.theta, supported(one))]
+        status[s, i] = *codes, 0 if limit.result == ht.Result.infeasible else int(limit.result)
     return made, found, status
 
 
-def exponents(made: list[tuple[int, int, int]], found: np.ndarray, seed: int) -> np.ndarray:
-    """Of n, ln d and k in the median risk: least squares in logarithms, 95 % by the bootstrap, (method, factor, 3)."""
+def expected(made: list[tuple[int, int, int]], found: np.ndarray, noise: float) -> np.ndarray:
+    """Mean risks (setting, estimate), with what is known of least squares on the support as a control variate.
+
+    Its risk is s²k/(n − k − 1), and what chance adds to it is in those of the others too.
+    """
+    n, _, k = np.transpose(made)
+    support = found[..., -1:]
+    return np.mean(found - support, axis=1) + (noise**2 * k / (n - k - 1))[:, None]
+
+
+def exponents(made: list[tuple[int, int, int]], found: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    """Of n, ln d and k in the risk: least squares in logarithms, 95 % by the bootstrap, (fitted, factor, 3)."""
     n, d, k = np.log(made).T
-    design = np.stack([np.ones(n.size), n, np.log(d), k], axis=1)
-    solve, rng = np.linalg.pinv(design), np.random.default_rng([seed, 3])
-    fit = lambda risk: (solve @ np.log(np.median(risk, axis=1)))[1:].T  # noqa: E731
-    draws = found.shape[1]
+    solve = np.linalg.pinv(np.stack([np.ones(n.size), n, np.log(d), k], axis=1))
+    fit = lambda draws: (solve @ np.log(expected(made, draws, noise)[:, : len(FITTED)]))[1:].T  # noqa: E731
+    rng, draws = np.random.default_rng([seed, 3]), found.shape[1]
     resampled = [fit(found[:, rng.integers(draws, size=draws)]) for _ in range(500)]
     return np.stack([fit(found), *np.quantile(resampled, [0.025, 0.975], axis=0)], axis=-1)
 
 
 def _worst(config: Config) -> np.ndarray:
-    """The largest risk over 2s²k ln(zeros)/n with orthogonal columns, of an entry to `zeros` zeros, (method, zeros)."""
+    """The largest risk over 2s²k ln(zeros)/n with orthogonal columns, of an entry to `zeros` zeros, (case, zeros)."""
     return np.transpose([_worst_of(config, zeros) for zeros in 10.0 ** np.array(config.exponents)])
 
 
 def _worst_of(config: Config, zeros: float) -> list[float]:
-    """Of lasso, HAM and m⊙w, in the order of `worst_method`."""
+    """Of lasso, HAM and m⊙w, in the order of `worst_case`."""
     unit = 2 * np.log(zeros)
     largest = np.sqrt(unit)
-    clock, amplitudes = np.geomspace(0.02, 20, 100) / largest, np.linspace(0.2, 2.5 * largest + 3, 30)
-    methods = [_stopping.thresholded(np.linspace(0, largest + 2, 100))]
-    methods += [_stopping.along("HAM", size, clock * unit_of(ht.HAM(size))) for size in config.sizes]
-    methods += [_stopping.along("m*w", 1 / size, clock * unit_of(ht.Hypentropy(1 / size))) for size in config.sizes]
-    return [_stopping.worst(of, amplitudes, zeros) / unit for of in methods]
+    clock, amplitudes = np.geomspace(0.005, 20 / largest, 120), np.geomspace(0.3, 100, 36)
+    cases = [_stopping.thresholded(np.linspace(0, largest + 2, 100))]
+    cases += [_stopping.along("HAM", size, clock * unit_of(ht.HAM(size))) for size in config.sizes]
+    cases += [_stopping.along("m*w", 1 / size, clock * unit_of(ht.Hypentropy(1 / size))) for size in config.sizes]
+    return [_stopping.worst(of, amplitudes, zeros) / unit for of in cases]
 
 
 def run(config: Config) -> xr.Dataset:
-    """Risks along the flows, by all rules and methods; predictions; rates; what is worst."""
+    """Risks along the flows, by all rules and peers; predictions; rates; what is worst."""
     clock, flows = np.geomspace(*config.clocks), geometries(config.alphas, config.gammas)
     risk, residual, stopped, rest, status = _simulated(config, flows, clock)
     orthogonal, predicted, orthogonal_status = _orthogonal(config, flows, clock)
@@ -363,7 +379,7 @@ def run(config: Config) -> xr.Dataset:
             "risk": v((*dims, "clock"), risk, "squared distance of the flow to the truth"),
             "residual": v((*dims, "clock"), residual, "mean square residual over the variance of the noise"),
             "stopped": v((*dims, "rule"), stopped, "squared distance to the truth, stopped"),
-            "other": v((*dims[:2], "method"), rest, "squared distance to the truth"),
+            "other": v((*dims[:2], "peer"), rest, "squared distance to the truth"),
             "status": store.status(dims, status),
             "predicted": v(("noise", "clock"), _gradient_descent(config, clock), "predicted risk of gradient descent"),
             "orthogonal": v(("orthogonal_draw", "flow", "clock"), orthogonal, "risk with orthogonal columns"),
@@ -376,27 +392,33 @@ def run(config: Config) -> xr.Dataset:
             "best_time": v(("delta", "power"), over[..., 1], "best time of the gradient flow"),
             "rate": v(("setting", "rate_draw", "estimate"), rates, "risk at the best time or penalty"),
             "rate_status": store.status(("setting", "rate_draw", "run"), rate_status),
-            "exponent": v(("estimate", "factor", "bound"), exponents(made, rates, config.seed), "exponent of the risk"),
-            "worst": v(("worst_method", "zeros"), _worst(config), "largest risk over 2 s² k ln(zeros)/n"),
+            "expected": v(
+                ("setting", "estimate"), expected(made, rates, config.noise), "mean risk, by control variate"
+            ),
+            "exponent": v(
+                ("fitted", "factor", "bound"), exponents(made, rates, config.noise, config.seed), "its exponents"
+            ),
+            "worst": v(("worst_case", "zeros"), _worst(config), "largest risk over 2 s² k ln(zeros)/n"),
         },
         coords={
             "noise": v("noise", config.noises, "standard deviation of the noise of a row"),
             "clock": v("clock", clock, "time over R′(1)"),
             "point": v("point", points, "time over R′(1)"),
             "rule": list(RULES),
-            "method": list(METHODS),
+            "peer": list(PEERS),
             "alpha": v("alpha", config.alphas, "alpha"),
             "delta": v("delta", deltas, "rows over columns"),
             "power": v("power", powers, "power of an entry over that of the noise"),
-            "estimate": list(RATES),
+            "estimate": list(ESTIMATES),
+            "fitted": list(FITTED),
             "factor": ["n", "ln d", "k"],
             "bound": ["estimate", "low", "high"],
             "setting_n": v("setting", [n for n, _, _ in made], "rows"),
             "setting_d": v("setting", [d for _, d, _ in made], "columns"),
             "setting_k": v("setting", [k for _, _, k in made], "spikes"),
-            "worst_method": ["lasso", *(f"HAM {x:g}" for x in config.sizes), *(f"m*w {1 / x:g}" for x in config.sizes)],
+            "worst_case": ["lasso", *(f"HAM {x:g}" for x in config.sizes), *(f"m*w {1 / x:g}" for x in config.sizes)],
             "zeros": v("zeros", 10.0 ** np.array(config.exponents), "zeros an entry"),
             **flow_coordinates(list(flows)),
         },
-        attrs={"k": config.k, "shown": config.noise, "n": config.n, "d": config.d, "rate_noise": config.rate_noise},
+        attrs={"k": config.k, "shown": config.noise, "n": config.n, "d": config.d},
     )
