@@ -1,4 +1,4 @@
-"""What the pages of questions quote of the experiments: numbers of their full data, which are too large to be kept.
+"""What pages quote of the experiments: numbers of their full data, which are too large to be kept.
 
     python -m experiments discrete_bias --full && python -m figures.answers discrete_bias
     python -m figures.answers                          of all whose full data are there
@@ -15,6 +15,7 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
+import hamtheory as ht
 import hamtheory.train as htt
 from experiments import prunability as experiment, store
 from experiments._l2_end import l2_end
@@ -215,13 +216,13 @@ def early_stopping(data: xr.Dataset) -> dict[str, Any]:
     near = data["proximal"].mean("proximal_draw").min("point")
     best = data["stopped"].sel(rule="oracle").mean("draw")
     other = best.sel(flow=data["flow"][-1].item()) / best.sel(flow=flow)
-    one = rows["support"].sel(noise=shown, bound="estimate")
     exponent = data["exponent"]
+    lasso = exponent.sel(fitted="lasso", factor="ln d").values
     return {
+        "bound": ht.theorem.ledger()["ali.early-stopping"].constants["most"],
         "table": np.stack([data["noise"], *columns], axis=1),
         "shown": shown,
         "costs": [costs["HAM", "discrepancy"], costs["HAM", "held out"], costs["lasso", "held out"]],
-        "support": one,
         "mw": 100 * abs(1 - other).max(),
         "substitutes": [
             near.isel(alpha=-1) / risk.sel(flow=flow),
@@ -229,8 +230,7 @@ def early_stopping(data: xr.Dataset) -> dict[str, Any]:
         ],
         "ridge": 100 * (data["over_ridge"].max() - 1),
         "exponents": exponent.sel(fitted="HAM", bound="estimate"),
-        "lasso": exponent.sel(fitted="lasso", factor="ln d"),
-        "oracle": _range(data["expected"].sel(estimate="HAM") / data["expected"].sel(estimate="support")),
+        "lasso": [lasso[0], 95.0, *lasso[1:]],
     }
 
 

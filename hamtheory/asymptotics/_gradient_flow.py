@@ -23,7 +23,7 @@ class FlowPrediction(Struct):
         mse: The mean square error of a coordinate, `E(θ_t − Θ)²`: the sum of the next two.
         bias: Its part without noise.
         variance: Its part that is noise.
-        residual: `‖y − Xθ_t‖²/nd`.
+        residual: `‖y − Xθ_t‖²/n·d`.
         stats: `error` (relative, of all four: a multiple of what two rules differ by, the better of which counts).
     """
 
@@ -39,10 +39,10 @@ def predict_gradient_flow(ts: Parameter, *, delta: Parameter, prior: Any, sigma:
     """The mean square error of gradient descent's flow from zero at any time, as n and d grow in proportion.
 
     X has independent entries N(0, 1), `y = Xθ* + √n σξ`, n = δd, as in `predict`. In the eigenvectors of XᵀX/n a
-    coordinate of θ_t is 1 − e^(−st) of that of the least squares, so that with ρ the law of Marchenko and Pastur for
-    the eigenvalues s, which has 1 − δ of its mass at 0 if δ < 1,
+    coordinate of θ_t is 1 − e^(−λt) of that of the least squares, so that with ρ the law of Marchenko and Pastur for
+    the eigenvalues λ, which has 1 − δ of its mass at 0 if δ < 1,
 
-        E(θ_t − Θ)² = EΘ² ∫ e^(−2st) dρ(s) + σ² ∫ (1 − e^(−st))²/s dρ(s).
+        E(θ_t − Θ)² = EΘ² ∫ e^(−2λt) dρ(λ) + σ² ∫ (1 − e^(−λt))²/λ dρ(λ).
 
     Of the law of θ* only EΘ² matters. Only gradient descent's flow is linear in y: those of other geometries would
     take a dynamical mean-field theory.
@@ -102,9 +102,9 @@ def _integrals(ts: np.ndarray, delta: np.ndarray, step: float) -> np.ndarray:
 
 @quiet()
 def _integral(t: float, delta: float, step: float) -> tuple[float, float, float, float]:
-    """Of e^(−2st), (1 − e^(−st))²/s, s e^(−2st), and of e^(−2st) over XXᵀ; ρ has the total mass of one.
+    """Of e^(−2λt), (1 − e^(−λt))²/λ, λ e^(−2λt), and of e^(−2λt) over XXᵀ; ρ has the total mass of one.
 
-    The trapezoidal rule in ln u/(1 − u), s = a + (b − a)u, with a and b the ends of the law: all terms are positive,
+    The trapezoidal rule in ln u/(1 − u), λ = a + (b − a)u, with a and b the ends of the law: all terms are positive,
     and the integrands are analytic and bounded in a strip around the real line, whatever t is.
     """
     below, above = _REACH

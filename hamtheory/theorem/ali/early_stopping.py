@@ -20,10 +20,10 @@ def prove(clock, most, along):
     best = sp.log(1 + clock * p * s / v) / s
     ratio = flow(clock * p / v).subs(s, x * v / p) / ridge(v / p).subs(s, x * v / p)
     return [
-        Step("the mode is 1 − e^(−st) of that of the least squares", sp.diff(z * mode, t) - s * (z - z * mode)),
+        Step("the mode is 1 − e^(−s·t) of that of the least squares", sp.diff(z * mode, t) - s * (z - z * mode)),
         Step("ridge: the risk falls down to β = v/p, and rises from there",
              sp.diff(ridge(b), b) - 2 * s * (p * b - v) / (s + b) ** 3),
-        Step("the flow: the slope is 2e^(−2st)(v(e^(st) − 1) − ps)",
+        Step("the flow: the slope is 2(v(e^(s·t) − 1) − ps)/e^(2s·t)",
              sp.diff(flow(t), t) - 2 * sp.exp(-2 * s * t) * (v * (sp.exp(s * t) - 1) - p * s)),
         Step("so it falls down to t = ln(1 + ps/v)/s, and rises from there", v * (sp.exp(s * best) - 1) - p * s),
         Step("where it is the best ridge's, in one mode", flow(best) - ridge(v / p)),
