@@ -1,7 +1,8 @@
 """Every number on a question page is of the experiments' data, of their configurations, or computed here.
 
-So is every one of the section on early stopping. Behind numbers stands what they are, in a comment of their line or paragraph: `<!--duel.config.n, duel.flow_steps-->` is
-all numbers since the comment before. A name is one of `figures.answers`, or of the configuration of an experiment.
+So is every one of the section on early stopping. Behind numbers stands what they are, in a comment of their line or
+paragraph: `<!--duel.config.n, duel.flow_steps-->` is all numbers since the comment before. A name is one of
+`figures.answers`, or of the configuration of an experiment.
 """
 
 import dataclasses
