@@ -44,6 +44,7 @@ NAMES = (
     "bases",
     "reparametrizations",
     "bregman",
+    "early_stopping",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -73,6 +74,7 @@ QUICK = (
     "benign",
     "norm_scaling",
     "bregman",
+    "early_stopping",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

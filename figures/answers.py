@@ -1,4 +1,4 @@
-"""What the pages of questions quote of the experiments: numbers of their full data, which are too large to be kept.
+"""What pages quote of the experiments: numbers of their full data, which are too large to be kept.
 
     python -m experiments discrete_bias --full && python -m figures.answers discrete_bias
     python -m figures.answers                          of all whose full data are there
@@ -15,10 +15,12 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
+import hamtheory as ht
 import hamtheory.train as htt
 from experiments import prunability as experiment, store
 from experiments._l2_end import l2_end
 from experiments.scaling_law import best, margin_law, needed
+from figures import early_stopping as stopping
 from figures.effective_bias import interval, ratio, relative_excess
 from figures.prunability import difference, setting
 
@@ -202,6 +204,36 @@ def _own(data: xr.Dataset, **hyper: float) -> xr.Dataset:
     return found
 
 
+def early_stopping(data: xr.Dataset) -> dict[str, Any]:
+    """HAM at its best time over others, row by row of the noises; what rules cost; substitutes; exponents."""
+    shown, flow = data.attrs["shown"], stopping.largest(data)
+    rows = stopping.comparisons(data)
+    columns = [rows[name].sel(bound="estimate") for name in ("its limit", "limit of the best α", "lasso", "ridge")]
+    held = data["stopped"].sel(flow=flow, rule="held out"), data["other"].sel(peer="lasso, held out")
+    columns.append(stopping.ratio(*held).sel(bound="estimate"))
+    costs = {name: values.sel(bound="estimate", noise=shown) for name, values in stopping.costs(data).items()}
+    risk = data["risk"].sel(noise=shown).mean("draw").min("clock")
+    near = data["proximal"].mean("proximal_draw").min("point")
+    best = data["stopped"].sel(rule="oracle").mean("draw")
+    other = best.sel(flow=data["flow"][-1].item()) / best.sel(flow=flow)
+    exponent = data["exponent"]
+    lasso = exponent.sel(fitted="lasso", factor="ln d").values
+    return {
+        "bound": ht.theorem.ledger()["ali.early-stopping"].constants["most"],
+        "table": np.stack([data["noise"], *columns], axis=1),
+        "shown": shown,
+        "costs": [costs["HAM", "discrepancy"], costs["HAM", "held out"], costs["lasso", "held out"]],
+        "mw": 100 * abs(1 - other).max(),
+        "substitutes": [
+            near.isel(alpha=-1) / risk.sel(flow=flow),
+            data["decayed"].sel(flow=flow).min() / risk.sel(flow=flow),
+        ],
+        "ridge": 100 * (data["over_ridge"].max() - 1),
+        "exponents": exponent.sel(fitted="HAM", bound="estimate"),
+        "lasso": [lasso[0], 95.0, *lasso[1:]],
+    }
+
+
 def signs() -> dict[str, Any]:
     """The share of sign patterns, in percent, that have interpolators, and these a bounded set: by Cover's counts."""
     n, d = 40, 100
@@ -212,7 +244,7 @@ def signs() -> dict[str, Any]:
 OF_DATA: dict[str, Callable[[xr.Dataset], dict[str, Any]]] = {
     f.__name__: f
     for f in (duel, scaling_law, ablations, discrete_bias, stability, noise, effective_bias, label_noise,
-              flips_over_time, orders, prunability)
+              flips_over_time, orders, prunability, early_stopping)
 }  # fmt: skip
 HERE: dict[str, Callable[[], dict[str, Any]]] = {"l2_end": l2_end, "signs": signs}  # what takes no data
 

@@ -80,6 +80,7 @@ MODULES = (
     "vaskevicius.early_stopping",
     "yin.exact",
     "yin.stability",
+    "ali.early_stopping",
     "margin.horizon",
     "margin.gd",
     "margin.rate",

@@ -20,6 +20,7 @@ WITHOUT_EXAMPLE = {
     "ht.datasets.Split", "ht.problem.RowSpace",
     "ht.problem.Separability", "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
     "ht.symbolic.Derivation", "ht.asymptotics.Prediction", "ht.asymptotics.Best",
+    "ht.asymptotics.FlowPrediction",
     "ht.symbolic.SymbolicGeometry", "ht.symbolic.Limits", "ht.symbolic.NeuronInvariant", "ht.symbolic.FirstPassage",
     "ht.FlowResult", "ht.ProductFlowResult", "ht.StochasticFlowResult", "ht.BasisPursuit", "ht.ExactThreshold",
     "ht.LimitPath", "ht.RegularizationPath", "ht.LimitResult", "ht.RunResult",

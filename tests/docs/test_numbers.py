@@ -1,7 +1,8 @@
 """Every number on a question page is of the experiments' data, of their configurations, or computed here.
 
-Behind numbers stands what they are, in a comment of their line or paragraph: `<!--duel.config.n, duel.flow_steps-->` is
-all numbers since the comment before. A name is one of `figures.answers`, or of the configuration of an experiment.
+So is every one of the section on early stopping. Behind numbers stands what they are, in a comment of their line or
+paragraph: `<!--duel.config.n, duel.flow_steps-->` is all numbers since the comment before. A name is one of
+`figures.answers`, or of the configuration of an experiment.
 """
 
 import dataclasses
@@ -17,7 +18,9 @@ from docs import hooks
 from experiments import store
 from figures import answers
 
-PAGES = sorted(hooks.HERE.glob("questions/*.md"))
+TEXTS = {page.stem: page.read_text(encoding="utf-8") for page in sorted(hooks.HERE.glob("questions/*.md"))}
+_, SECTION, _REST = (hooks.HERE / "guide/interpolation.md").read_text(encoding="utf-8").partition("## Stopped early")
+TEXTS["stopped early"] = SECTION + _REST.partition("\n## ")[0]
 KEPT = answers.kept()
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
           "fourteen", "fifteen")  # fmt: skip
@@ -64,13 +67,13 @@ def value(name: str) -> list[float]:
     return KEPT[source]["numbers"][key]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_the_numbers_of_a_page(path):
-    assert not complaints(path.read_text(encoding="utf-8"), value)
+@pytest.mark.parametrize("page", TEXTS)
+def test_the_numbers_of_a_page(page):
+    assert TEXTS[page] and not complaints(TEXTS[page], value)
 
 
 def test_no_number_is_kept_in_vain():
-    said = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    said = "".join(TEXTS.values())
     assert not [
         f"{name}.{key}" for name in KEPT for key in KEPT[name]["numbers"] if not re.search(rf"{name}\.{key}\b", said)
     ]

@@ -1,0 +1,1 @@
+"""Entries of the ledger of Ali, Kolter and Tibshirani."""
