@@ -20,8 +20,8 @@ CAPTION = (
     "(reparametrizations.degree); {where L > 2 the mirror map is bounded (‡)}(reparametrizations.bounded). (b) g⁻¹ "
     "from starts that pass θ = 0; u − u³ ends at the critical value beyond the dot. (c) g²u, g²v driven along one "
     "gradient after the other, in both orders, from the circle: {two paths to one θ, the square, for which the outputs "
-    "were driven by different sums}(reparametrizations.paths), which in a mirror flow are R′(θ) − R′(θ₀). {The velocities "
-    "there are the same, those of xyz, x² − y² at such a θ are not}(reparametrizations.velocity)."
+    "were driven by different sums}(reparametrizations.paths), which in a mirror flow are R′(θ) − R′(θ₀). {The "
+    "velocities there are the same, those of xyz, x² − y² at such a θ are not}(reparametrizations.velocity)."
 )
 LINES = (
     ("#D55E00", "-"),
