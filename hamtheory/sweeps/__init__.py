@@ -11,7 +11,8 @@ from ._discrete import Run
 from ._executors import DaskExecutor, Executor, SerialExecutor
 from ._export import export, summary
 from ._geometries import Geometries
-from ._problems import DataSet, File, Mixture, Sparse, SparseClassification
+from ._predictions import Ensembles, Prediction
+from ._problems import DataSet, Ensemble, File, Mixture, Sparse, SparseClassification
 from ._progress import report
 from ._quantities import FLIPS, MEASURED, Flow, Limit, Path, flips_of, measured_of
 from ._quantity import Quantity, register

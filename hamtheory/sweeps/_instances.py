@@ -19,6 +19,7 @@ from ..problem import BinaryClassification, LinearRegression, RowSpace
 from ._batch import Batch
 from ._declaration import Variable
 from ._geometries import Geometries
+from ._problems import Ensemble
 from ._spec import SweepSpec
 
 _WIDTH = 8  # problems that are decomposed side by side
@@ -27,7 +28,7 @@ _WIDTH = 8  # problems that are decomposed side by side
 class Loaded(NamedTuple):
     """The arrays of a problem. `problem` is None if they are not finite."""
 
-    problem: LinearRegression | BinaryClassification | None
+    problem: LinearRegression | BinaryClassification | Ensemble | None
     truth: np.ndarray
     n: int
     d: int
@@ -171,7 +172,11 @@ def _groups(spec, problem, geometry, loaded, starts, finite) -> Iterator[tuple[n
 
 
 def _load(spec: SweepSpec, problem: np.ndarray, at: Places) -> dict[int, Loaded]:
-    """The problems with these numbers."""
+    """The problems with these numbers; of ensembles what is known of them."""
+    if spec.quantity.ensembles:
+        places = zip(*np.unique(problem, return_index=True), strict=True)
+        known = {int(i): (spec.problems[at.block[first]], int(at.place[first])) for i, first in places}
+        return {i: Loaded(block.ensemble(place), np.empty(0), *block.shape) for i, (block, place) in known.items()}
     arrays = {}
     for number, first in zip(*np.unique(problem, return_index=True), strict=True):
         block = spec.problems[at.block[first]]

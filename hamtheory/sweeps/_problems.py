@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -25,13 +25,24 @@ _LOSS = "logistic"  # where none is named
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
+class Ensemble(NamedTuple):
+    """What is known of Gaussian problems of any size: n/d, σ, and which share of θ* has this size, all else being 0."""
+
+    delta: float
+    sigma: float
+    share: float
+    size: float
+
+
 class Problems(Block):
     """A block of problems.
 
     Attributes:
+        drawn: Whether there are arrays, drawn or read.
         loss: That of classifications; None: they are regressions.
     """
 
+    drawn: ClassVar[bool] = True
     loss: str | None = None
 
     @property
@@ -54,6 +65,17 @@ class Problems(Block):
         Returns:
             X, y or the classes, and θ* (or None).
         """
+
+    def ensemble(self, place: int) -> Ensemble | None:
+        """What the problem at a place is one of.
+
+        Args:
+            place: Its number in the block.
+
+        Returns:
+            The ensemble; None for data, and where no theory is known.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -108,6 +130,9 @@ class Sparse(Problems):
 
     def arrays(self, place: int) -> Arrays:
         return draw_sparse(self.n, self.d, self.k, self.seeds[place], self.noise)
+
+    def ensemble(self, place: int) -> Ensemble:
+        return Ensemble(self.n / self.d, self.noise / self.n**0.5, self.k / self.d, 1.0)
 
 
 @dataclass(frozen=True)
@@ -342,9 +367,9 @@ def _arrays_of(problem: Any) -> Arrays:
     return problem.X, problem.z if isinstance(problem, BinaryClassification) else problem.y, problem.theta_star
 
 
-_KINDS: dict[str, type] = {kind.kind: kind for kind in (Sparse, SparseClassification, Mixture, DataSet, File)}
+KINDS: dict[str, type] = {kind.kind: kind for kind in (Sparse, SparseClassification, Mixture, DataSet, File)}
 
 
 def problems_of(table: Any, name: str) -> Problems:
     """A block of problems from itself, or a table with its `kind`."""
-    return table if isinstance(table, Problems) else of_kind(table, _KINDS, name)
+    return table if isinstance(table, Problems) else of_kind(table, KINDS, name)

@@ -75,11 +75,7 @@ class Limit(Quantity):
         return replace(self, tol=tol, max_steps=count(self.max_steps, "max_steps"), weight_decay=decay(self))
 
     def check(self, geometries: Sequence[Geometries], starts: Sequence[Any]) -> None:
-        for block in geometries if self.weight_decay else ():
-            if _first(block).penalty(self.weight_decay, np.float64) is None:
-                raise ValueError(
-                    f"weight_decay must be 0 for the family {block.family!r}, of which the limit under it is not known"
-                )
+        decays_to_a_known_penalty(self.weight_decay, geometries)
 
     def variables(self) -> dict[str, Variable]:
         return MEASURED
@@ -291,6 +287,15 @@ def decay(quantity: Any) -> float:
     if value < 0:
         raise ValueError(f"weight_decay must not be negative; got {value:g}")
     return value
+
+
+def decays_to_a_known_penalty(weight_decay: float, geometries: Sequence[Geometries]) -> None:
+    """An error for geometries of which the limit under weight decay is not known."""
+    for block in geometries if weight_decay else ():
+        if _first(block).penalty(weight_decay, np.float64) is None:
+            raise ValueError(
+                f"weight_decay must be 0 for the family {block.family!r}, of which the limit under it is not known"
+            )
 
 
 def _first(block: Geometries) -> AbstractGeometry:

@@ -22,6 +22,7 @@ class Quantity(abc.ABC):
     name: ClassVar[str]
     curves: ClassVar[bool] = False  #: whether the grid of a geometry is a dimension `point` of one instance
     classes: ClassVar[bool] = False  #: whether it is one of classifications, not of regressions
+    ensembles: ClassVar[bool] = False  #: whether it is one of ensembles, of which nothing is drawn
     few: ClassVar[int] = 0  #: of that many answers for a kind of problem, the host is done before JAX has compiled
 
     @abc.abstractmethod
@@ -73,6 +74,22 @@ class Quantity(abc.ABC):
         Raises:
             ValueError: Where it does not exist.
         """
+
+    def check_problems(self, problems: Sequence[Any]) -> None:
+        """Refuse problems of which this quantity does not exist.
+
+        Args:
+            problems: The blocks of problems of a spec.
+
+        Raises:
+            ValueError: Where it does not exist.
+        """
+        for block in problems:
+            if not block.drawn:
+                raise ValueError(
+                    f"problems must be drawn or read for the quantity {self.name!r}; got {block.label!r}, of which "
+                    "there are predictions alone"
+                )
 
     def dims(self) -> tuple[str, ...]:
         """The dimensions of the status and of θ, besides those of an instance and of its columns.

@@ -32,15 +32,15 @@ class SweepSpec(Declaration):
     An instance is one (problem, geometry, start), the starts counting fastest and the problems slowest.
 
     Attributes:
-        problems: A list of blocks (`ht.sweeps.Sparse`, `SparseClassification`, `Mixture`, `DataSet`, `File`), all of
-            regressions or all of classifications, or of tables with the same names,
+        problems: A list of blocks (`ht.sweeps.Sparse`, `SparseClassification`, `Mixture`, `Ensembles`, `DataSet`,
+            `File`), all of regressions or all of classifications, or of tables with the same names,
             `{"kind": "sparse", "n": 40, "d": 100, "k": 5, "seeds": range(8)}`.
         geometries: A list of blocks (`ht.sweeps.Geometries`), or of tables with the same names,
             `{"family": "ham", "alpha": {"start": 0.01, "stop": 1e4, "count": 50, "scale": "log"}}`.
         starts: A list of blocks (`ht.sweeps.Zeros`, `Normal`, `WrongSigns`), or of tables with the same names.
-        quantity: "limit", "path", "flow" or "run", of classifications "margin" or "classification-flow", or one with
-            its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid of a geometry is a dimension of one instance,
-            not an instance each.
+        quantity: "limit", "path", "flow", "run" or "prediction", of classifications "margin" or "classification-flow",
+            or one with its settings, `ht.sweeps.Limit(tol=1e-8)`. In a path the grid of a geometry is a dimension of
+            one instance, not an instance each.
         dtype: "float64" or "float32", the precision of the whole computation.
         chunk: Instances that are computed, held in memory and stored together.
         keep_theta: Store θ itself, besides what is measured of it; all problems must then have the same d.
@@ -99,6 +99,7 @@ class SweepSpec(Declaration):
             for block in self.problems:
                 if block.kind == "dataset":
                     raise ValueError(f"starts with wrong signs need a ground truth, which {block.label!r} has not")
+        self.quantity.check_problems(self.problems)
         self.quantity.check(self.geometries, self.starts)
         if self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {self.engine!r}")
