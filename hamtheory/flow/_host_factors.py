@@ -1,6 +1,6 @@
 """The coordinates of steepest flows on factors: one number for each entry of θ, by which its factors are conserved.
 
-Of the factors w_i of an entry, `|w_i|^q − |w_j|^q` is constant, and with weight decay it shrinks like `e^(−qρt)`. So all
+Of the factors w_i of an entry, `|w_i|^q − |w_j|^q` is constant, and with weight decay it shrinks like `e^(−qρt)`. All
 of them follow from the smallest one, z: `|w_j|^q = |z|^q + c_j e^(−qρt)`, and w_j ≠ 0 keeps its sign. Along
 `ds = −φ(∇f) dt`, with `φ(x) = sign(x)|x|^(q−1)`,
 

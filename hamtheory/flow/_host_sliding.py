@@ -254,15 +254,14 @@ def integrate(
                     at = end
             happened = bool(at) or is_over(modes.t, modes.state)
         first = max(inner.step_size or first, 1e-12 * max(modes.t, 1e-300))
-    state, now = modes.state, modes.t
-    if ts is not None and k < ts.size:
-        if course.ended == "converged":  # there it rests
-            course.times.append(ts[k:])
-            course.states.append(np.broadcast_to(state, (ts.size - k, state.size)))
-            course.ended = "reached_end"
-            return course
-    course.times.append(np.array([now]))
-    course.states.append(state[None])
+    if ts is not None and k == ts.size:
+        return course
+    if course.ended == "converged" and ts is not None:  # there it rests
+        course.times.append(ts[k:])
+        course.ended = "reached_end"
+    else:
+        course.times.append(np.array([modes.t]))
+    course.states.append(np.broadcast_to(modes.state, (course.times[-1].size, modes.state.size)))
     return course
 
 

@@ -162,7 +162,7 @@ class Steepest(abc.ABC):
         return bool(np.any(h * np.abs(now - self._rates) > 0.5 * (1 + h * np.minimum(now, self._rates))))
 
     def missing_force(self, t: Array, state: Array, velocity: Array, which: Array) -> Array:
-        """What `dy/dt = F(y)` misses, to first order, by how far ∇f is from what the velocity makes it; of some entries."""
+        """What `dy/dt = F(y)` misses, to first order, by how far ∇f is from φ⁻¹ of the velocity; of some entries."""
         theta, speed = self.factors.moved(t, state)
         gradient = self.gradient(theta)
         if self.factors.rate:

@@ -118,7 +118,8 @@ class SteepestFlowResult(Struct):
             divergence from θ₀, which for q < 2 it need not be. NaN of a classification, with weight decay, and with the
             hyperbolic step for q < 2.
         result: A member of `hamtheory.Result`.
-        stats: `steps`, `time` (reached), and for q = 1 `events` and `sliding`, the most entries that slid at a time.
+        stats: `steps`, `time` (reached), of a regression `violation` (of the convergence criterion), and for q = 1
+            `events` and `sliding`, the most entries that slid at a time.
     """
 
     ts: Float[Array, " times"]

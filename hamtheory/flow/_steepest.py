@@ -1,7 +1,6 @@
 """Steepest flows on factors: the public function, its checks, and what is proven of what was found."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from .. import metrics
 from .._array import is_jax, quiet
 from .._result import Result, outcome, throw_unless
 from .._threads import threads_for
-from .._types import Number, Times, Vector
+from .._types import Number, Times, Vectors
 from .._validate import count, finite, is_traced, nonnegative_number, real_array, start, times, tolerance
 from ..problem import BinaryClassification, LinearRegression
 from . import _host_sliding as sliding
@@ -30,7 +29,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 def steepest_flow(
     problem: LinearRegression | BinaryClassification,
-    factors: Sequence[Vector],
+    factors: Vectors,
     *,
     q: Number = 2.0,
     hyperbolic: Number = 0.0,
@@ -57,7 +56,7 @@ def steepest_flow(
 
     Args:
         problem: Any regression or classification.
-        factors: w_i at the start, (d,) each, at least one.
+        factors: w_i at the start, a sequence of arrays (d,), or an array (L, d).
         q: The exponent, from 1 to 2. Near 1, but not at it, the flow takes many steps.
         hyperbolic: α ≥ 0 of HAM, which adds `−α|θ| ⊙ ∇f`: of one factor alone.
         weight_decay: Of regressions, β ≥ 0, decoupled. For q = 2 it is the gradient of `β Σ ‖w_i‖²`, as in
@@ -126,7 +125,8 @@ def steepest_flow(
         found = solve(task, log_loss, progress)
     if throw:
         allowed = (Result.converged, Result.reached_end, Result.infeasible)
-        detail = f"time {found.stats['time']:.3g} after {found.stats['steps']} steps, ln of the loss {float(found.log_loss[-1]):.3g}"
+        reached = f"time {found.stats['time']:.3g} after {found.stats['steps']} steps"
+        detail = f"{reached}, ln of the loss {float(found.log_loss[-1]):.3g}"
         throw_unless(found.result, allowed, None, "steepest_flow", detail)
     return found
 
@@ -191,14 +191,13 @@ class _Audit:
         self.flow = flow
         self.lost, self.pushed = 0.0, np.zeros(flow.factors.start.size)
 
-    def add(self, begin: float, end: float, stepper: Any) -> tuple[Array, Array]:
-        """A step; the times and states of its nodes."""
+    def add(self, begin: float, end: float, stepper: Any) -> None:
+        """A step, or a part of it."""
         times = (begin + end) / 2 + (end - begin) / 2 * _NODES
         states = stepper.interpolate(times)
         pushed, _, power = self.flow.moves(times, states)
         self.lost += (end - begin) / 2 * float(_WEIGHTS @ power)
         self.pushed = self.pushed + (end - begin) / 2 * (_WEIGHTS @ pushed)
-        return times, states
 
 
 def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResult:
@@ -240,13 +239,13 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
     balance = abs(start_value - values[-1] - lost) / max(start_value, values[-1], np.finfo(float).tiny)
     found = _described(task, flow, ts, natural, states)
     residual = metrics.relative_residual(problem, found["theta"])
+    if task.rate:
+        violation = 0.0 if task.q == 1 and ended == "converged" else flow.stationarity(natural[-1], states[-1])
+    else:
+        violation = flow.missing(flow.factors.theta(natural[-1], states[-1]))
     result = Result[ended]
-    if task.rate == 0 and (missing := flow.missing(flow.factors.theta(natural[-1], states[-1]))) <= task.tol:
+    if result not in (Result.max_steps, Result.nonfinite) and violation <= task.tol:
         result = Result.converged
-    elif task.rate and ended == "reached_end" and flow.stationarity(natural[-1], states[-1]) <= task.tol:
-        result = Result.converged
-    elif result == Result.converged and task.rate == 0:
-        result = Result.stalled if not missing <= task.tol else result
     if task.rate == 0:
         result = outcome(problem, result, found["theta"], residual, task.tol)
     return SteepestFlowResult(
@@ -255,7 +254,7 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
         balance=np.float64(balance),
         kkt=np.float64(_outside(flow, pushed) if kept else np.nan),
         result=result,
-        stats=stats | {"time": float(ts[-1])},
+        stats=stats | {"time": float(ts[-1]), "violation": float(violation)},
     )
 
 
