@@ -18,24 +18,18 @@ def start(count, seed=0, d=8):
     return np.random.default_rng(seed).standard_normal((count, d))
 
 
-def partials(problem, w):
-    """∂f/∂w_i, (L, d)."""
-    gradient = problem.gradient(np.prod(w, axis=0))
-    return np.stack([gradient * np.prod(np.delete(w, i, axis=0), axis=0) for i in range(len(w))])
-
-
 def factors_by_scipy(problem, w0, q, ts, weight_decay=0.0, epsilon=0.0, rtol=1e-11, method="DOP853"):
-    """The equations of the factors themselves, (L, times, d); with ε, of a smoothed sign."""
+    """The equations of the factors themselves, (L, times, d); with ε, of a smoothed sign of ∇f."""
 
     def velocity(t, w):
         w = w.reshape(w0.shape)
-        g = partials(problem, w)
-        pushed = np.sign(g) * np.abs(g) ** (q - 1) if epsilon == 0 else g / np.sqrt(g * g + epsilon**2)
-        return (-pushed - 2 * weight_decay * w).ravel()
+        gradient = problem.gradient(np.prod(w, axis=0))
+        others = np.stack([np.prod(np.delete(w, i, axis=0), axis=0) for i in range(len(w))])
+        if epsilon:
+            return -(np.sign(others) * gradient / np.sqrt(gradient**2 + epsilon**2)).ravel()
+        return (-np.sign(gradient * others) * np.abs(gradient * others) ** (q - 1) - 2 * weight_decay * w).ravel()
 
-    solved = scipy.integrate.solve_ivp(
-        velocity, (0, ts[-1]), w0.ravel(), method, ts, rtol=rtol, atol=rtol / 100, max_step=np.inf
-    )
+    solved = scipy.integrate.solve_ivp(velocity, (0, ts[-1]), w0.ravel(), method, ts, rtol=rtol, atol=rtol / 100)
     return np.moveaxis(solved.y.T.reshape(len(ts), *w0.shape), 0, 1)
 
 
@@ -189,10 +183,10 @@ def sign_flow_by_events(problem, w0, end):
             "DOP853",
             rtol=1e-12,
             atol=1e-13,
-            max_step=0.005,
+            max_step=0.02,
             dense_output=True,
         )
-        fine = np.linspace(t, end, 4001)
+        fine = np.linspace(t, end, 601)
         values = np.array([events(s, solved.sol(s)) for s in fine])
         below = np.flatnonzero((values < 0).any(axis=1))
         if not below.size:
@@ -219,20 +213,20 @@ def sign_flow_by_events(problem, w0, end):
 def test_the_sign_flow_is_that_of_an_event_driven_solver(count):
     problem = ht.sparse_regression(3, 5, 1, seed=2)
     w0 = start(count, seed=4, d=5)
-    end = 0.6
+    end = 2.0 if count == 1 else 0.6
     flow = ht.steepest_flow(problem, w0, q=1.0, ts=[end])
-    assert flow.stats["sliding"] >= 2  # there is something to test
+    assert flow.stats["sliding"] >= 3  # there is something to test
     np.testing.assert_allclose(flow.theta, sign_flow_by_events(problem, w0, end), atol=1e-8)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_sign_flow_is_the_limit_of_smoothed_ones(count):
     problem = ht.sparse_regression(3, 5, 1, seed=2)
-    w0, ts = start(count, seed=4, d=5), np.array([0.2, 0.4, 0.6])
+    w0, ts = start(count, seed=4, d=5), np.array([0.05, 0.1, 0.6])
     flow = ht.steepest_flow(problem, w0, q=1.0, ts=ts)
     coarse, fine, finest = (
         np.prod(factors_by_scipy(problem, w0, 1.0, ts, epsilon=epsilon, rtol=1e-10, method="Radau"), axis=0)
-        for epsilon in (4e-5, 2e-5, 1e-5)
+        for epsilon in (4e-7, 2e-7, 1e-7)
     )
     extrapolated, before = 2 * finest - fine, 2 * fine - coarse
     error = np.abs(extrapolated - before).max()  # what the extrapolation itself says of its error
@@ -296,11 +290,22 @@ def test_for_other_exponents_the_limit_is_not_the_projection():
     kkts = [ht.steepest_flow(PROBLEM, w0, q=q).kkt for q in (2.0, 1.75, 1.5, 1.25, 1.0)]
     assert kkts[0] < 1e-12
     assert np.all(np.diff(kkts) > 0) and kkts[1] > 0.01
-    by_geometry = ht.solve_limit(PROBLEM, ht.symbolic.geometry("sqrt(4*abs(theta)**q + 0.5**(2*q))", q=1.5))
-    flow = ht.steepest_flow(PROBLEM, w0, q=1.5)
-    assert np.abs(flow.theta - by_geometry.theta).max() > 0.01
-    by_gradient = ht.solve_limit(PROBLEM, ht.symbolic.geometry("sqrt(4*theta**2 + 0.5**4)"))
+    by_gradient = ht.solve_limit(PROBLEM, ht.Hypentropy(gamma=0.125))
     np.testing.assert_allclose(ht.steepest_flow(PROBLEM, w0).theta, by_gradient.theta, atol=1e-6)
+    flow = ht.steepest_flow(PROBLEM, w0, q=1.5)
+    by_metric = scipy.optimize.minimize(
+        lambda theta: np.sum([potential(abs(x)) for x in theta]),
+        flow.theta,
+        constraints={"type": "eq", "fun": PROBLEM.residual},
+        options={"ftol": 1e-12},
+    )
+    assert np.abs(flow.theta - by_metric.x).max() > 0.01
+    assert by_metric.fun < np.sum([potential(abs(x)) for x in flow.theta]) - 1e-4
+
+
+def potential(size):
+    """R with `R″ = 1/√(4|θ|^q + λ²)`, q = 1.5 and λ = 0.5^q."""
+    return scipy.integrate.quad(lambda x: (size - x) / np.sqrt(4 * x**1.5 + 0.5**3), 0, size)[0]
 
 
 def test_weight_decay_ends_where_the_force_is_a_power_of_theta():
@@ -309,7 +314,7 @@ def test_weight_decay_ends_where_the_force_is_a_power_of_theta():
         flow = ht.steepest_flow(PROBLEM, start(count, seed=5), q=q, weight_decay=0.01, rtol=1e-9)
         assert flow.result == ht.Result.converged
         gradient, theta, m = PROBLEM.gradient(flow.theta), flow.theta, q * (count - 1) / count
-        large = np.abs(theta) > 1e-2
+        large = np.abs(theta) > 0.03
         force = np.sign(gradient) * np.abs(gradient) ** (q - 1)
         expected = -0.02 * theta * np.abs(theta) ** -m
         np.testing.assert_allclose(force[large], expected[large], rtol=1e-5)
@@ -350,10 +355,10 @@ def test_the_sign_flow_of_a_classification_is_the_limit_of_smoothed_ones_and_rea
         for epsilon in (4e-6, 2e-6)
     )
     np.testing.assert_allclose(flow.thetas, 2 * finest - fine, atol=1e-5)
-    far = ht.steepest_flow(CLASSES, w0, q=1.0, log_loss=-300.0)
-    assert far.log_loss[-1] == pytest.approx(-300) and far.balance < 1e-8
+    far = ht.steepest_flow(CLASSES, w0, q=1.0, log_loss=-100.0)
+    assert far.log_loss[-1] == pytest.approx(-100) and far.balance < 1e-8
     # Of one factor, θ grows by t in every entry that is pushed: the margin over the largest |θ| becomes the best.
-    one = ht.steepest_flow(CLASSES, [np.zeros(10)], q=1.0, log_loss=-300.0)
+    one = ht.steepest_flow(CLASSES, [np.zeros(10)], q=1.0, log_loss=-100.0)
     best = scipy.optimize.linprog(
         np.r_[np.zeros(10), -1],
         np.c_[-CLASSES.signed, np.ones(10)],
@@ -383,8 +388,8 @@ BAD = {
     "q above 2": (bad(q=2.5), ValueError, "q must be from 1 to 2; got 2.5"),
     "q is NaN": (bad(q=np.nan), ValueError, "q must be finite; got nan"),
     "q is many": (bad(q=[1.0, 2.0]), ValueError, "q must have 0 axes"),
-    "shapes": (bad(factors=[np.ones(8), np.ones(7)]), ValueError, r"factors\[1\] must have shape \(12,\)"),
-    "wrong d": (bad(factors=np.ones((2, 5))), ValueError, r"factors\[0\] must have shape \(12,\).*got shape \(5,\)"),
+    "shapes": (bad(factors=[np.ones(8), np.ones(7)]), ValueError, r"factors\[1\] must have shape \(8,\)"),
+    "wrong d": (bad(factors=np.ones((2, 5))), ValueError, r"factors\[0\] must have shape \(8,\).*got shape \(5,\)"),
     "no factor": (bad(factors=[]), ValueError, "factors must hold at least one array; got none"),
     "a vector": (bad(factors=np.ones(8)), ValueError, r"factors\[0\] must have 1 axis"),
     "a number": (bad(factors=1.0), TypeError, "factors must be a sequence of arrays"),
