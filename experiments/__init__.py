@@ -39,6 +39,7 @@ NAMES = (
     "prediction",
     "finetuning",
     "grokking",
+    "steepest",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -64,6 +65,7 @@ QUICK = (
     "attacks",
     "prediction",
     "grokking",
+    "steepest",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

@@ -64,11 +64,11 @@ class SignFlow:
         return self.factors.theta(t, state)
 
     def hessian_factor(self, theta: Array) -> Array:
-        """B, (n, d): of ln L that of L, over L, the same where ∇L = 0."""
+        """B, (..., n, d): of ln L that of L, over L, the same where ∇L = 0."""
         flow = self.flow
         if isinstance(flow, SteepestFlow):
             return flow.lift
-        return np.sqrt(flow.curved(theta @ flow.rows.T))[:, None] * flow.rows
+        return np.sqrt(flow.curved(theta @ flow.rows.T))[..., None] * flow.rows
 
     def smooth(self, theta: Array, gradient: Array) -> Array:
         """b: what moves θ besides the signs."""
@@ -84,26 +84,14 @@ class SignFlow:
             return v, theta, gradient
         metric = self.factors.metric(t, state)
         moved = np.where(self.slides, 0.0, metric * self.sigma) + self.smooth(theta, gradient)
-        v = np.array(v)
-        if self.is_linear:
-            factor = self.hessian_factor(theta)
-            if self._inverse is None:
-                self._inverse = np.linalg.pinv(factor[:, self.slides])
-            kept = -(moved @ factor.T) @ self._inverse.T
-        else:
-            kept = np.stack(
-                [
-                    self._kept(*pair)
-                    for pair in zip(theta.reshape(-1, theta.shape[-1]), moved.reshape(-1, moved.shape[-1]), strict=True)
-                ]
-            )
-            kept = kept.reshape(*theta.shape[:-1], -1)
+        factor, v = self.hessian_factor(theta), np.array(v)
+        inverse = self._inverse if self.is_linear else None
+        if inverse is None:
+            inverse = np.linalg.pinv(factor[..., self.slides])
+            self._inverse = inverse if self.is_linear else None
+        kept = -(inverse @ (factor @ moved[..., None]))[..., 0]
         v[..., self.slides] = kept / np.maximum(metric[..., self.slides], np.finfo(float).tiny)
         return v, theta, gradient
-
-    def _kept(self, theta: Array, moved: Array) -> Array:
-        factor = self.hessian_factor(theta)
-        return -np.linalg.lstsq(factor[:, self.slides], factor @ moved, rcond=None)[0]
 
     def velocity(self, t: float, state: Array) -> Array:
         v = self.signs(t, state)[0]
