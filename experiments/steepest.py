@@ -33,19 +33,19 @@ class Config:
     times: tuple[float, float, int] = (1e-3, 1e6, 181)
     rtol: float = 1e-6
     decays: int = 60
-    decay_q: tuple[float, float] = (1.15, 1.95)
+    decay_q: tuple[float, float] = (1.25, 1.95)
     decay_depths: tuple[int, ...] = (2, 3)
-    weight_decay: float = 0.02
+    weight_decay: float = 0.1
     smallest: float = 1e-3
     seed: int = 0
 
     @classmethod
     def quick(cls) -> "Config":
-        return cls(n=12, d=30, k=2, decays=50)
+        return cls(n=16, d=30, k=2, instances=2, rtol=1e-5, decays=50)
 
     @classmethod
     def smoke(cls) -> "Config":
-        return cls(n=5, d=10, k=1, instances=1, depths=(1, 2), qs=(1.0, 1.5, 2.0), decays=4)
+        return cls(n=8, d=12, k=1, instances=1, depths=(1, 2), qs=(1.0, 1.5, 2.0), decays=4)
 
 
 def start(config: Config, depth: int) -> np.ndarray:
@@ -103,7 +103,7 @@ def decayed(config: Config) -> dict[str, xr.Variable]:
         q, depth = rng.uniform(*config.decay_q), int(rng.choice(config.decay_depths))
         X, factors = rng.standard_normal((3, 6)), rng.uniform(0.5, 1.5, (depth, 6))
         factors[0] *= rng.choice([-1.0, 1.0], 6)
-        problem = ht.LinearRegression(X, X @ rng.standard_normal(6))
+        problem = ht.LinearRegression(X, X @ (3 * rng.standard_normal(6)))
         flow = ht.steepest_flow(problem, factors, q=q, weight_decay=config.weight_decay, throw=False)
         large = np.abs(flow.theta) > config.smallest
         sizes, forces = np.log(np.abs(flow.theta[large])), np.log(np.abs(problem.gradient(flow.theta)[large]))

@@ -13,10 +13,11 @@ TITLE = "Steepest flows on factors: soon there, but elsewhere"
 SOURCE = "Jacobs, Zhou, Burkholz [jacobs2026never]: the flows and their exponent; the inclusion and the limits: own"
 CAPTION = (
     "Steepest flows of exponent q, from sign flow (q = 1) to gradient flow (q = 2), on the factors of θ, of which one "
-    "is 0 at the start and the others are 0.1, on sparse regressions without noise. (a) Three factors, one instance: the "
-    "error along the flow. {For q < 2 it arrives in finite time and rests, the sooner the smaller q is}"
-    "(steepest.arrival). (b) The error of the limit, median and range of the instances: {the more factors, the better "
-    "does gradient flow find the truth, while the limit of sign flow comes no more than a fifth nearer to it}"
+    "is 0 at the start and the others are 0.1, on sparse regressions without noise. (a) Three factors, one instance: "
+    "the error along the flow, and (dots) where it has converged. {For q < 2 it arrives in finite time and rests, the "
+    "sooner the smaller q is}"
+    "(steepest.arrival). (b) The error of the limit, median and range of the instances: {it falls as q goes to 2, and "
+    "for gradient flow with the number of factors; that of sign flow is at least a half}"
     "(steepest.recovery). (c) How far the limit is from the interpolator of least R, by its optimality condition: "
     "{0 for q = 2 alone}(steepest.kkt), while {the flow keeps its conserved quantities to rounding}"
     "(steepest.conservation). (d) The powers that decoupled weight decay induces, fitted at the ends of flows on other "
@@ -37,7 +38,7 @@ def _paths(ax, dataset: xr.Dataset) -> None:
         xscale="log",
         xlabel="time $t$",
         ylabel="error, relative",
-        title=f"L = {int(dataset['depth'][-1])}",
+        title=f"$L = {int(dataset['depth'][-1])}$",
         ylim=(0, None),
     )
     ax.legend(title="$q$", loc="lower left", ncols=1, handlelength=1.2)
@@ -72,7 +73,7 @@ def _powers(ax, dataset: xr.Dataset) -> None:
     ax.plot(ends, ends, **THEORY)
     ax.set(xscale="log", yscale="log", xlabel="power, predicted", ylabel="power, fitted")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(FixedLocator([0.7, 1, 1.5, 2, 3]))
+        axis.set_major_locator(FixedLocator([0.6, 0.8, 1, 1.5, 2, 3]))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(NullLocator())
     ax.legend(loc="upper left")

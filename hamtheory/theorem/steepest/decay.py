@@ -73,9 +73,9 @@ THEOREM = Theorem(
     source="jacobs2026never, decoupled weight decay; what is least at rest: own",
     statement=r"""d\nabla R = -\operatorname{sign}(\nabla f)|\nabla f|^{q-1}dt - 2\beta\nabla\Psi\,dt,\quad
 \Psi = \frac{L}{L(2-q)+q}\sum|\theta|^{2-m}\ \text{once the factors are balanced};\quad
-\text{at rest}\ f + (2\beta)^{q^*-1}\frac{L}{q^*}\sum|\theta|^{q^*/L}\ \text{is stationary},
+\text{at rest}\ f + (2\beta)^{q^*-1}\frac{L}{q^*}\sum|\theta|^{q^*/L}\ \text{is stationary},\quad
 q^* = \frac{q}{q-1}""",
-    hypotheses="θ = ∏ w_i of L factors, 1 < q ≤ 2, decay −2βw_i, decoupled; m = q(L − 1)/L. For q = 2 it is one penalty.",
+    hypotheses="θ = ∏ w_i of L factors, 1 < q ≤ 2, decay −2βw_i, decoupled; m = q(L − 1)/L. For q = 2 it is one.",
     constants={"shift": 0},
     check=check,
     tolerance=1e-5,
