@@ -45,6 +45,7 @@ NAMES = (
     "reparametrizations",
     "bregman",
     "early_stopping",
+    "steepest",
 )
 # Those that have a smaller version for `make figures`, `Config.quick()`; of the others that is all of them.
 QUICK = (
@@ -75,6 +76,7 @@ QUICK = (
     "norm_scaling",
     "bregman",
     "early_stopping",
+    "steepest",
 )
 # Those that take hours: computed by name alone, and kept in the repository.
 LONG = ("replication", "sparse_training")

@@ -31,10 +31,12 @@ from .flow import (
     ClassificationFlow as ClassificationFlow,
     FlowResult as FlowResult,
     ProductFlowResult as ProductFlowResult,
+    SteepestFlowResult as SteepestFlowResult,
     StochasticFlowResult as StochasticFlowResult,
     product_flow as product_flow,
     solve_flow as solve_flow,
     solve_flows as solve_flows,
+    steepest_flow as steepest_flow,
     stochastic_flow as stochastic_flow,
 )
 from .geometry import (

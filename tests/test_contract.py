@@ -26,7 +26,7 @@ ONE_ENGINE = {
     "ht.stochastic_flow": "many", "ht.signs.count_flips": "of a run", "ht.metrics.gradient_second_moments": "of a run",
     "ht.solve_margin": "of concrete data", "ht.margin_path": "of concrete data", "ht.solve_margins": "many",
     "ht.sparse_regression": "draws", "ht.sparse_classification": "draws", "ht.gaussian_mixture": "draws",
-    "ht.geometry.finetuning": "of concrete data",
+    "ht.geometry.finetuning": "of concrete data", "ht.steepest_flow": "of concrete data",
     "ht.signs.totals": "of events", "ht.neuron.can_change_sign": "of a neuron",
     "ht.neuron.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
     "ht.geometry.believe": "checks", "ht.geometry.refuse_dead_zone": "checks",

@@ -5,7 +5,9 @@ from ._result import (
     ClassificationFlow as ClassificationFlow,
     FlowResult as FlowResult,
     ProductFlowResult as ProductFlowResult,
+    SteepestFlowResult as SteepestFlowResult,
 )
 from ._solve import crossings as crossings, product_flow as product_flow, solve_flow as solve_flow
 from ._solvers import SOLVERS as SOLVERS, stiffness as stiffness
+from ._steepest import steepest_flow as steepest_flow
 from ._stochastic import StochasticFlowResult as StochasticFlowResult, stochastic_flow as stochastic_flow

@@ -208,7 +208,7 @@ def stepper(method: str | None, field: Field, first: float, reach: float, rtol: 
     if dt is not None:
         return Fixed(field, dt, reach, method or "rk4")
     makers: dict[str, Callable[[], Stepper]] = {
-        "collocation": lambda: Collocation(field, first, reach),
+        "collocation": lambda: getattr(field, "integrator", Collocation)(field, first, reach),
         "rkc": lambda: Chebyshev(field, first, reach),
     }
     method = method or "collocation"

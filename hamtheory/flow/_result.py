@@ -94,3 +94,45 @@ class ClassificationFlow(Struct):
     horizon: Any
     result: Any
     stats: dict[str, Array]
+
+
+class SteepestFlowResult(Struct):
+    """A steepest flow on factors with its certificates, see `steepest_flow`.
+
+    Attributes:
+        ts: Times, (times,); infinite where `log_ts` is out of the range of numbers.
+        log_ts: ln t, (times,).
+        thetas: θ along the trajectory, (times, d).
+        theta: The last point, (d,).
+        factors: The factors, (L, times, d).
+        loss: The loss along the trajectory, (times,).
+        log_loss: Its logarithm, (times,).
+        residual: `‖Xθ − y‖/‖y‖` at the end; NaN of a classification.
+        conserved: `|w_1|^q − |w_i|^q`, i = 2 … L, along the trajectory, (L − 1, times, d).
+        drift: How far these are from what they were at the start (under weight decay from `e^(−2qβt)` times that),
+            relative to the largest |w_i|^q of their entry: the largest. They are kept by the coordinates, so it is of
+            the size of rounding. NaN of one factor.
+        balance: How far the loss has come down, less the integral of `Σ |∇f ⊙ dθ/dt|`, over the larger of the losses
+            at both ends (of a classification, over 1 plus the fall of ln L): the error of the integration.
+        kkt: How far `R′(θ) − R′(θ₀)` is from the row space, relative: 0 if θ, an interpolator, is the one of least
+            divergence from θ₀, which for q < 2 it need not be. NaN of a classification, with weight decay, and with the
+            hyperbolic step for q < 2.
+        result: A member of `hamtheory.Result`.
+        stats: `steps`, `time` (reached), of a regression `violation` (of the convergence criterion), and for q = 1
+            `events` and `sliding`, the most entries that slid at a time.
+    """
+
+    ts: Float[Array, " times"]
+    log_ts: Float[Array, " times"]
+    thetas: Float[Array, "times d"]
+    theta: Float[Array, " d"]
+    factors: Float[Array, "factors times d"]
+    loss: Float[Array, " times"]
+    log_loss: Float[Array, " times"]
+    residual: Float[Array, ""]
+    conserved: Float[Array, "others times d"]
+    drift: Float[Array, ""]
+    balance: Float[Array, ""]
+    kkt: Float[Array, ""]
+    result: Any
+    stats: dict[str, Any]

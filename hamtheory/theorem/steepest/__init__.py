@@ -1,0 +1,1 @@
+"""Steepest flows on factors: Never Saddle, and what is our own."""

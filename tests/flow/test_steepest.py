@@ -1,0 +1,444 @@
+"""Steepest flows on factors: against the factors' own equations, closed forms, and an inclusion solved by SciPy."""
+
+import jax
+import numpy as np
+import pytest
+import scipy.integrate
+
+import hamtheory as ht
+
+PROBLEM = ht.sparse_regression(4, 8, 2, seed=1)
+CLASSES = ht.sparse_classification(6, 10, 2)
+TIMES = np.array([0.0, 0.05, 0.2, 0.5])
+# Until entries slide, which costs an explicit solver far more steps.
+ENDS = {1.25: 0.1, 1.5: 0.3, 2.0: 0.5}
+
+
+def start(count, seed=0, d=8):
+    return np.random.default_rng(seed).standard_normal((count, d))
+
+
+def gradient_of(problem):
+    """∇f in plain NumPy: called thousands of times, and apart from the library."""
+    X, n = problem.X, problem.n
+    if isinstance(problem, ht.LinearRegression):
+        return lambda theta: X.T @ (X @ theta - problem.y) / n
+    A, is_logistic = problem.signed, problem.loss_name == "logistic"
+    return lambda theta: -A.T @ (1 / (np.exp(A @ theta) + is_logistic)) / n
+
+
+def factors_by_scipy(problem, w0, q, ts, weight_decay=0.0, epsilon=0.0, rtol=1e-11, method="DOP853"):
+    """The equations of the factors themselves, (L, times, d); with ε, of a smoothed sign of ∇f."""
+
+    of = gradient_of(problem)
+
+    def velocity(t, w):
+        w = w.reshape(w0.shape)
+        gradient = of(np.prod(w, axis=0))
+        others = np.stack([np.prod(np.delete(w, i, axis=0), axis=0) for i in range(len(w))])
+        if epsilon:
+            return -(np.sign(others) * gradient / np.sqrt(gradient**2 + epsilon**2)).ravel()
+        return (-np.sign(gradient * others) * np.abs(gradient * others) ** (q - 1) - 2 * weight_decay * w).ravel()
+
+    solved = scipy.integrate.solve_ivp(velocity, (0, ts[-1]), w0.ravel(), method, ts, rtol=rtol, atol=rtol / 100)
+    return np.moveaxis(solved.y.T.reshape(len(ts), *w0.shape), 0, 1)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("q", [1.25, 1.5, 2.0])
+def test_it_solves_the_equations_of_the_factors_and_conserves_what_they_do(q, count):
+    w0 = start(count)
+    ts = ENDS[q] * np.array([0.0, 0.2, 0.6, 1.0])
+    flow = ht.steepest_flow(PROBLEM, w0, q=q, ts=ts, rtol=1e-10)
+    by_scipy = factors_by_scipy(PROBLEM, w0, q, ts)
+    np.testing.assert_allclose(flow.factors, by_scipy, atol=2e-8)
+    np.testing.assert_allclose(flow.thetas, np.prod(by_scipy, axis=0), atol=1e-7)
+    raised = np.abs(flow.factors) ** q
+    conserved = raised[:1] - raised[1:]
+    np.testing.assert_allclose(conserved, flow.conserved, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(conserved, np.repeat(conserved[:, :1], 4, axis=1), rtol=0, atol=1e-8)
+    assert flow.drift < 1e-13
+    assert flow.balance < 1e-8
+    to_the_end = ht.steepest_flow(PROBLEM, w0, q=q)
+    raised = np.abs(to_the_end.factors) ** q
+    np.testing.assert_allclose(raised[0] - raised[1:], np.broadcast_to(conserved[:, :1], raised[1:].shape), atol=1e-8)
+    assert to_the_end.result == ht.Result.converged and to_the_end.balance < 1e-7
+
+
+@pytest.mark.parametrize("q", [1.25, 1.5, 2.0])
+def test_with_decoupled_decay_the_conserved_quantities_shrink_like_an_exponential(q):
+    w0, beta = start(3), 0.3
+    ts = ENDS[q] * np.array([0.0, 0.5, 1.0])
+    flow = ht.steepest_flow(PROBLEM, w0, q=q, ts=ts, weight_decay=beta, rtol=1e-10)
+    np.testing.assert_allclose(flow.factors, factors_by_scipy(PROBLEM, w0, q, ts, beta), atol=2e-8)
+    decayed = np.exp(-2 * q * beta * ts)[:, None]
+    np.testing.assert_allclose(flow.conserved, flow.conserved[:, :1] * decayed, rtol=1e-9, atol=1e-12)
+    assert flow.drift < 1e-8
+
+
+def test_of_exponent_2_it_is_gradient_flow():
+    m, w = start(2)
+    for weight_decay in (0.0, 0.1):
+        tight = {"rtol": 1e-11, "weight_decay": weight_decay, "ts": 10 * TIMES}
+        product, flow = ht.product_flow(PROBLEM, m, w, **tight), ht.steepest_flow(PROBLEM, [m, w], **tight)
+        np.testing.assert_allclose(flow.thetas, product.thetas, atol=1e-8)
+        np.testing.assert_allclose(flow.factors, [product.ms, product.ws], atol=1e-8)
+    gamma = 0.1
+    hypentropy = ht.solve_flow(PROBLEM, ht.Hypentropy(gamma=gamma), rtol=1e-10)
+    factors = [np.full(8, np.sqrt(2 * gamma)), np.zeros(8)]
+    np.testing.assert_allclose(ht.steepest_flow(PROBLEM, factors, rtol=1e-10).theta, hypentropy.theta, atol=1e-8)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
+@pytest.mark.parametrize("geo", [ht.Euclidean(), ht.HAM(alpha=5.0)], ids=lambda geo: geo.name)
+def test_of_one_factor_and_exponent_2_it_is_gradient_descent_or_ham(geo, weight_decay):
+    alpha = getattr(geo, "alpha", 0.0)
+    theta0, options = start(1)[0], {"rtol": 1e-11, "ts": 10 * TIMES}
+    own = ht.solve_flow(PROBLEM, geo, theta0, weight_decay=weight_decay, coordinates="primal", **options)
+    flow = ht.steepest_flow(PROBLEM, [theta0], hyperbolic=alpha, weight_decay=weight_decay / 2, **options)
+    np.testing.assert_allclose(flow.thetas, own.thetas, atol=1e-8)
+
+
+def test_balanced_factors_of_gradient_flow_keep_their_signs_and_come_to_rest():
+    w = np.array([0.3, 0.5])
+    problem = ht.LinearRegression(np.eye(2), [1.0, -1.0])
+    flow = ht.steepest_flow(problem, [w, w], throw=False)
+    assert flow.result == ht.Result.stuck
+    assert flow.theta[0] == pytest.approx(1, abs=1e-3) and 0 < flow.theta[1] < 1e-3
+    dead = ht.steepest_flow(problem, [[0.0, 0.3], [0.0, 0.1]], throw=False)
+    assert dead.result == ht.Result.stuck and dead.theta[0] == 0
+
+
+@pytest.mark.parametrize(("q", "count"), [(1.0, 2), (1.25, 2), (1.5, 2), (1.25, 3), (1.0, 4)])
+def test_balanced_factors_pass_zero_where_the_exponent_is_below_1_as_the_limit_of_imbalanced_ones(q, count):
+    problem = ht.LinearRegression([[1.0]], [-1.0])
+    exact = ht.steepest_flow(problem, np.full((count, 1), 0.5), q=q, ts=[0.5, 1.0, 1.5, 2.0], rtol=1e-10)
+    assert exact.theta[0] < 0
+    near = np.full((count, 1), 0.5)
+    errors = []
+    for imbalance in (1e-3, 1e-6):
+        near[1:] = (0.5**q + imbalance * np.arange(1, count)[:, None]) ** (1 / q)
+        errors.append(np.abs(ht.steepest_flow(problem, near, q=q, ts=exact.ts, rtol=1e-10).thetas - exact.thetas).max())
+    assert errors[1] < 0.2 * errors[0] and errors[1] < 0.05
+
+
+def test_one_sample_arrives_in_finite_time_at_the_closed_form():
+    # With r = xθ − y, of one factor: dr/dt = −|x|^q φ(r), so that |r|^(2−q) falls linearly.
+    for q in (1.0, 1.3, 1.7):
+        x, y = 1.5, 3.0
+        flow = ht.steepest_flow(ht.LinearRegression([[x]], [y]), [[0.0]], q=q, rtol=1e-11)
+        end = y ** (2 - q) / ((2 - q) * x**q)
+        assert flow.result == ht.Result.converged
+        assert flow.ts[-1] == pytest.approx(end, rel=1e-3)
+        later = ht.steepest_flow(ht.LinearRegression([[x]], [y]), [[0.0]], q=q, ts=[end / 2, 2 * end, 1e6 * end])
+        left = np.array([(y ** (2 - q) / 2) ** (1 / (2 - q)), 0, 0])
+        np.testing.assert_allclose(x * later.thetas[:, 0] - y, -left, atol=1e-6)
+
+
+def sign_flow_by_events(problem, w0, end):
+    """θ at the end, of the sign flow of any factors: SciPy between events, and sliding modes by enumeration.
+
+    Written apart from the library: the factors themselves are the state, and which entries slide is found by trying.
+    """
+    hessian, d, of = problem.X.T @ problem.X / problem.n, problem.d, gradient_of(problem)
+
+    def metric(w):
+        return sum(np.abs(np.prod(np.delete(w, i, axis=0), axis=0)) for i in range(len(w)))
+
+    def push(w, v, slide):
+        v, M = v.copy(), metric(w)
+        if slide:
+            fixed = [k for k in range(d) if k not in slide]
+            block = hessian[np.ix_(slide, slide)] * M[slide]
+            v[slide] = np.linalg.solve(block, -hessian[np.ix_(slide, fixed)] @ (M * v)[fixed])
+        return v
+
+    def velocity(w, v):
+        return -np.stack([v * np.sign(np.prod(np.delete(w, i, axis=0), axis=0)) for i in range(len(w))])
+
+    def modes(w, v, candidates):
+        """Of the candidates, which slide, so that all is consistent: each is tried as +1, −1 or sliding."""
+        import itertools
+
+        best = None
+        for choice in itertools.product((0.0, 1.0, -1.0), repeat=len(candidates)):
+            trial = v.copy()
+            trial[candidates] = choice
+            slide = [k for k, c in zip(candidates, choice, strict=True) if c == 0]
+            full = push(w, trial, slide)
+            rate = -hessian @ (metric(w) * full)
+            wrong = max([max(0.0, -c * rate[k]) for k, c in zip(candidates, choice, strict=True)], default=0.0)
+            wrong = max(wrong, max([abs(full[k]) - 1 for k in slide], default=-1.0))
+            if best is None or wrong < best[0] - 1e-12:
+                best = wrong, trial, slide
+        return best[1], best[2]
+
+    t, w, slide = 0.0, w0.copy(), []
+    v = np.sign(of(np.prod(w, axis=0)))
+    for _ in range(400):
+        sides = np.sign(w)
+
+        def events(t, x, v=v, slide=tuple(slide), sides=sides):
+            y = x.reshape(w0.shape)
+            g = of(np.prod(y, axis=0))
+            full = push(y, v, list(slide))
+            off = np.array([1 - abs(full[k]) if k in slide else v[k] * g[k] for k in range(d)])
+            return np.concatenate([off, (sides * y).ravel()]) + 1e-12
+
+        solved = scipy.integrate.solve_ivp(
+            lambda t, x, v=v, slide=tuple(slide): velocity(
+                x.reshape(w0.shape), push(x.reshape(w0.shape), v, list(slide))
+            ).ravel(),
+            (t, end),
+            w.ravel(),
+            "DOP853",
+            rtol=1e-12,
+            atol=1e-13,
+            max_step=0.02,
+            dense_output=True,
+        )
+        fine = np.linspace(t, end, 601)
+        values = np.array([events(s, solved.sol(s)) for s in fine])
+        below = np.flatnonzero((values < 0).any(axis=1))
+        if not below.size:
+            return np.prod(solved.y[:, -1].reshape(w0.shape), axis=0)
+        left, right = fine[max(below[0] - 1, 0)], fine[below[0]]
+        while right - left > 1e-15:
+            middle = (left + right) / 2
+            if middle in (left, right):
+                break
+            left, right = (middle, right) if (events(middle, solved.sol(middle)) >= 0).all() else (left, middle)
+        hit = np.flatnonzero(events(right, solved.sol(right)) < 0)
+        t, w = right, solved.sol(right).reshape(w0.shape)
+        gradient = of(np.prod(w, axis=0))
+        if np.linalg.norm(problem.residual(np.prod(w, axis=0))) < 1e-9:
+            return np.prod(w, axis=0)
+        candidates = sorted(
+            {*slide, *[int(k) for k in hit if k < d], *np.flatnonzero(np.abs(gradient) < 1e-10).tolist()}
+        )
+        v, slide = modes(w, v, candidates)
+    raise AssertionError("too many events")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_sign_flow_is_that_of_an_event_driven_solver(count):
+    problem = ht.sparse_regression(3, 5, 1, seed=2)
+    w0 = start(count, seed=4, d=5)
+    end = 2.0 if count == 1 else 0.6
+    flow = ht.steepest_flow(problem, w0, q=1.0, ts=[end])
+    assert flow.stats["sliding"] >= 3  # there is something to test
+    np.testing.assert_allclose(flow.theta, sign_flow_by_events(problem, w0, end), atol=1e-8)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_sign_flow_is_the_limit_of_smoothed_ones(count):
+    problem = ht.sparse_regression(3, 5, 1, seed=2)
+    w0, ts = start(count, seed=4, d=5), np.array([0.05, 0.1, 0.6])
+    flow = ht.steepest_flow(problem, w0, q=1.0, ts=ts)
+    coarse, fine, finest = (
+        np.prod(factors_by_scipy(problem, w0, 1.0, ts, epsilon=epsilon, rtol=1e-10, method="Radau"), axis=0)
+        for epsilon in (4e-7, 2e-7, 1e-7)
+    )
+    extrapolated, before = 2 * finest - fine, 2 * fine - coarse
+    error = np.abs(extrapolated - before).max()  # what the extrapolation itself says of its error
+    assert error < 1e-5
+    np.testing.assert_allclose(flow.thetas, extrapolated, atol=1e-5)
+
+
+def test_of_exponents_near_1_it_approaches_the_sign_flow():
+    problem, w0 = ht.sparse_regression(3, 5, 1, seed=2), start(2, seed=4, d=5)
+    sign = ht.steepest_flow(problem, w0, q=1.0).theta
+    errors = [np.abs(ht.steepest_flow(problem, w0, q=q).theta - sign).max() for q in (1.2, 1.1, 1.05)]
+    assert errors[2] < errors[1] < errors[0]
+    assert errors[2] < 0.1
+
+
+@pytest.mark.parametrize("q", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("units", [(1e100, 1.0), (1e-100, 1e-30), (1.0, 1e90)])
+def test_units_do_not_matter(q, units):
+    X, theta = units
+    w0 = start(3)
+    own = ht.steepest_flow(PROBLEM, w0, q=q)
+    scaled = ht.steepest_flow(ht.LinearRegression(X * PROBLEM.X, X * PROBLEM.y * theta), theta ** (1 / 3) * w0, q=q)
+    np.testing.assert_allclose(scaled.theta / theta, own.theta, atol=1e-6)
+    assert scaled.residual <= 1e-8 and scaled.drift < 1e-12 and scaled.balance < 1e-7
+
+
+def test_steps_and_times_and_float32_and_jax():
+    w0 = start(2)
+    own = ht.steepest_flow(PROBLEM, w0, q=1.5)
+    steps = ht.steepest_flow(PROBLEM, w0, q=1.5, save="steps")
+    np.testing.assert_allclose(steps.theta, own.theta, atol=1e-7)
+    assert len(steps.ts) == steps.thetas.shape[0] == steps.factors.shape[1] == steps.loss.size
+    single = ht.LinearRegression(PROBLEM.X.astype(np.float32), PROBLEM.y.astype(np.float32))
+    found = ht.steepest_flow(single, w0, q=1.5, rtol=1e-5)
+    assert found.thetas.dtype == found.factors.dtype == np.float32
+    np.testing.assert_allclose(found.theta, own.theta, atol=1e-3)
+    on_device = ht.LinearRegression(jax.numpy.asarray(PROBLEM.X), jax.numpy.asarray(PROBLEM.y))
+    assert isinstance(ht.steepest_flow(on_device, w0, q=1.0, rtol=1e-5).theta, np.ndarray)
+
+
+def test_without_an_interpolator_it_ends_on_the_least_squares_set():
+    rng = np.random.default_rng(3)
+    problem = ht.LinearRegression(rng.standard_normal((8, 3)), rng.standard_normal(8))
+    best = np.linalg.lstsq(problem.X, problem.y, rcond=None)[0]
+    for q in (1.0, 1.5, 2.0):
+        flow = ht.steepest_flow(problem, start(2, d=3), q=q)
+        assert flow.result == ht.Result.infeasible
+        np.testing.assert_allclose(flow.theta, best, atol=1e-6)
+
+
+def test_the_budget_and_what_is_left_of_a_failure():
+    with pytest.raises(RuntimeError, match=r"steepest_flow: max steps.*after 3 steps"):
+        ht.steepest_flow(PROBLEM, start(2), q=1.5, max_steps=3)
+    for q in (1.0, 1.5):
+        flow = ht.steepest_flow(PROBLEM, start(2), q=q, max_steps=3, throw=False)
+        assert flow.result == ht.Result.max_steps and np.isfinite(flow.theta).all()
+
+
+def test_for_other_exponents_the_limit_is_not_the_projection():
+    w0 = [np.full(8, 0.5), np.zeros(8)]
+    kkts = [ht.steepest_flow(PROBLEM, w0, q=q).kkt for q in (2.0, 1.75, 1.5, 1.25, 1.0)]
+    assert kkts[0] < 1e-12
+    assert np.all(np.diff(kkts) > 0) and kkts[1] > 0.01
+    by_gradient = ht.solve_limit(PROBLEM, ht.Hypentropy(gamma=0.125))
+    np.testing.assert_allclose(ht.steepest_flow(PROBLEM, w0).theta, by_gradient.theta, atol=1e-6)
+    flow = ht.steepest_flow(PROBLEM, w0, q=1.5)
+    by_metric = scipy.optimize.minimize(
+        lambda theta: np.sum([potential(abs(x)) for x in theta]),
+        flow.theta,
+        constraints={"type": "eq", "fun": PROBLEM.residual},
+        options={"ftol": 1e-12},
+    )
+    assert np.abs(flow.theta - by_metric.x).max() > 0.01
+    assert by_metric.fun < np.sum([potential(abs(x)) for x in flow.theta]) - 1e-4
+
+
+def potential(size):
+    """R with `R″ = 1/√(4|θ|^q + λ²)`, q = 1.5 and λ = 0.5^q."""
+    return scipy.integrate.quad(lambda x: (size - x) / np.sqrt(4 * x**1.5 + 0.5**3), 0, size)[0]
+
+
+def test_weight_decay_ends_where_the_force_is_a_power_of_theta():
+    # φ(∇f) = −2β θ|θ|^(−m), m = q(L − 1)/L, once the factors are balanced.
+    for q, count in ((2.0, 2), (1.5, 2), (1.5, 3), (1.25, 2)):
+        flow = ht.steepest_flow(PROBLEM, start(count, seed=5), q=q, weight_decay=0.01, rtol=1e-9)
+        assert flow.result == ht.Result.converged
+        gradient, theta, m = PROBLEM.gradient(flow.theta), flow.theta, q * (count - 1) / count
+        large = np.abs(theta) > 0.03
+        force = np.sign(gradient) * np.abs(gradient) ** (q - 1)
+        expected = -0.02 * theta * np.abs(theta) ** -m
+        np.testing.assert_allclose(force[large], expected[large], rtol=1e-5)
+
+
+def class_factors(q, count, ts, loss="logistic"):
+    problem = ht.BinaryClassification(CLASSES.X, CLASSES.z, loss)
+    w0 = start(count, d=10)
+    return problem, w0, factors_by_scipy(problem, w0, q, ts, rtol=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential"])
+@pytest.mark.parametrize(("q", "count"), [(2.0, 2), (1.5, 3), (1.25, 2)])
+def test_a_classification_solves_the_equations_of_the_factors(q, count, loss):
+    ts = np.array([0.1, 0.4, 1.0])
+    problem, w0, by_scipy = class_factors(q, count, ts, loss)
+    flow = ht.steepest_flow(problem, w0, q=q, ts=ts, rtol=1e-9)
+    np.testing.assert_allclose(flow.factors, by_scipy, atol=1e-6)
+    assert flow.drift < 1e-12 and flow.balance < 1e-6 and flow.result == ht.Result.reached_end
+    np.testing.assert_allclose(flow.log_ts, np.log(ts))
+
+
+def test_a_classification_of_exponent_2_is_that_of_the_geometry():
+    own = ht.solve_flow(CLASSES, ht.Hypentropy(gamma=0.125), log_loss=-50.0)
+    flow = ht.steepest_flow(CLASSES, [np.full(10, 0.5), np.zeros(10)], log_loss=-50.0)
+    np.testing.assert_allclose(flow.theta, own.theta, rtol=1e-6)
+    assert flow.log_ts[-1] == pytest.approx(own.log_ts[-1], rel=1e-7)
+    ham = ht.solve_flow(CLASSES, ht.HAM(alpha=3.0), log_loss=-50.0)
+    flow = ht.steepest_flow(CLASSES, [np.zeros(10)], hyperbolic=3.0, log_loss=-50.0)
+    np.testing.assert_allclose(flow.theta, ham.theta, atol=1e-6 * np.abs(ham.theta).max())
+
+
+def test_the_sign_flow_of_a_classification_is_the_limit_of_smoothed_ones_and_reaches_any_loss():
+    ts, w0 = np.array([0.3, 0.6]), start(2, d=10)
+    flow = ht.steepest_flow(CLASSES, w0, q=1.0, ts=ts)
+    fine, finest = (
+        np.prod(factors_by_scipy(CLASSES, w0, 1.0, ts, epsilon=epsilon, rtol=1e-9, method="LSODA"), axis=0)
+        for epsilon in (4e-6, 2e-6)
+    )
+    np.testing.assert_allclose(flow.thetas, 2 * finest - fine, atol=1e-5)
+    far = ht.steepest_flow(CLASSES, w0, q=1.0, log_loss=-30.0)
+    assert far.log_loss[-1] == pytest.approx(-30) and far.balance < 1e-8
+    # Of one factor, θ grows by t in every entry that is pushed: the margin over the largest |θ| becomes the best.
+    one = ht.steepest_flow(CLASSES, [np.zeros(10)], q=1.0, log_loss=-30.0)
+    bounds = [(-1, 1)] * 10 + [(None, None)]
+    constraints = np.c_[-CLASSES.signed, np.ones(CLASSES.n)]
+    best = scipy.optimize.linprog(np.r_[np.zeros(10), -1], constraints, np.zeros(CLASSES.n), bounds=bounds)
+    margin = CLASSES.margins(one.theta).min() / np.abs(one.theta).max()
+    assert margin == pytest.approx(-best.fun, rel=0.05)
+
+
+def test_classes_that_cannot_be_separated_come_to_rest():
+    problem = ht.BinaryClassification([[1.0], [2.0], [-1.0]], [1, -1, -1])
+    assert not problem.is_separable
+    for q in (1.0, 1.5, 2.0):
+        flow = ht.steepest_flow(problem, [[0.5], [0.2]], q=q)
+        assert flow.result == ht.Result.infeasible
+        assert np.abs(problem.gradient(flow.theta)).max() < 1e-6
+
+
+def bad(**options):
+    factors = options.pop("factors", start(2))
+    return lambda: ht.steepest_flow(options.pop("problem", PROBLEM), factors, **options)
+
+
+BAD = {
+    "q below 1": (bad(q=0.9), ValueError, "q must be from 1 to 2; got 0.9"),
+    "q above 2": (bad(q=2.5), ValueError, "q must be from 1 to 2; got 2.5"),
+    "q is NaN": (bad(q=np.nan), ValueError, "q must be finite; got nan"),
+    "q is many": (bad(q=[1.0, 2.0]), ValueError, "q must have 0 axes"),
+    "shapes": (bad(factors=[np.ones(8), np.ones(7)]), ValueError, r"factors\[1\] must have shape \(8,\)"),
+    "wrong d": (bad(factors=np.ones((2, 5))), ValueError, r"factors\[0\] must have shape \(8,\).*got shape \(5,\)"),
+    "no factor": (bad(factors=[]), ValueError, "factors must hold at least one array; got none"),
+    "a vector": (bad(factors=np.ones(8)), ValueError, r"factors\[0\] must have 1 axis"),
+    "a number": (bad(factors=1.0), TypeError, "factors must be a sequence of arrays"),
+    "NaN": (bad(factors=[np.full(8, np.nan)]), ValueError, r"factors\[0\] must be finite; got nan at index 0"),
+    "product": (bad(factors=[np.full(8, 1e200)] * 2), ValueError, "the product of the factors must be finite"),
+    "hyperbolic of two": (bad(hyperbolic=1.0), ValueError, "hyperbolic must be 0 of 2 factors"),
+    "negative hyperbolic": (bad(hyperbolic=-1.0), ValueError, "hyperbolic must not be negative"),
+    "negative decay": (bad(weight_decay=-1.0), ValueError, "weight_decay must not be negative"),
+    "two zeros": (bad(factors=np.zeros((2, 8)), q=1.5), ValueError, "two zeros in an entry.*at index 0"),
+    "save": (bad(save="often"), ValueError, "save must be 'log' or 'steps'"),
+    "save and ts": (bad(save="steps", ts=[1.0]), ValueError, "either ts or save='steps'"),
+    "ts": (bad(ts=[1.0, 0.5]), ValueError, "ts must be increasing"),
+    "log_loss": (bad(log_loss=-3.0), ValueError, "log_loss is for classifications"),
+    "rtol": (bad(rtol=1e-20), ValueError, "rtol=1e-20 is below"),
+    "no problem": (lambda: ht.steepest_flow(np.eye(2), [np.ones(2)]), TypeError, "problem must be a LinearRegression"),
+    "decay of classes": (
+        lambda: ht.steepest_flow(CLASSES, [np.ones(10)], weight_decay=0.1),
+        ValueError,
+        "weight_decay is for regressions",
+    ),
+    "loss and times": (
+        lambda: ht.steepest_flow(CLASSES, [np.ones(10)], log_loss=-30.0, ts=[1.0]),
+        ValueError,
+        "give one of them",
+    ),
+    "a loss above the start": (
+        lambda: ht.steepest_flow(CLASSES, [np.zeros(10)], log_loss=3.0),
+        ValueError,
+        "log_loss must be below -0.366",
+    ),
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name):
+    call, kind, message = BAD[name]
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_traced_arrays_are_refused_by_name():
+    with pytest.raises(TypeError, match="traced by JAX"):
+        jax.jit(lambda w: ht.steepest_flow(PROBLEM, w).theta)(start(2))
