@@ -1,5 +1,7 @@
 """From a finite λδ on, the limit of the linearized Bregman flow is the solution of basis pursuit."""
 
+from typing import Any
+
 import numpy as np
 import scipy.optimize
 import sympy as sp
@@ -19,6 +21,7 @@ def prove(quadratic, edge):
     # so that Σ u_i z_i = 0 for u = Xᵀw.
     value = lambda x: t * x + x**2 / 2  # noqa: E731
     on = t + quadratic * theta
+    off: Any = sp.diff(value(more) - edge * t * more, more)
     return [
         Step(
             "on S, as long as the sign stays, the value grows by (u − t − θ)z + ½z² beyond uz, which is ½z²",
@@ -26,7 +29,7 @@ def prove(quadratic, edge):
         ),
         Step(
             "off S it grows by t|z| − uz + ½z² beyond uz: not below 0 for either sign of z up to u = ±t",
-            sp.diff(value(more) - edge * t * more, more).subs(more, 0),
+            off.subs(more, 0),
         ),
         Step("w + s c is for t + s what w is for t, on S", on + more - (t + more + quadratic * theta)),
         Step(
