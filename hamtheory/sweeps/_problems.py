@@ -26,7 +26,21 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 class Ensemble(NamedTuple):
-    """What is known of Gaussian problems of any size: n/d, σ, and which share of θ* has this size, all else being 0."""
+    """What is known of Gaussian problems, however large.
+
+    Attributes:
+        delta: n/d.
+        sigma: Standard deviation of the noise over √n.
+        share: Of the entries of θ* that are not 0.
+        size: Of these.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.sweeps.Sparse(n=40, d=100, k=5).ensemble(0)
+    Ensemble(delta=0.4, sigma=0.0, share=0.05, size=1.0)
+
+    ```
+    """
 
     delta: float
     sigma: float

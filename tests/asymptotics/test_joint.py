@@ -160,7 +160,7 @@ def _simulated(geos, n, d, sigma, seeds):
 
 @pytest.mark.slow
 def test_simulated_limits():
-    """Six settings, each with draws of its own: within two standard errors but for one, by chance; that within 3."""
+    """Six settings with draws of their own: within two standard errors but for one, by chance; that within three."""
     scores = []
     for name, geos in SIMULATED.items():
         for sigma in (0.0, 0.3):
