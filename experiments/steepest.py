@@ -61,7 +61,7 @@ def recoveries(config: Config) -> dict[str, xr.Variable]:
     paths = np.empty((*shape[1:], times.size))
     for i in tqdm.tqdm(range(config.instances), desc="instances", leave=False, delay=2):
         problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i)
-        truth = problem.theta_star
+        truth = np.asarray(problem.theta_star)
         for j, depth in enumerate(config.depths):
             for k, q in enumerate(config.qs):
                 flow = ht.steepest_flow(problem, start(config, depth), q=q, rtol=config.rtol, throw=False)
@@ -121,8 +121,8 @@ def decayed(config: Config) -> dict[str, xr.Variable]:
         "penalty_power": "1 + slope of ln|∇f| over ln|θ| at rest",
         "penalty_theory": "q*/L",
     }
-    return {name: store.variable("draw", found[name], meaning) for name, meaning in said.items()} | {
-        "draw_status": store.status("draw", status)
+    return {name: store.variable(("draw",), found[name], meaning) for name, meaning in said.items()} | {
+        "draw_status": store.status(("draw",), status)
     }
 
 

@@ -20,7 +20,7 @@ Array = Any
 _SMALLEST = 1e-200  # of a z that passes zero, the unit of its error
 
 
-def power(x: Array, exponent: float) -> Array:
+def power(x: Array, exponent: Array) -> Array:
     """`sign(x)|x|^exponent`."""
     return np.copysign(np.abs(x) ** exponent, x)
 

@@ -28,6 +28,8 @@ _INNER = 1e-9  # relative, how far from ±1 a v_k slides
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _SAMPLES = np.linspace(0, 1, 17)[1:]
 _STILL = 200  # events without time passing, after which it is given up
+_SHARP: Any = {"rtol": 1e-14}
+_FARTHEST = 1e14  # times the last step, to integrate at most at a time
 
 
 @dataclass
@@ -168,89 +170,118 @@ def integrate(
     max_steps: int,
     rtol: float,
     grid: Array | None,
-    report: Callable[[float, float], None] | None = None,
 ) -> Course:
     """From 0 to the last of `ts`, or until `is_over(t, state)`, or until f has come down to `goal`.
 
     All in the units of the flow. Without `ts` the states are those at times of `grid`, or at all steps.
     """
-    from scipy.integrate import DOP853
+    return _Run(flow, ts, is_over, goal, max_steps, rtol, grid).run()
 
-    modes, course = SignFlow(flow), Course()
-    due = ts if ts is not None else grid
-    reach = float(ts[-1]) if ts is not None else math.inf
-    course.times.append(np.zeros(1 if due is None or due[0] == 0 else 0))
-    course.states.append(np.broadcast_to(modes.state, (course.times[0].size, modes.state.size)))
-    course.pushed = np.zeros(modes.state.size)
-    k, first, still = course.times[0].size, flow.first_step(), 0
-    while modes.t < reach:
-        if is_over(modes.t, modes.state):
-            course.ended = "converged"
-            break
-        if course.steps >= max_steps:
-            course.ended = "max_steps"
-            break
-        if still > _STILL:
-            course.ended = "stalled"
-            break
-        side = np.sign(np.where(modes.state == 0, modes.velocity(modes.t, modes.state), modes.state))
-        bound = min(reach, modes.t + 1e14 * first) if math.isinf(reach) else reach
-        inner = DOP853(
-            modes.velocity,
-            modes.t,
-            modes.state,
-            bound,
-            rtol=rtol,
-            atol=rtol / 10,
-            first_step=min(first, bound - modes.t),
-        )
-        happened = False
-        while not happened and inner.status == "running" and course.steps < max_steps:
-            inner.step()
-            course.steps += 1
-            if inner.status == "failed" or not np.isfinite(inner.y).all():
-                course.ended = "nonfinite" if not np.isfinite(inner.y).all() else "stalled"
-                return course
-            dense, before = inner.dense_output(), modes.t
-            at = _event(modes, dense, inner.t_old, inner.t, side)
-            over = None if goal is None else _fallen(flow, modes, dense, inner.t_old, at or inner.t, goal)
-            end = over or at or inner.t
-            _add(modes, course, dense, inner.t_old, end)
-            if due is None:
-                course.times.append(np.array([end]))
-                course.states.append(dense(end)[None])
+
+class _Run:
+    """From event to event: between them by SciPy's DOP853, of which an event is found on its dense output."""
+
+    def __init__(self, flow, ts, is_over, goal, max_steps, rtol, grid):
+        self.flow, self.ts, self.goal = flow, ts, goal
+        self.is_over, self.max_steps, self.rtol = is_over, max_steps, rtol
+        self.modes, self.course = SignFlow(flow), Course(pushed=np.zeros(flow.factors.start.size))
+        self.due = ts if ts is not None else grid
+        self.reach = float(ts[-1]) if ts is not None else math.inf
+        self.first, self.still, self.k = flow.first_step(), 0, 0
+        if self.due is None or self.due[0] == 0:
+            self._save(np.zeros(1), self.modes.state[None])
+
+    def run(self) -> Course:
+        course, modes = self.course, self.modes
+        ended = None
+        while ended is None and modes.t < self.reach:
+            if self.is_over(modes.t, modes.state):
+                ended = "converged"
+            elif course.steps >= self.max_steps:
+                ended = "max_steps"
+            elif self.still > _STILL:
+                ended = "stalled"
             else:
-                last = int(np.searchsorted(due, end, side="right"))
-                course.times.append(due[k:last])
-                course.states.append(dense(due[k:last]).T)
-                k = max(k, last)
-            modes.t, modes.state = end, np.array(dense(end) if end < inner.t else inner.y)
-            if report is not None:
-                report(modes.t, modes.t)
-            if over:
-                return course
-            if at:
-                course.events += 1
-                still = still + 1 if end - before <= 1e-14 * end else 0
-                modes.settle()
-                modes.project()
-                course.sliding = max(course.sliding, int(np.sum(modes.slides)))
-            elif modes.slides.any():
-                gradient = flow.gradient(modes.theta(modes.t, modes.state))
-                if np.max(np.abs(gradient[modes.slides])) > rtol:
-                    modes.project()
-                    at = end
-            happened = bool(at) or is_over(modes.t, modes.state)
-        first = max(inner.step_size or first, 1e-12 * max(modes.t, 1e-300))
-    if ts is not None and k == ts.size:
+                ended = self._piece()
+        course.ended = ended or "reached_end"
+        self._rest()
         return course
-    if course.ended == "converged" and ts is not None:  # there it rests
-        course.times.append(ts[k:])
-        course.ended = "reached_end"
-    else:
-        course.times.append(np.array([modes.t]))
-    course.states.append(np.broadcast_to(modes.state, (course.times[-1].size, modes.state.size)))
-    return course
+
+    def _piece(self) -> str | None:
+        """Up to the next event; says how the flow ended, if it did."""
+        from scipy.integrate import DOP853
+
+        modes, first = self.modes, self.first
+        side = np.sign(np.where(modes.state == 0, modes.velocity(modes.t, modes.state), modes.state))
+        bound = min(self.reach, modes.t + _FARTHEST * first)
+        options: dict[str, Any] = {"rtol": self.rtol, "atol": self.rtol / 10}
+        inner: Any = DOP853(
+            modes.velocity, modes.t, modes.state, bound, first_step=min(first, bound - modes.t), **options
+        )
+        while inner.status == "running" and self.course.steps < self.max_steps:
+            inner.step()
+            self.course.steps += 1
+            if not np.isfinite(inner.y).all():
+                return "nonfinite"
+            if inner.status == "failed":
+                return "stalled"
+            if (how := self._stepped(inner, side)) is not None:
+                self.first = max(float(inner.step_size or first), 1e-12 * max(modes.t, 1e-300))
+                return how or None
+        return None
+
+    def _stepped(self, inner: Any, side: Array) -> str | None:
+        """After a step: how the flow ended, "" at an event, None to go on."""
+        modes, before = self.modes, float(inner.t_old)
+        dense = inner.dense_output()
+        at = _event(modes, dense, before, float(inner.t), side)
+        over = None if self.goal is None else _fallen(self.flow, modes, dense, before, at or float(inner.t), self.goal)
+        end = over or at or float(inner.t)
+        _add(modes, self.course, dense, before, end)
+        self._save_until(dense, end)
+        modes.t, modes.state = end, np.array(dense(end) if end < inner.t else inner.y)
+        if over:
+            return "reached_end"
+        if at:
+            self.course.events += 1
+            self.still = self.still + 1 if end - before <= 1e-14 * end else 0
+            modes.settle()
+            modes.project()
+            self.course.sliding = max(self.course.sliding, int(np.sum(modes.slides)))
+            return ""
+        drifted = modes.slides.any() and self._drift() > self.rtol
+        if drifted:
+            modes.project()
+        return "" if drifted or self.is_over(modes.t, modes.state) else None
+
+    def _drift(self) -> float:
+        gradient = self.flow.gradient(self.modes.theta(self.modes.t, self.modes.state))
+        return float(np.max(np.abs(gradient[self.modes.slides])))
+
+    def _save(self, times: Array, states: Array) -> None:
+        self.course.times.append(times)
+        self.course.states.append(states)
+        self.k += times.size
+
+    def _save_until(self, dense: Any, end: float) -> None:
+        if self.due is None:
+            self._save(np.array([end]), dense(end)[None])
+            return
+        last = int(np.searchsorted(self.due, end, side="right"))
+        if last > self.k:
+            times = self.due[self.k : last]
+            self._save(times, dense(times).T)
+
+    def _rest(self) -> None:
+        """The end; of given times those that are left, at which it rests, if it has come to rest."""
+        left = np.zeros(0) if self.ts is None else self.ts[self.k :]
+        if self.ts is not None and not left.size:
+            return
+        if self.ts is None or self.course.ended != "converged":
+            left = np.array([self.modes.t])
+        else:
+            self.course.ended = "reached_end"
+        self._save(left, np.broadcast_to(self.modes.state, (left.size, self.modes.state.size)))
 
 
 def _event(modes: SignFlow, dense: Any, start: float, end: float, side: Array) -> float | None:
@@ -273,7 +304,8 @@ def _fallen(flow: Any, modes: SignFlow, dense: Any, start: float, end: float, go
     from scipy.optimize import brentq
 
     gap = lambda t: float(flow.value(modes.theta(t, dense(t)))) - goal  # noqa: E731
-    return brentq(gap, start, end, xtol=1e-300, rtol=1e-14) if gap(end) <= 0 else None
+    found: Any = brentq(gap, start, end, xtol=1e-300, **_SHARP) if gap(end) <= 0 else None
+    return found
 
 
 def _add(modes: SignFlow, course: Course, dense: Any, start: float, end: float) -> None:

@@ -56,6 +56,8 @@ class Following(Collocation):
 
     _NEWTON = 1e-3  # the velocity has to be known as well: its error would be taken for one of the step
 
+    field: Any  # a `Steepest`
+
     def step(self):
         if self._linear is not None and self.field.has_turned(self.h, self.t, self.state):
             self._linear = None

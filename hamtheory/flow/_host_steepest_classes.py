@@ -11,6 +11,7 @@ from ._host_steepest import SteepestClassFlow
 Array = Any
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+_SHARP: Any = {"rtol": 1e-14}
 _RESOLVED = 2.0  # the change of ln dt/ds over a piece of the quadrature of t
 
 
@@ -19,13 +20,13 @@ class Path:
 
     def __init__(self, flow: SteepestClassFlow, after_step: Callable[[float, float, Any], Any]):
         self.flow, self._after_step = flow, after_step
-        self.inner = flow.integrator(flow, flow.first_step(), math.inf)
+        self.inner: Any = flow.integrator(flow, flow.first_step(), math.inf)
         self.clock, self.states, self.log_ts = [0.0], [self.inner.state], [-math.inf]
         self._log_t = -math.inf
 
     def run(self, ts: Array | None, goal: float | None, is_over: Callable[[float, Array], bool], max_steps: int) -> str:
         """Down to the goal, or through all times; says how it ended."""
-        due = [] if ts is None else list(np.log(ts[ts > 0]))
+        due: list[Any] = [] if ts is None else list(np.log(ts[ts > 0]))
         if ts is not None and ts[0] > 0:
             self.clock, self.states, self.log_ts = [], [], []
         inner = self.inner
@@ -34,8 +35,8 @@ class Path:
                 return self._ended("max_steps")
             if not inner.step():
                 return self._ended("stalled" if np.isfinite(inner.velocity).all() else "nonfinite")
-            inner.field.latest = inner.t
-            after = np.logaddexp(self._log_t, self._log_elapsed(inner.t))
+            self.flow.latest = inner.t
+            after = self._log_time(inner.t)
             while due and due[0] <= after:
                 self._add(self._root(lambda s: self._log_time(s) - due[0]), due[0])
                 due.pop(0)
@@ -96,5 +97,5 @@ class Path:
         from scipy.optimize import brentq
 
         bounded = lambda s: max(gap(s), -1e300)  # noqa: E731  (ln t is −∞ at the start)
-        found: Any = brentq(bounded, self.inner.t_old, self.inner.t, xtol=1e-300, rtol=1e-14, maxiter=1000)
+        found: Any = brentq(bounded, self.inner.t_old, self.inner.t, xtol=1e-300, maxiter=1000, **_SHARP)
         return float(found)

@@ -191,7 +191,7 @@ class _Audit:
         self.flow = flow
         self.lost, self.pushed = 0.0, np.zeros(flow.factors.start.size)
 
-    def add(self, begin: float, end: float, stepper: Any) -> None:
+    def add(self, begin: float, end: float, stepper: Any, /) -> None:
         """A step, or a part of it."""
         times = (begin + end) / 2 + (end - begin) / 2 * _NODES
         states = stepper.interpolate(times)

@@ -64,7 +64,7 @@ def _error(rng, shift, decoupled):
         method="L-BFGS-B",
         options={"ftol": 0.0, "gtol": 1e-11, "maxiter": 20000},
     )
-    return np.linalg.norm(flow.theta - least.x) / np.linalg.norm(least.x)
+    return float(np.linalg.norm(flow.theta - least.x) / np.linalg.norm(least.x))
 
 
 THEOREM = Theorem(
