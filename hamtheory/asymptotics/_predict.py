@@ -233,7 +233,8 @@ def _equations(geos, law: Prior, delta, sigma, beta) -> Equations:
         source.derivative(np.float64(size)) if decays else source.mirror_map(np.float64(size)) for source in sources
     ]
     shares = law.shares if len(geos) > 1 else [1.0]
-    unit: Any = sum(w * np.broadcast_to(np.ravel(slope), delta.shape) for w, slope in zip(shares, slopes, strict=True))
+    each = [w * np.broadcast_to(np.ravel(slope), delta.shape) for w, slope in zip(shares, slopes, strict=True)]
+    unit = np.sum(each, axis=0)
     decay = np.log(unit / size) if decays else np.full(delta.shape, -np.inf)
     return Equations(sources, unit, delta, (sigma / size) ** 2, decay)
 
