@@ -20,9 +20,9 @@ CAPTION = (
     "for gradient flow with the number of factors; that of sign flow is at least a half}"
     "(steepest.recovery). (c) How far the limit is from the interpolator of least R, by its optimality condition: "
     "{0 for q = 2 alone}(steepest.kkt), while {the flow keeps its conserved quantities to rounding}"
-    "(steepest.conservation). (d) The powers that decoupled weight decay induces, fitted at the ends of flows on other "
-    "problems: {2 − m in the mirror flow}(steepest.decay), but {what is stationary there has the power q*/L, the same "
-    "for q = 2 alone}(steepest.decay)."
+    "(steepest.drift). (d) The powers that decoupled weight decay induces, fitted at the ends of flows on other "
+    "problems: {2 − m in the mirror flow}(never.decay), but {what is stationary there has the power q*/L, the same "
+    "for q = 2 alone}(never.decay)."
 )
 COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00")
 DEPTHS = (("0.4", "o", "-"), ("#0072B2", "s", "--"), ("#D55E00", "^", "-"))

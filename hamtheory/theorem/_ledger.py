@@ -78,6 +78,7 @@ MODULES = (
     "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
+<<<<<<< HEAD
     "yin.exact",
     "yin.stability",
     "ali.early_stopping",
@@ -85,6 +86,12 @@ MODULES = (
     "steepest.metric",
     "steepest.exponent",
     "steepest.decay",
+=======
+    "never.conservation",
+    "never.metric",
+    "never.exponent",
+    "never.decay",
+>>>>>>> w-steep
     "margin.horizon",
     "margin.gd",
     "margin.rate",

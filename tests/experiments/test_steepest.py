@@ -15,6 +15,7 @@ def data():
     return steepest.run(CONFIG)
 
 
+@pytest.mark.claim("steepest.drift")
 def test_every_flow_converges_and_keeps_its_certificates(data):
     assert (data["status"] == 0).all() and (data["draw_status"] == 0).all()
     several = data.where(data["depth"] > 1, drop=True)

@@ -55,7 +55,7 @@ def _error(rng, four, power, weight_decay):
 
 
 THEOREM = Theorem(
-    id="steepest.metric",
+    id="never.metric",
     title="The metric of two factors under a steepest flow",
     source="jacobs2026never, two factors",
     statement=r"""\dot\theta = -\frac{1}{R''(\theta)}\operatorname{sign}(\nabla f)|\nabla f|^{q-1},\qquad

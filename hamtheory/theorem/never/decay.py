@@ -68,7 +68,7 @@ def _error(rng, shift, decoupled):
 
 
 THEOREM = Theorem(
-    id="steepest.decay",
+    id="never.decay",
     title="What decoupled weight decay makes of a steepest flow",
     source="jacobs2026never, decoupled weight decay; what is least at rest: own",
     statement=r"""d\nabla R = -\operatorname{sign}(\nabla f)|\nabla f|^{q-1}dt - 2\beta\nabla\Psi\,dt,\quad

@@ -73,7 +73,7 @@ def _error(rng, power, rate, coupled):
 
 
 THEOREM = Theorem(
-    id="steepest.conservation",
+    id="never.conservation",
     title="What a steepest flow on factors conserves",
     source="jacobs2026never, the balance of factors; the rate of the decay in its unit: own",
     statement=r"""\dot w_i = -\operatorname{sign}(\partial_i)|\partial_i|^{q-1} - 2\beta w_i,\quad

@@ -50,7 +50,7 @@ def _error(rng, less, imbalance):
 
 
 THEOREM = Theorem(
-    id="steepest.exponent",
+    id="never.exponent",
     title="The potential of balanced factors at zero",
     source="jacobs2026never, balanced factors",
     statement=r"""|w_1| = \dots = |w_L|:\qquad R''(\theta) = \frac{1}{L|\theta|^m},\quad m = \frac{q(L-1)}{L};\qquad
