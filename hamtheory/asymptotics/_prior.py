@@ -10,7 +10,8 @@ from .._validate import finite, nonnegative, real_array
 
 # Panels, their order, and the step of densities; those need ever finer ones where they are wide against τ.
 _OF_ATOMS = tuple((*rule, 0.0) for rule in ((8, 8), (10, 14), (16, 20), (24, 28), (40, 40), (64, 64)))
-_OF_DENSITIES = ((8, 8, 1 / 8), (10, 14, 1 / 12), (16, 20, 1 / 16), *((24, 28, 1 / (24 * 2**i)) for i in range(6)))
+_OF_DENSITIES = ((8, 8, 1 / 8), (10, 14, 1 / 12), (16, 20, 1 / 16), (24, 28, 1 / 24))
+_OF_DENSITIES += tuple((16, 20, 1 / (24 * 2**i)) for i in range(1, 6))
 _FINE = 1 / 28  # of the rule that a density is judged by
 _REACH = 3.8  # of t
 _CENTRED = 1.5  # a mean of ln |θ| within it needs no unit
