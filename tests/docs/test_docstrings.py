@@ -21,7 +21,7 @@ WITHOUT_EXAMPLE = {
     "ht.problem.Separability", "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
     "ht.symbolic.Derivation", "ht.asymptotics.Prediction", "ht.asymptotics.Best",
     "ht.symbolic.SymbolicGeometry", "ht.symbolic.Limits", "ht.symbolic.NeuronInvariant", "ht.symbolic.FirstPassage",
-    "ht.FlowResult", "ht.ProductFlowResult", "ht.StochasticFlowResult", "ht.BasisPursuit",
+    "ht.FlowResult", "ht.ProductFlowResult", "ht.SteepestFlowResult", "ht.StochasticFlowResult", "ht.BasisPursuit",
     "ht.LimitPath", "ht.RegularizationPath", "ht.LimitResult", "ht.RunResult",
     "ht.algorithm.ProductState", "ht.optim.HamState", "ht.signs.Flips", "ht.signs.CountedState", "ht.signs.FlipState",
     "ht.signs.FlipEvents", "ht.neuron.NeuronFlow", "ht.neuron.StudentFlow", "ht.sweeps.DaskExecutor",
