@@ -25,7 +25,7 @@ class BaseState(NamedTuple):
         memory: What it remembers, a pytree of arrays.
     """
 
-    theta: Float[Array, " d"]
+    theta: Float[Array, "*runs d"]
     memory: PyTree
 
 
@@ -46,7 +46,7 @@ class AbstractBase(AbstractAlgorithm):
     ...         return memory, memory
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
     >>> ht.run(problem, ht.HAMStep(alpha=5.0, base=Momentum()), learning_rate=0.01, steps=900).theta.round(2).tolist()
-    [0.3, 0.85]
+    [0.42, 0.79]
 
     ```
     """
@@ -77,7 +77,7 @@ class AbstractBase(AbstractAlgorithm):
             p, (d,), which is subtracted, and what to remember.
         """
 
-    def at(self, state: Any, theta: Float[Array, " d"]) -> Any:
+    def at(self, state: Any, theta: Float[Array, "*runs d"]) -> Any:
         """The state, moved to another θ.
 
         Args:

@@ -127,8 +127,8 @@ def predict(
     if start is not None and beta.any():
         raise ValueError("start must be left out with weight_decay, under which the limit does not depend on it")
     named = [(i, *item) for i, one in enumerate(geos) for item in one.arguments().items()]
-    own = {name if len(geos) == 1 else f"{name} of geo[{i}]": np.shape(value) for i, name, value in named}
-    shape = _broadcast(**own, delta=delta.shape, sigma=sigma.shape, weight_decay=beta.shape)
+    own = {f"{name} of geo" + (f"[{i}]" if len(geos) > 1 else ""): np.shape(value) for i, name, value in named}
+    shape = _broadcast(own | {"delta": delta.shape, "sigma": sigma.shape, "weight_decay": beta.shape})
     flat = lambda leaf: np.broadcast_to(leaf, shape).ravel()  # noqa: E731
     delta, sigma, beta = (np.broadcast_to(array, shape).ravel() for array in (delta, sigma, beta))
     parts = []
@@ -188,7 +188,7 @@ def _checked(
     return geos, delta, sigma, beta
 
 
-def _broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
+def _broadcast(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     """The shape of all arguments that are arrays."""
     try:
         shape = np.broadcast_shapes(*shapes.values())

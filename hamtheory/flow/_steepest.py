@@ -90,8 +90,8 @@ def steepest_flow(
     >>> for q in (2.0, 1.5, 1.0):
     ...     flow = ht.steepest_flow(problem, [[1.0, 1.0], [0.0, 0.0]], q=q)
     ...     print(flow.theta.round(3).tolist())
-    [0.222, 0.889]
-    [0.412, 0.794]
+    [0.342, 0.829]
+    [0.479, 0.76]
     [0.667, 0.667]
 
     ```

@@ -144,8 +144,8 @@ def test_long_statements_are_broken_outside_of_groups():
     assert formulas.lines(r"a \quad b") == [r"a \quad b"]
 
 
-def test_questions_are_seven_and_have_all_parts():
-    assert len(QUESTIONS) == 7
+def test_questions_are_eight_and_have_all_parts():
+    assert len(QUESTIONS) == 8
     for path in QUESTIONS:
         text = path.read_text()
         for part in ("**The question.**", "**The experiment.**", "python -m experiments", "**The figure", "![",
