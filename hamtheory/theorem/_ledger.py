@@ -78,20 +78,13 @@ MODULES = (
     "li.necessity",
     "discrete.drift",
     "vaskevicius.early_stopping",
-<<<<<<< HEAD
     "yin.exact",
     "yin.stability",
     "ali.early_stopping",
-    "steepest.conservation",
-    "steepest.metric",
-    "steepest.exponent",
-    "steepest.decay",
-=======
     "never.conservation",
     "never.metric",
     "never.exponent",
     "never.decay",
->>>>>>> w-steep
     "margin.horizon",
     "margin.gd",
     "margin.rate",
