@@ -12,6 +12,7 @@ from 0 or from a, whichever is nearer: near 0 R′ may be like a logarithm, and 
 rounding of a.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ class Panels:
         high = (left + right > a) & (a > 0)  # nearer to a than to 0
         ends = np.where(high, beyond[..., :-1], left), np.where(high, beyond[..., 1:], right)
         low, top = (np.copysign(np.abs(end) ** (1 / _POWER), end)[..., None] for end in ends)
-        x, w = np.polynomial.legendre.leggauss(order)
+        x, w = _gauss(order)
         root = (low + top) / 2 + (top - low) / 2 * x
         offset, at = np.copysign(np.abs(root) ** _POWER, root), a[..., None]
         halves = np.where((a == 0) & (start == 0), 2, 1) * nodes.weight[:, None]  # of 0 from 0 there is but one half
@@ -111,6 +112,11 @@ class Panels:
         z, _ = self._scores(tau, kappa)
         tail = ndtr(-np.copysign(z, z * self.theta)) * self.weight
         return _summed(tail), np.sqrt(2 * _summed(np.abs(self.theta) * tail))
+
+
+@functools.cache
+def _gauss(order: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(order)
 
 
 def _summed(values: np.ndarray) -> np.ndarray:

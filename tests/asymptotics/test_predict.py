@@ -307,7 +307,7 @@ def test_without_noise_and_with_enough_rows_the_l1_end_recovers():
         (
             {"geo": ht.HAM([1.0, 2.0]), "delta": [0.1, 0.2, 0.3]},
             ValueError,
-            r"broadcast; .* alpha \(2,\), delta \(3,\)",
+            r"broadcast; .* alpha of geo \(2,\), delta \(3,\)",
         ),
         ({"prior": 1.0}, TypeError, r"prior must be a pair \(atoms, weights\) or a density"),
         ({"geo": "ham"}, TypeError, "geo must be a geometry"),
