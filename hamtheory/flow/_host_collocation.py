@@ -86,9 +86,8 @@ class Collocation(Stepper):
         before, contraction = math.inf, min(0.9, self._contraction**0.8)
         times = self.t + h * method.nodes
         for iteration in range(1, 11):
-            velocities = self.field.velocity(times, self.state + increments)
+            residual, velocities = self._missing(times, increments, h, method)
             self.evaluations += self.stages
-            residual = h * (method.integrals @ velocities) - increments
             change = solve(residual)
             increments = increments + change
             size = self.field.norm(change * weights)
@@ -100,9 +99,18 @@ class Collocation(Stepper):
                     return None
             if size * contraction <= self._NEWTON * (1 - contraction) or size <= 1e-3 * self._NEWTON:
                 self._contraction = max(contraction, 1e-16)
-                return increments, velocities + self._linear.product(change), iteration
+                return increments, self._ended(velocities, increments, change, h), iteration
             before = size
         return None
+
+    def _missing(self, times, increments, h, method):
+        """What the stages miss of their equations, and their velocities."""
+        velocities = self.field.velocity(times, self.state + increments)
+        return h * (method.integrals @ velocities) - increments, velocities
+
+    def _ended(self, velocities, increments, change, h):
+        """The velocities after a last change."""
+        return velocities + self._linear.product(change)
 
     def _predicted(self, h, method):
         """The last step's polynomial, continued: of a lower degree the farther it is."""

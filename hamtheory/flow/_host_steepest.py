@@ -63,33 +63,19 @@ class Following(Collocation):
             self._linear = None
         return super().step()
 
-    def _newton(self, increments, h, method, solve, weights):
+    def _missing(self, times, increments, h, method):
+        residual, velocities = super()._missing(times, increments, h, method)
         followed = self.field.is_followed(h)
-        if not followed.any():
-            return super()._newton(increments, h, method, solve, weights)
-        inverse, times = _inverse(self.stages) / h, self.t + h * method.nodes
-        before, contraction = math.inf, min(0.9, self._contraction**0.8)
-        for iteration in range(1, 11):
-            states, own = self.state + increments, inverse @ increments
-            velocities = self.field.velocity(times, states)
-            self.evaluations += self.stages
+        if followed.any():
+            own = _inverse(self.stages) @ increments / h
             missing = velocities - own
-            missing[:, followed] = self.field.missing_force(times, states, own, followed)
-            change = solve(h * (method.integrals @ missing))
-            increments = increments + change
-            size = self.field.norm(change * weights)
-            if not math.isfinite(size):
-                return None
-            if iteration > 1:
-                contraction = size / before if before > 0 else 0.0
-                if contraction >= 0.9 and size > self._NEWTON:
-                    return None
-            if size * contraction <= self._NEWTON * (1 - contraction) or size <= 1e-3 * self._NEWTON:
-                self._contraction = max(contraction, 1e-16)
-                ended = np.where(followed, inverse @ increments, velocities + self._linear.product(change))
-                return increments, ended, iteration
-            before = size
-        return None
+            missing[:, followed] = self.field.missing_force(times, self.state + increments, own, followed)
+            residual = h * (method.integrals @ missing)
+        return residual, velocities
+
+    def _ended(self, velocities, increments, change, h):
+        ended, followed = super()._ended(velocities, increments, change, h), self.field.is_followed(h)
+        return np.where(followed, _inverse(self.stages) @ increments / h, ended) if followed.any() else ended
 
 
 @cache
