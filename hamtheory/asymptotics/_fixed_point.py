@@ -39,7 +39,9 @@ class Equations(Struct):
     decay: np.ndarray
 
     def some(self, which: np.ndarray) -> "Equations":
-        """Those of some instances."""
+        """Those of some instances: a mask, or increasing numbers."""
+        if which.all() if which.dtype == bool else which.size == self.delta.size:
+            return self
         return mapped(lambda leaf: leaf[which] if np.ndim(leaf) else leaf, self)
 
     def mirror(self, size: float, atom: np.ndarray) -> Callable:

@@ -55,7 +55,7 @@ class Prior:
         atoms, weights = _pair(prior)
         self.shares = _weights(weights, len(atoms))
         starts = _starts(start, len(atoms))
-        self._apart = apart
+        self._apart, self._made = apart, {}
         kept = [i for i in range(len(atoms)) if self.shares[i] > 0]
         self._densities = [(i, Density(atoms[i]), starts[i]) for i in kept if callable(atoms[i])]
         numbers = [i for i in kept if not callable(atoms[i])]
@@ -76,7 +76,10 @@ class Prior:
 
     def nodes(self, level: int) -> Nodes:
         """The entries, of a density those of a rule."""
-        return self._nodes(self.rules[level][-1])
+        step = self.rules[level][-1]
+        if step not in self._made:
+            self._made[step] = self._nodes(step)
+        return self._made[step]
 
     def _nodes(self, step: float) -> Nodes:
         parts = [self._atoms]
