@@ -136,19 +136,19 @@ def _advance(equations: Equations, moments: Moments, state: _State) -> _State:
 
 def solve(
     equations: Equations, prior: Prior, level: int, x: np.ndarray, y: np.ndarray, max_steps: int
-) -> tuple[_State, np.ndarray]:
-    """The solutions by one rule, from a guess, and the steps taken."""
+) -> tuple[_State, np.ndarray, np.ndarray]:
+    """The solutions by one rule, from a guess, the steps taken, and `E|η|` and `(E η²)^½` there, (2, instances)."""
     nodes = prior.nodes(level)
 
     def placed(some: Equations, tau: np.ndarray, kappa: np.ndarray) -> Panels:
         mirror = some.mirror(prior.size, nodes.atom)
         return Panels(mirror, nodes.over(prior.size), tau, kappa, *prior.rules[level][:2])
 
-    whole, steps = _state(x, y), np.zeros(x.size, int)
+    whole, steps, norms = _state(x, y), np.zeros(x.size, int), np.full((2, x.size), np.nan)
     active, some, state = np.arange(x.size), equations, _state(x, y)
     running = np.ones(x.size, bool)
     panels: Any = None
-    for _ in range(max_steps):
+    for step in range(1, max_steps + 1):
         tau, kappa = np.exp(state.x), np.exp(state.x + state.y)
         stale = ~(state.step <= _KEPT)  # of each for itself: what it gives depends on no other
         if panels is None:
@@ -160,11 +160,14 @@ def solve(
         steps[now] += 1
         for name in ("x", "y", "square", "step"):
             getattr(whole, name)[now] = getattr(state, name)[running]
-        running &= (state.step > ENOUGH) & (state.x > LEAST)
+        ended = running & (~((state.step > ENOUGH) & (state.x > LEAST)) | (step == max_steps))
+        if ended.any():
+            norms[:, active[ended]] = panels.norms(ended, np.exp(state.x), np.exp(state.x + state.y))
+        running &= ~ended
         if not running.any():
             break
         if np.count_nonzero(running) <= active.size / 2:
             active, some, state = active[running], some.some(running), mapped(lambda leaf: leaf[running], state)  # noqa: B023
             panels.keep(running)
             running = running[running]
-    return whole, steps
+    return whole, steps, norms

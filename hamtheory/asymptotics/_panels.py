@@ -109,11 +109,13 @@ class Panels:
             -_summed(density * z * pull) / tau,
         )
 
-    def norms(self, tau: np.ndarray, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`E|η|` and `(E η²)^½`."""
-        z, _ = self._scores(tau, kappa)
-        tail = ndtr(-np.copysign(z, z * self.theta)) * self.weight
-        return _summed(tail), np.sqrt(2 * _summed(np.abs(self.theta) * tail))
+    def norms(self, which: np.ndarray, tau: np.ndarray, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`E|η|` and `(E η²)^½` of some instances."""
+        some = slice(None) if which.all() else which
+        theta = self.theta[some]
+        z = self._scores(tau, kappa)[0][some]
+        tail = ndtr(-np.copysign(z, z * theta)) * self.weight[some]
+        return _summed(tail), np.sqrt(2 * _summed(np.abs(theta) * tail))
 
 
 @functools.cache
@@ -154,7 +156,8 @@ def _edges(
     t = np.clip(np.where(near, target, target / (1 + kappa)), low, high)
     for _ in range(_STEPS):
         theta = base + t
-        value, ahead = np.moveaxis(mirror(theta[..., None] * _AHEAD), -1, 0)  # one call costs less than two
+        both = mirror(theta[..., None] * _AHEAD)  # one call costs less than two
+        value, ahead = both[..., 0], both[..., 1]
         excess = t + kappa * value - target
         low, high = np.where(excess > 0, low, t), np.where(excess > 0, t, high)
         done = (
