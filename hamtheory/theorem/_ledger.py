@@ -71,6 +71,7 @@ MODULES = (
     "base.invariants",
     "base.noise",
     "base.cycle",
+    "base.stability",
     "even.large_steps",
     "even.gain",
     "li.commuting",
