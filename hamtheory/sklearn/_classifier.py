@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._array import replaced
+from .._array import quiet, replaced
 from .._result import Result
 from .._validate import fits
 from ..geometry import AbstractGeometry
@@ -54,7 +54,7 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
         fit_intercept: Whether there is an intercept.
         standardize: Divide the columns by their standard deviation first, another problem with another bias.
         tol: The largest relative duality gap of a margin; of a likelihood, the relative length of its gradient.
-        max_steps: The budget of steps of each class.
+        max_steps: The budget of steps of each computation: a class may need some.
 
     Attributes:
         classes_: The classes, (classes,), of the rows of positive weight.
@@ -65,7 +65,8 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
             `min ‖θ‖_ρ²/2`, as of a support vector machine; of others `R′(θ) = Xᵀ dual_coef_`.
         separable_: Which classes can be separated from the others, (1,) or (classes,).
         result_: The certificates in the units of the prepared problem, and of the rows of positive weight: a
-            `MarginResult` of what is separable, else a `LimitResult`; a list if there are more than two classes.
+            `MarginResult` of what is separable, else a `LimitResult`, whose `stats["stationarity"]` is the relative gradient of the likelihood; a list if there
+            are more than two classes.
         n_iter_: The steps; an array if there are more than two classes.
         n_features_in_: d.
         feature_names_in_: The names of the columns, if X has some.
@@ -75,12 +76,12 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
 
     ```python
     >>> import hamtheory as ht
-    >>> X, z = [[2.0, 1.0], [1.0, 2.0], [-1.0, 0.0]], ["yes", "yes", "no"]
+    >>> X, z = [[3.0, 1.0], [0.0, 0.0]], ["yes", "no"]
     >>> for geometry in ("gd", "ham"):
     ...     model = ht.sklearn.ImplicitBiasClassifier(geometry).fit(X, z)
-    ...     print(model.coef_.round(6).tolist(), model.intercept_.round(6).tolist(), model.predict([[0.0, -1.0]]))
-    [[0.5, 0.5]] [-0.5] ['no']
-    [[0.5, 0.5]] [-0.5] ['no']
+    ...     print(model.coef_.round(4).tolist(), model.intercept_.round(4).tolist(), model.predict([[1.0, 5.0]]))
+    [[0.6, 0.2]] [-1.0] ['yes']
+    [[0.6667, 0.0]] [-1.0] ['no']
 
     ```
     """
@@ -170,11 +171,13 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
         places = (decisions > 0).astype(int) if decisions.ndim == 1 else np.argmax(decisions, axis=1)
         return self.classes_[places]
 
+    @quiet()
     def _plane(self, z: np.ndarray, prepared: Prepared, geo: AbstractGeometry) -> _Plane:
         """The plane between the classes z = ±1 of the rows that count."""
-        horizon = geo.horizon()
-        X, units = np.asarray(prepared.problem.X) / prepared.roots[:, None], np.asarray(horizon.units(), float)
+        X = np.asarray(prepared.problem.X) / prepared.roots[:, None]
         fits(geo, X.shape[1])
+        horizon = geo.horizon()
+        units = np.asarray(horizon.units(), float)
         options = {"intercept": prepared.has_intercept, "tol": self.tol, "max_steps": self.max_steps}
         found = largest_margin(X / units, z, float(horizon.rho), **options)
         if not found.margin.theta.any():
@@ -182,7 +185,7 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
         theta = found.margin.theta / units / found.margin.margin
         coefficients = prepared.coefficients(theta)
         dual = np.zeros(prepared.samples)
-        dual[prepared.rows] = z * found.margin.dual / found.margin.margin**2
+        dual[prepared.rows] = z * found.margin.dual / found.margin.margin / found.margin.margin
         intercept = found.intercept / float(found.margin.margin) - float(coefficients @ prepared.centre)
         result = replaced(found.margin, theta=found.margin.theta / units)
         return _Plane(coefficients, intercept, dual, result, int(found.margin.stats["steps"]), True, True)
@@ -193,8 +196,11 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
         likely = least_loss(X, z, weights, intercept=prepared.has_intercept, **options)
         matched = prepare(X, likely.predictions, sample_weight=weights, intercept=prepared.has_intercept)
         limit = solve_limit(matched.problem, geo, tol=max(self.tol, _LEAST_TOL), throw=False)
-        if likely.gradient > self.tol and limit.result == Result.converged:
-            limit = replaced(limit, result=Result.max_steps if likely.steps >= self.max_steps else Result.stalled)
+        gradient = likely.gradient_at(matched.predict(limit.theta, X), z, weights)
+        if limit.result in (Result.converged, Result.infeasible):  # θ is in the basis up to rounding, whatever that says
+            ended = Result.max_steps if likely.steps >= self.max_steps else Result.stalled
+            limit = replaced(limit, result=Result.converged if gradient <= 2 * self.tol else ended)
+        limit = replaced(limit, stats={**limit.stats, "stationarity": np.float64(gradient)})
         coefficients = prepared.coefficients(limit.theta)
         intercept = float(matched.intercept(limit.theta)) - float(coefficients @ prepared.centre)
         dual = np.zeros(prepared.samples)

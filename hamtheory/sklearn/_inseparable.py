@@ -15,16 +15,20 @@ _SHORTEST = 1e-12
 
 
 class Likelihood(NamedTuple):
-    """The predictions η of the least loss, (n,).
+    """The predictions η of the least loss, (n,), and an orthonormal basis of all predictions.
 
-    `gradient`: the length of the gradient in an orthonormal basis of the predictions over that of its terms.
     `is_finite`: whether it is proved that the loss has a least value, which it is by weights w > 0 with `Xᵀ(z w) = 0`.
     """
 
     predictions: np.ndarray
-    gradient: float
+    basis: np.ndarray
     is_finite: bool
     steps: int
+
+    def gradient_at(self, predictions: np.ndarray, z: np.ndarray, weights: np.ndarray) -> float:
+        """The length of the gradient in the basis over that of its terms."""
+        pull, _ = _slopes(predictions, z, weights)
+        return _relative((z * pull) @ self.basis, pull)
 
 
 def least_loss(
@@ -32,43 +36,41 @@ def least_loss(
 ) -> Likelihood:
     """The predictions of least `Σ w_i ln(1 + e^(−z_i η_i))`, by Newton's method in a basis of the range of X."""
     basis = _range(np.hstack([X, np.ones((len(X), 1))]) if intercept else X)
-    place, steps, polished = np.zeros(basis.shape[1]), 0, False
-    value, pull, slopes = _loss(basis @ place, z, weights)
-    while True:
-        gradient = -(z * pull) @ basis
-        relative = float(np.linalg.norm(gradient) / np.linalg.norm(pull))
-        if polished or steps >= max_steps or not np.isfinite(relative):
-            break
-        polished = relative <= tol  # one step more, as it converges quadratically
-        step = _newton(basis, slopes, gradient)
-        t, steps = 1.0, steps + 1
-        while True:
-            there = place + t * step
-            found = _loss(basis @ there, z, weights)
-            if found[0] <= value or t < _SHORTEST:
-                break
+    place, steps, is_last = np.zeros(basis.shape[1]), 0, False
+    pull, curvature = _slopes(basis @ place, z, weights)
+    gradient = -(z * pull) @ basis
+    while steps < max_steps and not is_last and gradient.any():
+        is_last = _relative(gradient, pull) <= tol  # one step more, as it converges quadratically
+        step, t = _newton(basis, curvature, gradient), 2.0
+        steps += 1
+        while t > _SHORTEST:  # until the loss does not rise too fast again: it is convex
             t /= 2
-        if t < _SHORTEST:
-            polished = True
-            continue
-        place, (value, pull, slopes) = there, found
-    # Weights of the samples with a gradient of exactly 0, if those of this point can be made so and stay positive.
-    is_finite = bool(np.all(np.abs(basis @ gradient) < pull))
-    return Likelihood(basis @ place, relative, is_finite, steps)
+            pull, curvature = _slopes(basis @ (place + t * step), z, weights)
+            there = -(z * pull) @ basis
+            if step @ there <= 0.5 * abs(step @ gradient):
+                break
+        place, gradient = place + t * step, there
+    # By a change of each in proportion to itself the weights have a gradient of exactly 0: do they stay positive?
+    change = basis @ _newton(basis, pull, gradient)
+    return Likelihood(basis @ place, basis, bool(np.max(np.abs(change)) < 1), steps)
 
 
-def _loss(predictions: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """The loss, minus its slopes in the margins, and its second derivatives."""
+def _slopes(predictions: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minus the slopes of the loss in the margins, and its second derivatives."""
     from scipy.special import expit
 
     margins = z * predictions
-    pull = expit(-margins)
-    return float(weights @ np.logaddexp(0.0, -margins)), weights * pull, weights * pull * expit(margins)
+    pull = weights * expit(-margins)
+    return pull, pull * expit(margins)
 
 
-def _newton(basis: np.ndarray, slopes: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+def _relative(gradient: np.ndarray, pull: np.ndarray) -> float:
+    return float(np.linalg.norm(gradient) / np.linalg.norm(pull))
+
+
+def _newton(basis: np.ndarray, weights: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     with quiet():
-        return -np.linalg.lstsq((basis.T * slopes) @ basis, gradient, rcond=None)[0]
+        return -np.linalg.lstsq((basis.T * weights) @ basis, gradient, rcond=None)[0]
 
 
 def _range(matrix: np.ndarray) -> np.ndarray:

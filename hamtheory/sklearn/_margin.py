@@ -4,22 +4,22 @@
 
 `ht.solve_margin` has no intercept. A column of ones would be priced by the norm; but where the best b is 0, a price on b
 changes nothing. So the origin is moved onto the plane that was found, half-way between the points of the two convex
-hulls that λ says are nearest, until b is 0. With a column of size r instead of 1, moving the origin contracts what is left
-of b by the square of (size of X)/r or so. That it has arrived, both sides of the equation above say.
+hulls that λ says are nearest, until b is 0. With a column r times as large as X, this contracts what is left of b by r² or
+so. That it has arrived, both sides of the equation above say.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from .._array import conjugate_exponent, norm, p_norm, quiet
+from .._array import conjugate_exponent, p_norm, quiet, replaced
 from .._result import Result
 from ..limit import MarginResult, solve_margin
 from ..problem import BinaryClassification
 
-_REACH = 1e3  # the size of the column of the intercept, in units of X
-_ROUNDS = 6  # of the origin
-_INNER = 1e-13  # the gap that is asked for on the way: an error of λ is the root of it
+_REACH = 30.0  # the size of the column of the intercept, in units of X; of a larger one rounding is, too
+_ROUNDS = 8  # of the origin
+_LEAST_TOL = 1e-13  # of what is asked for on the way: an error of λ is the root of a gap
 _EPS = float(np.finfo(float).eps)
 
 
@@ -39,30 +39,25 @@ def largest_margin(
         return Separating(solve_margin(problem, rho=rho, tol=tol, max_steps=max_steps, throw=False), 0.0)
     origin, steps = (X[z > 0].mean(axis=0) + X[z < 0].mean(axis=0)) / 2, 0
     best: Separating | None = None
-    for _ in range(_ROUNDS):
+    for step in range(_ROUNDS):
         shifted = X - origin
         size = float(np.max(np.abs(shifted)))
         column = np.full((len(X), 1), _REACH * (size if size > 0 else 1.0))
         problem = BinaryClassification(np.hstack([shifted, column]), z)
-        found = solve_margin(problem, rho=rho, tol=_INNER, max_steps=max_steps, throw=False)
+        found = solve_margin(problem, rho=rho, tol=max(tol / 100**step, _LEAST_TOL), max_steps=max_steps, throw=False)
         steps += int(found.stats["steps"])
-        if not found.theta.any():  # not separable, or not known to be
-            theta, nothing = np.zeros(X.shape[1]), {**found.stats, "steps": np.int64(steps)}
-            none = MarginResult(
-                theta, found.margin, found.dual, found.duality_gap, found.support_vectors, found.result, nothing
-            )
-            return best or Separating(none, 0.0)
         here = _certified(shifted, z, rho, found, tol, steps, origin)
-        if here is None:
-            break
-        better = best is None or here.margin.duality_gap < best.margin.duality_gap
-        best = here if better else best
-        if here.margin.result == Result.converged or not better:
+        if here is None:  # not separable, or not known to be
+            none = replaced(found, theta=np.zeros(X.shape[1]), stats={**found.stats, "steps": np.int64(steps)})
+            return best or Separating(none, 0.0)
+        is_better = best is None or here.margin.duality_gap < best.margin.duality_gap
+        best = here if is_better else best
+        if here.margin.result == Result.converged or not is_better:
             break
         halves = np.where(z > 0, 1.0, 0.0), np.where(z < 0, 1.0, 0.0)
         origin = origin + sum((half * here.margin.dual) @ shifted for half in halves)
     assert best is not None
-    return best._replace(margin=best.margin)
+    return best
 
 
 def _certified(shifted, z, rho, found, tol, steps, origin) -> Separating | None:
@@ -80,7 +75,8 @@ def _certified(shifted, z, rho, found, tol, steps, origin) -> Separating | None:
         rounding = 4 * _EPS * float(p_norm(dual @ np.abs(rows), conjugate_exponent(rho)))
         margins = z * (scores - (low + high) / 2)
     converged = lower > 0 and upper - lower <= tol * upper + rounding
-    result = Result.converged if converged else Result.stalled
+    ran_out = found.result == Result.max_steps
+    result = Result.converged if converged else Result.max_steps if ran_out else Result.stalled
     support = dual > (margins - lower) / upper + 1e-12
     stats = {"steps": np.int64(steps), "relative_gap": np.float64((upper - lower) / upper)}
     margin = MarginResult(theta, np.float64(lower), dual, np.float64(upper - lower), support, result, stats)
