@@ -81,6 +81,10 @@ class Prepared(Struct):
 
         Returns:
             The predictions, (..., m).
+
+        Raises:
+            ValueError: For another number of columns.
+            TypeError: For a sparse X.
         """
         X = namespace(self.scale, X).asarray(_dense(X), self.problem.dtype)
         if X.shape[1] != self.centre.shape[0]:
@@ -144,7 +148,7 @@ def prepare(
         y: The target, (samples,).
         sample_weight: w ≥ 0, (samples,), in any unit; left out: all are alike.
         intercept: Whether there is one.
-        standardize: Divide the columns by their standard deviation, about 0 without an intercept, weighted. Columns that
+        standardize: Divide the columns by their weighted standard deviation, about 0 without an intercept. Columns that
             are constant stay as they are: with an intercept their coefficient is 0.
 
     Returns:
@@ -190,8 +194,8 @@ def prepare(
             as_given = np.abs(vector - fitted) <= 10 * max(matrix.shape) * eps * roots * terms
         if as_given.all():
             problem = LinearRegression(problem.X, as_own(fitted))
-    others = map(as_own, (roots, centre, scale, np.asarray(y_centre)))
-    return Prepared(problem, xp.asarray(rows), *others, given.shape[0], intercept, names)
+    roots, centre, scale, y_centre = map(as_own, (roots, centre, scale, np.asarray(y_centre)))
+    return Prepared(problem, xp.asarray(rows), roots, centre, scale, y_centre, given.shape[0], intercept, names)
 
 
 def _dense(X: Any) -> Array:

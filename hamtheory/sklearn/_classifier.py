@@ -42,12 +42,12 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
     margin over the horizon of the geometry, ℓ_ρ (`ht.solve_margin`): ρ = 2 for `ht.Euclidean()`, a support vector
     machine with a hard margin, and ρ = 1 for `ht.HAM` and `ht.Hypentropy`, whatever α or γ. *Classes that cannot*: the
     loss has a least value, and the flow ends at the θ of maximum likelihood, that of least R where there are many. So
-    the parameter of the geometry counts in that case alone, and only if there are more columns than rows tell apart.
+    the parameter of the geometry counts in that case alone, and only if X does not have full column rank.
 
     The intercept is no coordinate of the geometry: it takes its best value at every θ. Of several classes each is told
-    from all others, and the largest of their decisions wins. Weights change the likelihood, but of a largest margin
-    only zeros among them do anything. X becomes float64. There are no probabilities: of separable classes a flow makes
-    them 0 and 1.
+    from all others, and the largest of their decisions wins. Weights change the likelihood; a largest margin only those
+    that are 0 do, and standard deviations. X becomes float64. There are no probabilities: of separable classes a flow
+    makes them 0 and 1.
 
     Args:
         geometry: As in `ImplicitBiasRegressor`.
@@ -65,8 +65,8 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
             `min ‖θ‖_ρ²/2`, as of a support vector machine; of others `R′(θ) = Xᵀ dual_coef_`.
         separable_: Which classes can be separated from the others, (1,) or (classes,).
         result_: The certificates in the units of the prepared problem, and of the rows of positive weight: a
-            `MarginResult` of what is separable, else a `LimitResult`, whose `stats["stationarity"]` is the relative gradient of the likelihood; a list if there
-            are more than two classes.
+            `MarginResult` of what is separable, else a `LimitResult`, in whose `stats["stationarity"]` is the relative
+            gradient of the likelihood; a list if there are more than two classes.
         n_iter_: The steps; an array if there are more than two classes.
         n_features_in_: d.
         feature_names_in_: The names of the columns, if X has some.
@@ -136,10 +136,11 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
         self.result_: Any = results if len(apart) > 1 else results[0]
         self.n_iter_: Any = np.array(steps) if len(apart) > 1 else steps[0]
         warn_unless_converged((plane.result.result for plane in planes), type(self).__name__)
-        if not all(plane.is_finite for plane in planes):
+        if any(plane.result.result == Result.converged and not plane.is_finite for plane in planes):
             warnings.warn(
-                f"{type(self).__name__}: a plane touches both classes without errors beside it, so that the loss has no "
-                "least value and no largest margin says where the flow goes; theta is where its gradient is within tol",
+                f"{type(self).__name__}: a plane touches both classes without errors beside it, so that the loss has "
+                "no least value, and no largest margin says where the flow goes; theta is where its gradient is within "
+                "tol",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -197,7 +198,10 @@ class ImplicitBiasClassifier(GeometryParameters, ClassifierMixin, BaseEstimator)
         matched = prepare(X, likely.predictions, sample_weight=weights, intercept=prepared.has_intercept)
         limit = solve_limit(matched.problem, geo, tol=max(self.tol, _LEAST_TOL), throw=False)
         gradient = likely.gradient_at(matched.predict(limit.theta, X), z, weights)
-        if limit.result in (Result.converged, Result.infeasible):  # θ is in the basis up to rounding, whatever that says
+        if limit.result in (
+            Result.converged,
+            Result.infeasible,
+        ):  # θ is in the basis up to rounding, whatever that says
             ended = Result.max_steps if likely.steps >= self.max_steps else Result.stalled
             limit = replaced(limit, result=Result.converged if gradient <= 2 * self.tol else ended)
         limit = replaced(limit, stats={**limit.stats, "stationarity": np.float64(gradient)})

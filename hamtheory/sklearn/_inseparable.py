@@ -1,7 +1,7 @@
 """Where the flow of the logistic loss ends if no plane separates the classes.
 
-The loss then has a least value, and the predictions `η = Xθ + b` at which it has it are unique. From zero `∇R(θ_t)` stays
-in the row space, so that the flow ends at `argmin { R(θ) : Xθ + b = η }`: of few columns it is the one θ of maximum
+The loss then has a least value, and the predictions `η = Xθ + b` that have it are unique. From zero `∇R(θ_t)` stays in
+the row space, so that the flow ends at `argmin { R(θ) : Xθ + b = η }`: of few columns it is the one θ of maximum
 likelihood, whatever the geometry, of many the one that the geometry prefers.
 """
 

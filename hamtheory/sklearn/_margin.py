@@ -2,10 +2,11 @@
 
     γ = max { min_i z_i(⟨x_i, θ⟩ + b) : ‖θ‖_ρ ≤ 1 } = min { ‖Σ λ_i z_i x_i‖_ρ′ : λ ≥ 0, Σ λ_i = 1, Σ λ_i z_i = 0 }
 
-`ht.solve_margin` has no intercept. A column of ones would be priced by the norm; but where the best b is 0, a price on b
-changes nothing. So the origin is moved onto the plane that was found, half-way between the points of the two convex
-hulls that λ says are nearest, until b is 0. With a column r times as large as X, this contracts what is left of b by r² or
-so. That it has arrived, both sides of the equation above say.
+`ht.solve_margin` has no intercept. A column of ones would be priced by the norm; but where the best b is 0, a price on
+b changes nothing. So the origin is moved onto the plane that was found, half-way between the points of the two convex
+hulls that λ says are nearest, until b is 0. With a column r times as large as X, this contracts what is left of b by r²
+or so. That it has arrived, both sides of the equation above say. With ρ = 1 and ρ = ∞ the price has a kink at b = 0,
+and λ need not be balanced there: of the samples on the margin a linear programme finds one that is.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from ..problem import BinaryClassification
 _REACH = 30.0  # the size of the column of the intercept, in units of X; of a larger one rounding is, too
 _ROUNDS = 8  # of the origin
 _LEAST_TOL = 1e-13  # of what is asked for on the way: an error of λ is the root of a gap
+_NEAR = 1e-6  # the samples on the margin, those so near to it, relative to it
 _EPS = float(np.finfo(float).eps)
 
 
@@ -72,8 +74,13 @@ def _certified(shifted, z, rho, found, tol, steps, origin) -> Separating | None:
         scores, rows = shifted @ theta, z[:, None] * shifted
         low, high = float(scores[z > 0].min()), float(scores[z < 0].max())
         lower, upper = (low - high) / 2, float(p_norm(dual @ rows, conjugate_exponent(rho)))
-        rounding = 4 * _EPS * float(p_norm(dual @ np.abs(rows), conjugate_exponent(rho)))
         margins = z * (scores - (low + high) / 2)
+        if rho in (1, np.inf) and lower > 0 and upper - lower > tol * upper:
+            near = margins - lower <= _NEAR * upper
+            other = _balanced(rows, z, rho, near)
+            bound = float(p_norm(other @ rows, conjugate_exponent(rho)))
+            dual, upper = (other, bound) if bound < upper else (dual, upper)
+        rounding = 4 * _EPS * float(p_norm(dual @ np.abs(rows), conjugate_exponent(rho)))
     converged = lower > 0 and upper - lower <= tol * upper + rounding
     ran_out = found.result == Result.max_steps
     result = Result.converged if converged else Result.max_steps if ran_out else Result.stalled
@@ -81,3 +88,24 @@ def _certified(shifted, z, rho, found, tol, steps, origin) -> Separating | None:
     stats = {"steps": np.int64(steps), "relative_gap": np.float64((upper - lower) / upper)}
     margin = MarginResult(theta, np.float64(lower), dual, np.float64(upper - lower), support, result, stats)
     return Separating(margin, -(low + high) / 2 - float(origin @ theta))
+
+
+def _balanced(rows: np.ndarray, z: np.ndarray, rho: float, near: np.ndarray) -> np.ndarray:
+    """The λ of some samples, half of it in each class, for which `‖Σ λ_i z_i x_i‖_ρ′` is least, ρ′ = ∞ or 1."""
+    from scipy.optimize import linprog
+
+    some = rows[near].T / np.max(np.abs(rows))
+    d, k = some.shape
+    sizes = np.ones((d, 1)) if rho == 1 else np.eye(d)  # of the entries of the sum: their largest one, or each
+    above = np.block([[some, -sizes], [-some, -sizes]])
+    halves = np.array([np.append(z[near] == sign, np.zeros(sizes.shape[1])) for sign in (1.0, -1.0)])
+    cost = np.append(np.zeros(k), np.ones(sizes.shape[1]))
+    options = {f"{side}_feasibility_tolerance": 1e-10 for side in ("primal", "dual")}
+    found = linprog(cost, above, np.zeros(2 * d), halves, [0.5, 0.5], method="highs", options=options)
+    dual = np.zeros(len(z))
+    if found.x is None:
+        return np.full(len(z), np.inf)
+    dual[near] = np.maximum(found.x[:k], 0.0)
+    for half in (z > 0, z < 0):
+        dual[half] /= 2 * dual[half].sum()
+    return dual

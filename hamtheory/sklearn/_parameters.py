@@ -1,5 +1,6 @@
 """The geometry of an estimator, and its parameters as those of the estimator."""
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -34,10 +35,8 @@ class GeometryParameters:
         """
         params = super().get_params(deep=False)  # type: ignore[misc]
         if deep and isinstance(self.geometry, (str, AbstractGeometry)):
-            try:
+            with contextlib.suppress(TypeError, ValueError):  # of a name that is none: `fit` says so
                 params |= {_PREFIX + name: value for name, value in geometry_of(self.geometry).arguments().items()}
-            except (TypeError, ValueError):  # a name that says nothing: `fit` says so
-                pass
         return params
 
     def set_params(self, **params: Any) -> Any:
@@ -98,9 +97,8 @@ def with_parameters(geo: AbstractGeometry, values: Mapping[str, Any]) -> Abstrac
     known = arguments_of(type(geo))
     unknown = sorted(set(values) - set(known or values))
     if unknown:
-        raise ValueError(
-            f"geometry__{unknown[0]} is no parameter of {geo!r}; there are {', '.join(_PREFIX + k for k in known or ())}"
-        )
+        there = ", ".join(_PREFIX + name for name in known or ()) or "none"
+        raise ValueError(f"geometry__{unknown[0]} is no parameter of {geo!r}; there are {there}")
     given = geo.arguments()
     for name in values:
         given.pop(name.removeprefix("log_") if name.startswith("log_") else f"log_{name}", None)

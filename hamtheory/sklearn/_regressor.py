@@ -15,15 +15,15 @@ Values = Float[np.ndarray, "..."]
 
 
 class ImplicitBiasRegressor(GeometryParameters, MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Linear regression by the limit of a flow from zero, `argmin { R(θ) : Xθ + b = y }`, or `argmin f + P` under decay.
+    """Linear regression by the limit of a flow from zero, `argmin { R(θ) : Xθ + b = y }`, or `argmin f + P`.
 
     What it learns from fewer rows than columns is the solution that the potential R of the geometry prefers: the one of
     least L2 norm for `ht.Euclidean()`, of least L1 norm at the far end of `ht.HAM` and `ht.Hypentropy`, and any between
     them. If no solution exists, it is the preferred one of the least-squares solutions, which is where the flow goes.
 
-    The intercept b is no coordinate of the geometry, and weights are as if rows were repeated: see `ht.prepare`. Several
-    targets are fitted one by one, as in a flow of a matrix, whose columns are coupled neither by the loss nor by a
-    separable geometry. X and y become float64.
+    The intercept b is no coordinate of the geometry, and weights are as if rows were repeated: see `ht.prepare`.
+    Several targets are fitted one by one, as in a flow of a matrix, whose columns are coupled neither by the loss nor
+    by a separable geometry. X and y become float64.
 
     Args:
         geometry: A geometry, or the name of one, with the arguments of its example: "ham", "mw", "gd", "network". Its
@@ -39,7 +39,8 @@ class ImplicitBiasRegressor(GeometryParameters, MultiOutputMixin, RegressorMixin
         intercept_: The intercept, a number, or (targets,).
         dual_coef_: The multipliers ν of the rows, (samples,), or (targets, samples): `R′(θ) = Xᵀν` (`R′` of
             `scale · coef_`, and X divided by `scale`, if standardised). They sum to zero if there is an intercept.
-        result_: The `LimitResult` with its certificate, in the units of the prepared problem; a list for several targets.
+        result_: The `LimitResult` with its certificate, in the units of the prepared problem; a list for several
+            targets.
         n_iter_: The Newton steps; a list for several targets.
         n_features_in_: d.
         feature_names_in_: The names of the columns, if X has some.
@@ -55,7 +56,8 @@ class ImplicitBiasRegressor(GeometryParameters, MultiOutputMixin, RegressorMixin
     ...     print(model.fit(X[:1], y[:1]).coef_.round(3).tolist())
     [0.6, 1.2]
     [0.0, 1.5]
-    >>> model.set_params(geometry__log_alpha=5000.0, fit_intercept=True).fit(X, y).predict([[0.0, 1.0]]).round(6).tolist()
+    >>> model = model.set_params(geometry__log_alpha=5000.0, fit_intercept=True).fit(X, y)
+    >>> model.predict([[0.0, 1.0]]).round(6).tolist()
     [2.0]
 
     ```

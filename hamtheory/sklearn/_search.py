@@ -21,12 +21,12 @@ class ImplicitBiasRegressorCV(GeometryParameters, RegressorMixin, BaseEstimator)
     """`ImplicitBiasRegressor` with the parameter of its geometry, or its weight decay, of least cross-validated error.
 
     For every fold the whole curve of limits is followed from point to point, as `ht.limit_path` and
-    `ht.regularization_path` do. For any other parameter of any geometry, take `GridSearchCV` on `ImplicitBiasRegressor`.
+    `ht.regularization_path` do. For other parameters, and any geometry, take `GridSearchCV` on `ImplicitBiasRegressor`.
 
     There is one target, as the errors of several, each in its own unit, have no sum that says which parameter is best.
 
     Args:
-        geometry: As in `ImplicitBiasRegressor`; for `log_parameters` one of HAM or m⊙w, whose own parameter is replaced.
+        geometry: As in `ImplicitBiasRegressor`; for `log_parameters` HAM or m⊙w, whose own parameter is replaced.
         log_parameters: Values of `ln α` (HAM) or `ln γ` (m⊙w), (points,), or how many, which are then placed from L2
             to L1 by the size of the least-L2 solution.
         weight_decays: Values of the weight decay instead, positive, (points,). With both left out, there are
@@ -59,6 +59,9 @@ class ImplicitBiasRegressorCV(GeometryParameters, RegressorMixin, BaseEstimator)
 
     ```
     """
+
+    coef_: Any
+    intercept_: Any
 
     def __init__(
         self,
@@ -102,7 +105,8 @@ class ImplicitBiasRegressorCV(GeometryParameters, RegressorMixin, BaseEstimator)
         everything = self._prepared(X, y, weights)
         weights = np.asarray(weights, float)
         self.grid_ = self._grid(geo, everything)
-        folds = list(check_cv(self.cv).split(X, y))
+        splitter: Any = check_cv(self.cv)
+        folds = list(splitter.split(X, y))
         self.mse_path_, shares = np.zeros((len(self.grid_), len(folds))), np.zeros(len(folds))
         results = []
         for place, (train, test) in enumerate(folds):
@@ -141,8 +145,8 @@ class ImplicitBiasRegressorCV(GeometryParameters, RegressorMixin, BaseEstimator)
             return np.asarray(self.weight_decays, float)
         if not isinstance(geo, AbstractExponentialGeometry):
             raise ValueError(
-                f"geometry must be one of HAM or m*w for a path over its parameter; got {geo!r}: give weight_decays, or "
-                "take GridSearchCV on ImplicitBiasRegressor"
+                f"geometry must be one of HAM or m*w for a path over its parameter; got {geo!r}: give weight_decays, "
+                "or take GridSearchCV on ImplicitBiasRegressor"
             )
         given = _POINTS if self.log_parameters is None else self.log_parameters
         if not isinstance(given, (int, np.integer)):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
@@ -21,7 +22,7 @@ from hamtheory.sklearn import ImplicitBiasClassifier, ImplicitBiasRegressor, Imp
 ROOT = Path(__file__).parent.parent.parent
 PROBLEM = ht.sparse_regression(30, 50, 3, seed=3, noise=0.1)
 X, y = PROBLEM.X + 2.0, PROBLEM.y - 1.0
-EVERY = [ImplicitBiasRegressor(), ImplicitBiasRegressorCV(log_parameters=4), ImplicitBiasClassifier("gd")]
+EVERY = [ImplicitBiasRegressor(), ImplicitBiasRegressorCV(log_parameters=4), ImplicitBiasClassifier()]
 
 
 # Some of its classes touch in a plane, of which the classifier warns, as it should.
@@ -60,7 +61,9 @@ def test_a_search_over_a_parameter_of_a_geometry(geo, name, values):
     assert type(best) is family and best.arguments()[name] in values
     other = dict(best.arguments()) | {name: values[0]}
     alone = make_pipeline(StandardScaler(), ImplicitBiasRegressor(family(**other), tol=1e-8))
-    assert search.cv_results_["mean_test_score"][0] == pytest.approx(cross_val_score(alone, X, y, cv=3).mean(), rel=1e-9)
+    assert search.cv_results_["mean_test_score"][0] == pytest.approx(
+        cross_val_score(alone, X, y, cv=3).mean(), rel=1e-9
+    )
 
 
 def test_parameters():
@@ -92,8 +95,6 @@ def test_frames_pickles_clones_and_single_precision(estimator):
     assert single.coef_.dtype == np.float64
     np.testing.assert_array_equal(single.coef_, clone(estimator).fit(X.astype(np.float32).astype(float), target).coef_)
     with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
-        import scipy.sparse
-
         clone(estimator).fit(scipy.sparse.csr_array(X), target)
 
 
