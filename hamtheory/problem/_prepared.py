@@ -137,8 +137,8 @@ def prepare(
     means does. A flow that trained it would take it for one more entry of θ, as does a column of ones; that costs what
     R says, so that no limit would be left as it is when a constant is added to y. *Weights* change what a flow does
     on its way, limits under weight decay, and those of inconsistent equations. Of consistent ones they do not change
-    the limit without weight decay, which is the solution that R prefers, whatever they are; those that are 0 take
-    their rows out. *Standardised* columns are another problem with another bias: R sees `θ = s · coefficients`, s being
+    the limit without weight decay, which is the solution that R prefers, but for the standard deviations of
+    standardised columns; those that are 0 take their rows out. *Standardised* columns are another problem with another bias: R sees `θ = s · coefficients`, s being
     the standard deviations, and prices an entry by what it does to the predictions, in any units of the columns.
 
     Equations whose digits centring takes away are consistent as far as the digits that were given tell.
@@ -174,28 +174,32 @@ def prepare(
     given, target = finite(_dense(X), "X"), finite(real_array(y, "y", ndim=1), "y")
     if target.shape[0] != given.shape[0] or given.size == 0:
         LinearRegression(given, target)  # says what is wrong
-    dtype = np.promote_types(given.dtype, target.dtype)
     rows, roots = _weights(sample_weight, given.shape[0])
+    dtype = np.promote_types(given.dtype, target.dtype)
     table, values = np.asarray(given, float)[rows], np.asarray(target, float)[rows, None]
-    eps = float(np.finfo(dtype).eps)
     with quiet():
-        columns, outcome = (_in_units(array, roots, intercept, eps) for array in (table, values))
-        size = _sizes(columns, roots) if standardize else 1 / columns.unit
-        matrix, vector = columns.values / size * roots[:, None], outcome.values[:, 0] * outcome.unit[0] * roots
-        scale, centre = size * columns.unit, columns.centre * columns.unit
-        y_centre = outcome.centre[0] * outcome.unit[0]
+        columns, outcome = (_in_units(array, roots, intercept, dtype) for array in (table, values))
+        scale = _sizes(columns, roots) if standardize else np.ones(table.shape[1])
+        matrix = columns.values * (columns.unit / scale) * roots[:, None]
+        vector = (outcome.values * outcome.unit)[:, 0] * roots
+        centre, y_centre = columns.centre * columns.unit, (outcome.centre * outcome.unit)[0]
+        sizes = (np.abs(table) + np.abs(centre)) / scale, np.abs(values[:, 0]) + np.abs(y_centre)
     as_own = lambda array: xp.asarray(array.astype(dtype))  # noqa: E731
     problem = LinearRegression(as_own(matrix), as_own(vector))
     if intercept and not bool(problem.is_consistent):
-        with quiet():
-            theta = np.asarray(problem.row_space.target @ problem.row_space.basis, float)
-            fitted = matrix @ theta
-            terms = (np.abs(table) + np.abs(centre)) @ np.abs(theta / scale) + np.abs(values[:, 0]) + np.abs(y_centre)
-            as_given = np.abs(vector - fitted) <= 10 * max(matrix.shape) * eps * roots * terms
-        if as_given.all():
-            problem = LinearRegression(problem.X, as_own(fitted))
-    roots, centre, scale, y_centre = map(as_own, (roots, centre, scale, np.asarray(y_centre)))
+        fitted = _matched(problem, matrix, vector, (sizes[0] * roots[:, None], sizes[1] * roots))
+        problem = problem if fitted is None else LinearRegression(problem.X, as_own(fitted))
+    roots, centre, scale, y_centre = map(as_own, (roots, centre, scale, y_centre))
     return Prepared(problem, xp.asarray(rows), roots, centre, scale, y_centre, given.shape[0], intercept, names)
+
+
+def _matched(problem: LinearRegression, matrix: np.ndarray, vector: np.ndarray, sizes: Any) -> np.ndarray | None:
+    """The y that least squares fits, if no equation misses it by more than rounding of terms of these sizes."""
+    with quiet():
+        theta = np.asarray(problem.row_space.target @ problem.row_space.basis, float)
+        fitted, terms = matrix @ theta, sizes[0] @ np.abs(theta) + sizes[1]
+        is_rounding = np.abs(vector - fitted) <= 10 * max(matrix.shape) * np.finfo(problem.dtype).eps * terms
+    return fitted if is_rounding.all() else None
 
 
 def _dense(X: Any) -> Array:
@@ -220,7 +224,7 @@ def _weights(sample_weight: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, roots / np.sqrt(np.mean(np.square(roots)))
 
 
-def _in_units(columns: np.ndarray, roots: np.ndarray, intercept: bool, eps: float) -> _Columns:
+def _in_units(columns: np.ndarray, roots: np.ndarray, intercept: bool, dtype: np.dtype) -> _Columns:
     """The columns in units of their size, centred if there is an intercept: twice, as the mean is rounded, too.
 
     Columns that differ by no more than rounding are constant, and exactly 0 when they are centred.
@@ -230,7 +234,7 @@ def _in_units(columns: np.ndarray, roots: np.ndarray, intercept: bool, eps: floa
     values, centre = columns / unit, np.zeros(columns.shape[1])
     if intercept:
         shares = np.square(roots) / np.sum(np.square(roots))
-        is_constant = np.ptp(values, axis=0) <= 4 * eps * np.max(np.abs(values), axis=0)
+        is_constant = np.ptp(values, axis=0) <= 4 * np.finfo(dtype).eps * np.max(np.abs(values), axis=0)
         for _ in range(2):
             mean = shares @ values
             values, centre = values - mean, centre + mean
@@ -239,6 +243,6 @@ def _in_units(columns: np.ndarray, roots: np.ndarray, intercept: bool, eps: floa
 
 
 def _sizes(columns: _Columns, roots: np.ndarray) -> np.ndarray:
-    """The weighted root mean squares, in units; of columns of zeros, 1."""
+    """The weighted root mean squares; of columns of zeros, 1."""
     sizes = np.linalg.norm(columns.values * roots[:, None], axis=0) / np.linalg.norm(roots)
-    return np.where(sizes > 0, sizes, 1 / columns.unit)
+    return np.where(sizes > 0, sizes * columns.unit, 1.0)
