@@ -135,11 +135,14 @@ def prepare(
 
     *The intercept* is no coordinate of the geometry: it takes its best value at every θ, which centring by the weighted
     means does. A flow that trained it would take it for one more entry of θ, as does a column of ones; that costs what
-    R says, so that no limit would be left as it is when a constant is added to y. *Weights* change what a flow does
-    on its way, limits under weight decay, and those of inconsistent equations. Of consistent ones they do not change
-    the limit without weight decay, which is the solution that R prefers, but for the standard deviations of
-    standardised columns; those that are 0 take their rows out. *Standardised* columns are another problem with another bias: R sees `θ = s · coefficients`, s being
-    the standard deviations, and prices an entry by what it does to the predictions, in any units of the columns.
+    R says, so that no limit would be left as it is when a constant is added to y.
+
+    *Weights* change what a flow does on its way, limits under weight decay, and those of inconsistent equations. Of
+    consistent ones they do not change the limit without weight decay, which is the solution that R prefers, but for
+    the standard deviations of standardised columns. Those that are 0 take their rows out.
+
+    *Standardised* columns are another problem with another bias: R sees `θ = s · coefficients`, s being the standard
+    deviations, and prices an entry by what it does to the predictions, in any units of the columns.
 
     Equations whose digits centring takes away are consistent as far as the digits that were given tell.
 
