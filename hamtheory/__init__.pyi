@@ -10,6 +10,7 @@ from . import (
     optim as optim,
     problem as problem,
     signs as signs,
+    sklearn as sklearn,
     sweeps as sweeps,
     symbolic as symbolic,
     theorem as theorem,
@@ -69,8 +70,10 @@ from .limit import (
 from .problem import (
     BinaryClassification as BinaryClassification,
     LinearRegression as LinearRegression,
+    Prepared as Prepared,
     datasets as datasets,
     gaussian_mixture as gaussian_mixture,
+    prepare as prepare,
     sparse_classification as sparse_classification,
     sparse_regression as sparse_regression,
 )

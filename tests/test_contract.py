@@ -71,6 +71,11 @@ def flipped(what):
     return [(name, events, (PROBLEM, GEOMETRIES[name], START)) for name in ("ham", "mw")]
 
 
+def solved(prepared):
+    """The least-L2 limit of a table, in its units."""
+    return prepared.coefficients(ht.min_norm(prepared.problem))
+
+
 def of_geometries(function, *arrays):
     return [(name, function, (geo, *arrays)) for name, geo in GEOMETRIES.items()]
 
@@ -99,6 +104,11 @@ CASES = {
         ("", lambda p, m, w, ts: ht.product_flow(p, m, w, ts=ts, **TIGHT), (PROBLEM, START, 0.3 * OTHER[0], TIMES)),
         ("weight decay", lambda p, m, w, ts: ht.product_flow(p, m, w, ts=ts, weight_decay=0.1, **TIGHT),
          (PROBLEM, START, 0.3 * OTHER[0], TIMES)),
+    ],
+    "ht.prepare": [
+        (str(options), lambda X, y, w, o=options: solved(ht.prepare(X, y, sample_weight=w, **o)),
+         (PROBLEM.X + 1.0, PROBLEM.y, np.arange(8.0)))
+        for options in ({}, {"standardize": True}, {"intercept": False})
     ],
     "ht.bregman_divergence": of_geometries(ht.bregman_divergence, OTHER[0], START),
     "ht.signs.flip_times": flipped(ht.signs.flip_times),
