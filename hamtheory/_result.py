@@ -118,6 +118,9 @@ def outcome(problem: Any, result: Result, theta: np.ndarray, residual: Any, tol:
         return Result.nonfinite
     if residual <= 1.01 * tol:
         return result
+    from .problem._products import has_products, terms
+
     with quiet():
-        terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)
-    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * terms else Result.stalled
+        sizes = terms(problem.X, theta) if has_products(problem.X) else np.abs(problem.X) @ np.abs(theta)
+        rounded = norm(sizes + np.abs(problem.y)) / (norm(problem.y) or 1)
+    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * rounded else Result.stalled

@@ -15,6 +15,7 @@ import numpy as np
 from ._array import Array, Struct, kept, quiet, replaced
 from .geometry import AbstractGeometry
 from .problem import LinearRegression
+from .problem._products import divided, has_products
 
 _COMFORTABLE = {np.dtype(np.float32): 1e6, np.dtype(np.float64): 1e60}  # and the inverse: nothing has to be done
 
@@ -98,9 +99,10 @@ def in_units(
     if size == length == 1:
         return _ONE, problem, geo, theta0
     with quiet():
+        unit = problem.dtype.type(length)
         moved = replaced(
             problem,
-            X=problem.X / problem.dtype.type(length),
+            X=divided(problem.X, unit) if has_products(problem.X) else problem.X / unit,
             y=_no_zero(problem.y / problem.dtype.type(length) / problem.dtype.type(size), problem.y),
             row_space=replaced(
                 space,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
 from .._types import Matrix, Vector, Vectors
 from .._validate import finite, real_array
+from ._products import combined, has_products, own_matrix
 
 
 class Problem(Struct):
@@ -57,13 +58,18 @@ class Problem(Struct):
             The gradient, of shape (..., d).
         """
         with quiet():
-            return self.residual(theta) @ self.X / self.n
+            residual = self.residual(theta)
+            return (combined(self.X, residual) if has_products(self.X) else residual @ self.X) / self.n
 
 
 def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tuple[Array, Array, Array | None]:
     """X, what is known of its rows, and the ground truth, in one dtype: the problem's own."""
-    X, target = real_array(X, "X", ndim=2), real_array(target, name, ndim=1)
-    if X.size == 0:
+    by_products = has_products(X)
+    if by_products and is_jax(target, theta_star):
+        raise TypeError(f"{name} must be an array of NumPy where X is sparse or a LinearOperator; got one of JAX")
+    target = real_array(target, name, ndim=1)
+    X = own_matrix(X, target.dtype) if by_products else real_array(X, "X", ndim=2)
+    if 0 in X.shape:
         raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
     if target.shape[0] != X.shape[0]:
         raise ValueError(f"{name} must have one entry a row of X, {X.shape[0]}; got {target.shape[0]}")
@@ -73,7 +79,7 @@ def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tup
         if truth.shape[0] != X.shape[1]:
             raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
         theta_star = finite(own(truth), "theta_star")
-    return finite(own(X), "X"), finite(own(target), name), theta_star
+    return X if by_products else finite(own(X), "X"), finite(own(target), name), theta_star
 
 
 def _owned(X: Any, y: Any):

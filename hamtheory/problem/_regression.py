@@ -9,6 +9,7 @@ from .._array import Array, is_jax, namespace, quiet
 from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
 from ._problem import Problem, checked
+from ._products import has_products, row_space_of_products, times
 from ._row_space import RowSpace
 
 
@@ -52,7 +53,7 @@ class LinearRegression(Problem):
     def __init__(self, X: Matrix, y: Samples, theta_star: Vector | None = None):
         self.X, self.y, self.theta_star = checked(X, y, "y", theta_star)
         with contextlib.nullcontext() if is_jax(self.X, self.y) else threads_for(*self.X.shape):
-            self.row_space = RowSpace(self.X, self.y)
+            self.row_space = (row_space_of_products if has_products(self.X) else RowSpace)(self.X, self.y)
 
     @property
     def rank(self) -> Int[Array, ""]:
@@ -88,7 +89,8 @@ class LinearRegression(Problem):
         xp = namespace(self.X, theta)
         theta = xp.asarray(theta, self.dtype)
         with quiet():
-            return theta @ self.X.T - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
+            fitted = times(self.X, theta) if has_products(self.X) else theta @ self.X.T
+            return fitted - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
 
     def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`‖Xθ − y‖² / (2n)`.

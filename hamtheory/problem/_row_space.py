@@ -29,6 +29,7 @@ class RowSpace(Struct):
     Args:
         X: The matrix, (n, d).
         y: The target, (n,).
+        size: What rounding grows with; left out: max(n, d).
 
     Attributes:
         left: U, (n, r).
@@ -50,9 +51,9 @@ class RowSpace(Struct):
     distance: Float[Array, ""]
     is_consistent: Bool[Array, ""]
 
-    def __init__(self, X: Float[Array, "n d"], y: Float[Array, " n"]):
+    def __init__(self, X: Float[Array, "n d"], y: Float[Array, " n"], size: int | None = None):
         xp = namespace(X, y)
-        eps, size = xp.finfo(X.dtype).eps, max(X.shape)
+        eps, size = xp.finfo(X.dtype).eps, size or max(X.shape)
         with quiet():
             lengths = norm(X, axis=1)
             is_equation = lengths > 0  # a row of zeros has no terms

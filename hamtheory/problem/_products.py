@@ -1,0 +1,504 @@
+"""An X that is known by its products alone: SciPy's sparse matrices and linear operators.
+
+With rows of length 1, the Gram matrix of X has a pivoted Cholesky factorisation, which says which rows are far from the
+span of those before them. Of the others remains nothing but rounding, or a direction near it, which is kept as a dense
+row: so nothing is decided by the squares of singular values. In the orthonormal basis that this defines X is a matrix
+with n rows and at most n columns, whose singular value decomposition is that of X (`RowSpace`), and the basis of the row
+space is a product `Q = T Z` with T of n rows and Z such rows of X. Nothing of size n × d is ever formed.
+
+Tried and lost: docs/decisions/products.md.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._array import quiet, replaced
+from ._row_space import RowSpace
+
+Array = Any
+_FAR = 1e-4  # the squared distance of a row from the span of others, above which the Gram matrix has its digits
+_MOST = 2**27  # numbers in dense rows
+_BLOCK = 2**24  # numbers in a block of dense rows
+_PROBES = 4  # random vectors that tell whether anything is left of a row
+_EPS = float(np.finfo(float).eps)
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether X is one of SciPy's sparse matrices or arrays."""
+    return "scipy.sparse" in sys.modules and sys.modules["scipy.sparse"].issparse(X)
+
+
+def is_operator(X: Any) -> bool:
+    """Whether X is one of SciPy's linear operators."""
+    return "scipy.sparse.linalg" in sys.modules and isinstance(X, sys.modules["scipy.sparse.linalg"].LinearOperator)
+
+
+def has_products(X: Any) -> bool:
+    """Whether X is known by its products alone."""
+    return is_sparse(X) or is_operator(X)
+
+
+def refuse_products(value: Any, what: str) -> None:
+    """An error if a problem, or one among several, has an X that `what` cannot use."""
+    for problem in value if isinstance(value, (list, tuple)) else (value,):
+        if has_products(X := getattr(problem, "X", None)):
+            kind = "sparse" if is_sparse(X) else "a LinearOperator"
+            raise TypeError(
+                f"X must be an array for {what}; it is {kind}, which solve_limit, limit_path, regularization_path, "
+                "min_norm, solve_flow and product_flow take. If it fits into memory: X.toarray(), or X @ numpy.eye(d)"
+            )
+
+
+def own_matrix(X: Any, y_dtype: np.dtype) -> Array:
+    """A copy of X in the dtype that it has with y: a CSR array, or an operator.
+
+    Args:
+        X: Of SciPy, (n, d).
+        y_dtype: That of y.
+
+    Returns:
+        X, (n, d), finite if it is sparse.
+    """
+    if len(X.shape) != 2:
+        raise ValueError(f"X must have 2 axes; got shape {tuple(X.shape)}")
+    kind = np.dtype(np.float64 if X.dtype is None else X.dtype)
+    if kind.kind not in "fiub":
+        raise ValueError(f"X must hold real numbers; got dtype {kind}")
+    if kind.itemsize == 2 and kind.kind == "f":
+        raise ValueError(f"X must be in float32 or float64; got {kind}, whose rounding leaves no certificate")
+    dtype = np.promote_types(np.float32 if kind == np.float32 else np.float64, y_dtype)
+    if not is_sparse(X):
+        return _operator(X, dtype)
+    import scipy.sparse
+
+    with np.errstate(over="ignore"):
+        own = scipy.sparse.csr_array(X, dtype=dtype, copy=True)
+    own.sum_duplicates()
+    own.eliminate_zeros()
+    if not np.isfinite(own.data).all():
+        bad = int(np.flatnonzero(~np.isfinite(own.data))[0])
+        row = int(np.searchsorted(own.indptr, bad, side="right")) - 1
+        raise ValueError(f"X must be finite; got {own.data[bad]} at index {row}, {own.indices[bad]}")
+    for array in (own.data, own.indices, own.indptr):
+        array.setflags(write=False)
+    return own
+
+
+def _operator(X: Any, dtype: np.dtype) -> Array:
+    """A linear operator of that dtype whose products are arrays of it."""
+    from scipy.sparse.linalg import LinearOperator
+
+    def cast(product: Callable) -> Callable:
+        return lambda vectors: np.asarray(product(vectors), dtype)
+
+    return LinearOperator(
+        X.shape,
+        matvec=cast(X.matvec),
+        rmatvec=cast(X.rmatvec),
+        matmat=cast(X.matmat),
+        rmatmat=cast(X.rmatmat),
+        dtype=dtype,
+    )
+
+
+def times(X: Array, theta: Array) -> Array:
+    """`Xθ` of any number of θ.
+
+    Args:
+        X: Of SciPy, (n, d).
+        theta: Of shape (..., d).
+
+    Returns:
+        Of shape (..., n).
+    """
+    return (X @ theta.reshape(-1, X.shape[1]).T).T.reshape(*theta.shape[:-1], X.shape[0])
+
+
+def combined(X: Array, dual: Array) -> Array:
+    """`Xᵀν` of any number of ν.
+
+    Args:
+        X: Of SciPy, (n, d).
+        dual: Of shape (..., n).
+
+    Returns:
+        Of shape (..., d).
+    """
+    flat = dual.reshape(-1, X.shape[0]).T
+    return (X.T @ flat if is_sparse(X) else X.rmatmat(flat)).T.reshape(*dual.shape[:-1], X.shape[1])
+
+
+def divided(X: Array, by: Any) -> Array:
+    """X over a number."""
+    if is_sparse(X):
+        return X / by
+    from scipy.sparse.linalg import LinearOperator
+
+    return LinearOperator(
+        X.shape,
+        matvec=lambda vector: X.matvec(vector) / by,
+        rmatvec=lambda vector: X.rmatvec(vector) / by,
+        matmat=lambda vectors: X.matmat(vectors) / by,
+        rmatmat=lambda vectors: X.rmatmat(vectors) / by,
+        dtype=X.dtype,
+    )
+
+
+def terms(X: Array, theta: Array) -> Array:
+    """A bound on `|X| |θ|`, (n,): what the rounding of Xθ is relative to."""
+    if is_sparse(X):
+        return abs(X) @ np.abs(theta)
+    return lengths_of(X) * float(np.linalg.norm(theta))
+
+
+def without_columns(X: Array, kept: Array) -> Array:
+    """X with zeros in place of the columns that are not kept, (n, d)."""
+    if is_sparse(X):
+        return X.multiply(kept[None, :]).tocsr()
+    from scipy.sparse.linalg import LinearOperator
+
+    column = kept[:, None].astype(X.dtype)
+    return LinearOperator(
+        X.shape,
+        matvec=lambda vector: X.matvec(vector.reshape(-1) * column[:, 0]),
+        rmatvec=lambda vector: X.rmatvec(vector).reshape(-1) * column[:, 0],
+        matmat=lambda vectors: X.matmat(vectors * column),
+        rmatmat=lambda vectors: X.rmatmat(vectors) * column,
+        dtype=X.dtype,
+    )
+
+
+def lengths_of(X: Array) -> Array:
+    """The lengths of the rows, (n,), also of numbers whose squares leave the range."""
+    if is_sparse(X):
+        largest = abs(X).max(axis=1).toarray().reshape(-1).astype(float)
+        units = np.where(largest > 0, largest, 1.0)
+        per_entry = np.repeat(units, np.diff(X.indptr))
+        squares = np.bincount(
+            np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), np.square(X.data / per_entry), X.shape[0]
+        )
+        return np.sqrt(squares) * units
+    found = np.zeros(X.shape[0])
+    for rows in _blocks(*X.shape):
+        dense = combined(X, np.eye(X.shape[0])[rows])
+        units = np.max(np.abs(dense), axis=1)
+        units = np.where(units > 0, units, 1.0)
+        found[rows] = np.linalg.norm(dense / units[:, None], axis=1) * units
+    return found
+
+
+def _blocks(n: int, d: int) -> list[slice]:
+    step = max(1, _BLOCK // d)
+    return [slice(first, min(first + step, n)) for first in range(0, n, step)]
+
+
+class Rows:
+    """Rows Z of X over their lengths, and dense rows below them: what there is to do with them.
+
+    Args:
+        dense: The dense rows, (k, d).
+    """
+
+    def __init__(self, count: int, dense: Array):
+        self.count, self.dense = count, dense
+        self.shape = count + dense.shape[0], dense.shape[1]
+
+    def of_matrix(self, vectors: Array) -> Array:
+        """The products of the rows of X with vectors, (d, many)."""
+        raise NotImplementedError
+
+    def of_rows(self, factors: Array) -> Array:
+        """The combinations of the rows of X with these factors, (many, count)."""
+        raise NotImplementedError
+
+    def own_gram(self, weights: Array) -> Array:
+        """`Z diag(w) Zᵀ` of the rows of X."""
+        raise NotImplementedError
+
+    def own_squares(self) -> Array:
+        """The squared norms of their columns, (d,)."""
+        raise NotImplementedError
+
+    def columns(self, index: Array) -> "Rows":
+        """Some of the columns."""
+        raise NotImplementedError
+
+    def products(self, vectors: Array) -> Array:
+        """Z times (d,) or (d, many)."""
+        found = self.of_matrix(vectors.reshape(self.shape[1], -1))
+        if len(self.dense):
+            found = np.concatenate([found, self.dense @ vectors.reshape(self.shape[1], -1)])
+        return found.reshape(self.shape[0], *vectors.shape[1:])
+
+    def combination(self, factors: Array) -> Array:
+        """(r,) or (many, r) times Z."""
+        flat = factors.reshape(-1, self.shape[0])
+        found = self.of_rows(flat[:, : self.count])
+        if len(self.dense):
+            found += flat[:, self.count :] @ self.dense
+        return found.reshape(*factors.shape[:-1], self.shape[1])
+
+    def squares(self) -> Array:
+        return self.own_squares() + np.square(self.dense).sum(axis=0)
+
+    def gram(self, weights: Array) -> Array:
+        """`Z diag(w) Zᵀ`, (r, r)."""
+        own = self.own_gram(weights)
+        if not len(self.dense):
+            return own
+        weighted = self.dense * weights
+        mixed = self.of_matrix(weighted.T)
+        return np.block([[own, mixed], [mixed.T, weighted @ self.dense.T]])
+
+
+class SparseRows(Rows):
+    """Those of a sparse X.
+
+    Args:
+        matrix: Rows of length 1, a CSR array, (count, d).
+        dense: The dense rows, (k, d).
+    """
+
+    def __init__(self, matrix: Array, dense: Array):
+        super().__init__(matrix.shape[0], dense)
+        self.matrix, self.transposed = matrix, matrix.T.tocsr()
+
+    def of_matrix(self, vectors):
+        return self.matrix @ vectors
+
+    def of_rows(self, factors):
+        return np.ascontiguousarray((self.transposed @ factors.T).T)
+
+    def own_gram(self, weights):
+        import scipy.sparse
+
+        m = self.matrix
+        scaled = scipy.sparse.csr_array((m.data * weights[m.indices], m.indices, m.indptr), shape=m.shape)
+        return (scaled @ self.transposed).toarray()
+
+    def own_squares(self):
+        return np.bincount(self.matrix.indices, np.square(self.matrix.data), self.shape[1])
+
+    def columns(self, index):
+        return SparseRows(self.transposed[index].T.tocsr(), self.dense[:, index])
+
+
+class OperatorRows(Rows):
+    """Those of a linear operator: its Gram matrix takes a product with X and one with Xᵀ for each row.
+
+    Args:
+        X: The operator, (n, d).
+        lengths: Of its rows, (n,).
+        index: Which of the rows, (count,).
+        dense: The dense rows, (k, columns).
+        seen: Which columns; None for all.
+    """
+
+    def __init__(self, X: Array, lengths: Array, index: Array, dense: Array, seen: Array | None = None):
+        super().__init__(len(index), dense)
+        self.X, self.lengths, self.index, self.seen = X, lengths, index, seen
+
+    def of_matrix(self, vectors):
+        if self.seen is not None:
+            whole = np.zeros((self.X.shape[1], vectors.shape[1]))
+            whole[self.seen] = vectors
+            vectors = whole
+        return self.X.matmat(vectors)[self.index] / self.lengths[self.index, None]
+
+    def of_rows(self, factors):
+        whole = np.zeros((self.X.shape[0], len(factors)))
+        whole[self.index] = (factors / self.lengths[self.index]).T
+        found = self.X.rmatmat(whole).T
+        return np.array(found if self.seen is None else found[:, self.seen], float)
+
+    def own_gram(self, weights):
+        found, one = np.empty((self.count, self.count)), np.eye(self.count)
+        for rows in _blocks(self.count, self.shape[1]):
+            found[:, rows] = self.of_matrix((self.of_rows(one[rows]) * weights).T)
+        return (found + found.T) / 2
+
+    def own_squares(self):
+        one, total = np.eye(self.count), np.zeros(self.shape[1])
+        for rows in _blocks(self.count, self.shape[1]):
+            total += np.square(self.of_rows(one[rows])).sum(axis=0)
+        return total
+
+    def columns(self, index):
+        seen = index if self.seen is None else self.seen[index]
+        return OperatorRows(self.X, self.lengths, self.index, self.dense[:, index], seen)
+
+
+class ProductBasis:
+    """`Q = T Z`, (r, d), with what an array of this shape is asked for: products from both sides, and rows or columns.
+
+    Attributes:
+        turn: T, (r, rows).
+        rows: Z.
+        inverse: That of T, or None if it has none.
+    """
+
+    ndim, dtype = 2, np.dtype(np.float64)
+    __array_ufunc__ = None  # so that arrays leave their products to it
+
+    def __init__(self, turn: Array, rows: Rows, inverse: Array | None = None):
+        self.turn, self.rows, self.inverse = turn, rows, inverse
+        self.shape = turn.shape[0], rows.shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __matmul__(self, vectors: Array) -> Array:
+        return self.turn @ self.rows.products(vectors)
+
+    def __rmatmul__(self, factors: Array) -> Array:
+        return self.rows.combination(factors @ self.turn)
+
+    def __rmul__(self, factors: Array) -> "ProductBasis":
+        """Its rows times a column of factors, (r, 1)."""
+        return ProductBasis(factors * self.turn, self.rows)
+
+    def __array_function__(self, function: Callable, types: Any, args: Any, kwargs: Any) -> Array:
+        if function is not np.dot:
+            return NotImplemented
+        return args[0] @ args[1]
+
+    def __getitem__(self, which: Any) -> "ProductBasis":
+        if isinstance(which, slice):
+            inverse = self.inverse if len(range(*which.indices(len(self)))) == len(self) else None
+            return ProductBasis(self.turn[which], self.rows, inverse)
+        every, index = which
+        return ProductBasis(self.turn[every], self.rows.columns(index), self.inverse)
+
+    @property
+    def T(self) -> "_Transposed":
+        return _Transposed(self)
+
+    def squares(self) -> Array:
+        """The squared norms of the columns of Z, which are 0 where those of Q are, (d,)."""
+        return self.rows.squares()
+
+    def gram(self, weights: Array) -> Array:
+        """`Q diag(w) Qᵀ`, (r, r)."""
+        found = self.turn @ self.rows.gram(weights) @ self.turn.T
+        return (found + found.T) / 2
+
+
+class _Transposed:
+    __array_ufunc__ = None
+
+    def __init__(self, basis: ProductBasis):
+        self.basis = basis
+
+    def __rmatmul__(self, vectors: Array) -> Array:
+        return (self.basis @ vectors.T).T
+
+    def __matmul__(self, other: Any) -> Array:
+        return (np.eye(self.basis.shape[1]) @ self) @ other
+
+
+def weighted_gram(basis: Any, weights: Array) -> Array:
+    """`Q diag(w) Qᵀ`, of an array or by products, (r, r)."""
+    return basis.gram(weights) if isinstance(basis, ProductBasis) else (basis * weights) @ basis.T
+
+
+def row_space_of_products(X: Array, y: Array) -> RowSpace:
+    """The row space of an X that is known by its products; of one with more rows than columns, of the array.
+
+    Args:
+        X: Of SciPy, (n, d).
+        y: The target, (n,).
+
+    Returns:
+        A `RowSpace` whose basis is a `ProductBasis`, or an array if n > d.
+    """
+    n, d = X.shape
+    with quiet():
+        if n > d:
+            return RowSpace(X.toarray() if is_sparse(X) else X.matmat(np.eye(d, dtype=X.dtype)), y)
+        lengths = lengths_of(X)
+        if not np.isfinite(lengths).all():
+            raise ValueError(f"X must be finite; row {int(np.argmin(np.isfinite(lengths)))} of Xᵀ e_i is not")
+        rows, core, lower = _independent(X, np.where(lengths > 0, lengths, 1.0))
+        space = RowSpace((lengths[:, None] * core).astype(X.dtype), y, size=max(n, d))
+        turn = np.asarray(space.basis, float)
+        inverse = lower @ turn.T if int(space.rank) == len(turn) else None
+        return replaced(space, basis=ProductBasis(_solved(lower, turn.T, transposed=True).T, rows, inverse))
+
+
+def _solved(lower: Array, right: Array, transposed: bool = False) -> Array:
+    """`L⁻¹ right` or `L⁻ᵀ right`, of a triangular matrix."""
+    from scipy.linalg import solve_triangular
+
+    return solve_triangular(lower, right, lower=True, trans=1 if transposed else 0)
+
+
+def _independent(X: Array, lengths: Array) -> tuple[Rows, Array, Array]:
+    """Rows Z that span those of X; the rows of X over their lengths in the basis `L⁻¹ Z`, (n, r), and L."""
+    from scipy.linalg import lapack
+
+    (n, d), none = X.shape, np.zeros((0, X.shape[1]))
+    if is_sparse(X):
+        import scipy.sparse
+
+        data = X.data / np.repeat(lengths, np.diff(X.indptr))
+        matrix = scipy.sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
+        some: Callable[[Array, Array], Rows] = lambda index, dense: SparseRows(matrix[index], dense)  # noqa: E731
+    else:
+        some = lambda index, dense: OperatorRows(X, lengths, index, dense)  # noqa: E731
+    whole = some(np.arange(n), none)
+    gram = whole.gram(np.ones(d))
+    routines: Any = lapack
+    factor, pivots, rank, _ = routines.dpstrf(gram, tol=_FAR, lower=1)
+    order = pivots - 1
+    picked, others = order[:rank], order[rank:]
+    lower = np.tril(factor)[:rank, :rank]
+    rows = some(picked, none)
+    dense = _near_dependent(whole, rows, lower, gram, picked, others) if len(others) else none
+    if not rank + len(dense):
+        dense = np.zeros((1, d))
+    inside = _solved(lower, gram[:, picked].T).T if rank else np.zeros((n, 0))
+    core = np.hstack([inside, whole.products(dense.T)])
+    everything = np.eye(rank + len(dense))
+    everything[:rank, :rank] = lower
+    return some(picked, dense), core, everything
+
+
+def _near_dependent(whole: Rows, rows: Rows, lower: Array, gram: Array, picked: Array, others: Array) -> Array:
+    """Orthonormal rows, (k, d), that span with the picked ones what the others leave of the row space."""
+    n, d = whole.shape
+    least = max(n, d) * _EPS
+    factors = np.zeros((len(others), n))
+    factors[np.arange(len(others)), others] = 1.0
+    if len(picked):
+        inner = _solved(lower, _solved(lower, gram[picked][:, others]), transposed=True)
+        factors[:, picked] = -inner.T
+    probes = np.random.default_rng(0).standard_normal((d, _PROBES))
+    left = np.abs(factors @ whole.products(probes)).max(axis=1)
+    found = np.zeros((0, d))
+    suspects = factors[left > least]
+    for block in _blocks(len(suspects), d):
+        rest = whole.combination(suspects[block])
+        for _ in range(2):
+            rest = _removed(rest, rows, lower, found)
+        _, sizes, directions = np.linalg.svd(rest, full_matrices=False)
+        new = directions[sizes > least]
+        for _ in range(2):
+            new = np.linalg.qr(_removed(new, rows, lower, found).T)[0].T
+        found = np.concatenate([found, new])
+        if found.size > _MOST:
+            raise ValueError(
+                f"X has at least {len(found)} rows that depend on the others but for a part below "
+                f"{_FAR**0.5:g} of their length: too many to be told apart by products; give X as an array"
+            )
+    return found
+
+
+def _removed(vectors: Array, rows: Rows, lower: Array, dense: Array) -> Array:
+    """Vectors, (many, d), without their parts in the span of rows."""
+    if len(lower):
+        along = _solved(lower, _solved(lower, rows.products(vectors.T)), transposed=True)
+        vectors = vectors - rows.combination(np.ascontiguousarray(along.T))
+    return vectors - (vectors @ dense.T) @ dense if len(dense) else vectors
