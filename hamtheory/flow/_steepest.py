@@ -13,6 +13,7 @@ from .._threads import threads_for
 from .._types import Number, Times, Vectors
 from .._validate import count, finite, is_traced, nonnegative_number, real_array, start, times, tolerance
 from ..problem import BinaryClassification, LinearRegression
+from ..problem._products import refuse_products
 from . import _host_sliding as sliding
 from ._host import integrate, logarithmic_times
 from ._host_steepest import SteepestClassFlow, SteepestFlow
@@ -146,6 +147,7 @@ class _Task:
 
 
 def _on_host(problem: Any) -> Any:
+    refuse_products(problem, "steepest_flow")
     problem = problem.without_truth()
     if not is_jax(problem):
         return problem

@@ -3,12 +3,13 @@
 With rows of length 1, the Gram matrix of X has a pivoted Cholesky factorisation, which says which rows are far from the
 span of those before them. Of the others remains nothing but rounding, or a direction near it, which is kept as a dense
 row: so nothing is decided by the squares of singular values. In the orthonormal basis that this defines X is a matrix
-with n rows and at most n columns, whose singular value decomposition is that of X (`RowSpace`), and the basis of the row
-space is a product `Q = T Z` with T of n rows and Z such rows of X. Nothing of size n × d is ever formed.
+with n rows and at most n columns, whose singular value decomposition is that of X (`RowSpace`), and the basis of the
+row space is a product `Q = T Z` with T of n rows and Z such rows of X. Nothing of size n × d is ever formed.
 
 Tried and lost: docs/decisions/products.md.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ Array = Any
 _FAR = 1e-4  # the squared distance of a row from the span of others, above which the Gram matrix has its digits
 _MOST = 2**27  # numbers in dense rows
 _BLOCK = 2**24  # numbers in a block of dense rows
+_PAIRS = 2**24  # pairs of entries in a column, which are kept
 _PROBES = 4  # random vectors that tell whether anything is left of a row
 _EPS = float(np.finfo(float).eps)
 
@@ -94,6 +96,7 @@ def _operator(X: Any, dtype: np.dtype) -> Array:
     def cast(product: Callable) -> Callable:
         return lambda vectors: np.asarray(product(vectors), dtype)
 
+    _check_adjoint(X)
     return LinearOperator(
         X.shape,
         matvec=cast(X.matvec),
@@ -102,6 +105,23 @@ def _operator(X: Any, dtype: np.dtype) -> Array:
         rmatmat=cast(X.rmatmat),
         dtype=dtype,
     )
+
+
+def _check_adjoint(X: Any) -> None:
+    """An error unless there are products with Xᵀ, and they fit those with X."""
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal(X.shape[0]), rng.standard_normal(X.shape[1])
+    try:
+        back = X.rmatvec(u)
+    except (NotImplementedError, TypeError):
+        raise ValueError(
+            "X must know its products with vectors from the left: give the LinearOperator an rmatvec"
+        ) from None
+    there = X.matvec(v)
+    with quiet():
+        off, size = abs(u @ there - back @ v), np.linalg.norm(u) * np.linalg.norm(there) + np.linalg.norm(back * v)
+        if off > 1e-4 * size:
+            raise ValueError(f"X must be linear, with rmatvec its transpose: ⟨u, Xv⟩ and ⟨Xᵀu, v⟩ differ by {off:.1e}")
 
 
 def times(X: Array, theta: Array) -> Array:
@@ -205,6 +225,7 @@ class Rows:
     def __init__(self, count: int, dense: Array):
         self.count, self.dense = count, dense
         self.shape = count + dense.shape[0], dense.shape[1]
+        self._kept: Any = None
 
     def of_matrix(self, vectors: Array) -> Array:
         """The products of the rows of X with vectors, (d, many)."""
@@ -214,17 +235,23 @@ class Rows:
         """The combinations of the rows of X with these factors, (many, count)."""
         raise NotImplementedError
 
-    def own_gram(self, weights: Array) -> Array:
-        """`Z diag(w) Zᵀ` of the rows of X."""
+    def own_gram(self, weights: Array | None) -> Array:
+        """`Z diag(w) Zᵀ` of the rows of X; None for weights of 1."""
         raise NotImplementedError
 
     def own_squares(self) -> Array:
         """The squared norms of their columns, (d,)."""
         raise NotImplementedError
 
-    def columns(self, index: Array) -> "Rows":
+    def of_columns(self, index: Array) -> "Rows":
         """Some of the columns."""
         raise NotImplementedError
+
+    def columns(self, index: Array) -> "Rows":
+        """The same, kept for who asks for the same columns again."""
+        if self._kept is None or self._kept[0] is not index:
+            self._kept = index, self.of_columns(index)
+        return self._kept[1]
 
     def products(self, vectors: Array) -> Array:
         """Z times (d,) or (d, many)."""
@@ -276,14 +303,59 @@ class SparseRows(Rows):
         import scipy.sparse
 
         m = self.matrix
+        if weights is None:
+            return (m @ self.transposed).toarray()
+        if self.pairs is not None:
+            return self.pairs.gram(weights)
         scaled = scipy.sparse.csr_array((m.data * weights[m.indices], m.indices, m.indptr), shape=m.shape)
         return (scaled @ self.transposed).toarray()
+
+    @functools.cached_property
+    def pairs(self) -> "Pairs | None":
+        """Those of the entries of each column, unless there are too many."""
+        counts = np.diff(self.transposed.indptr).astype(float)
+        return Pairs(self.transposed) if np.sum(counts * (counts + 1)) / 2 <= _PAIRS else None
 
     def own_squares(self):
         return np.bincount(self.matrix.indices, np.square(self.matrix.data), self.shape[1])
 
-    def columns(self, index):
+    def of_columns(self, index):
         return SparseRows(self.transposed[index].T.tocsr(), self.dense[:, index])
+
+
+class Pairs:
+    """`w ↦ Z diag(w) Zᵀ` as a sum over the pairs of entries of each column, in the order of the sum's places.
+
+    Args:
+        transposed: Zᵀ, a CSR array, (d, rows).
+    """
+
+    def __init__(self, transposed: Array):
+        self.count, ends = transposed.shape[1], np.repeat(transposed.indptr[1:], np.diff(transposed.indptr))
+        columns = np.repeat(np.arange(transposed.shape[0]), np.diff(transposed.indptr))
+        places, values, of = [], [], []
+        first, apart = np.arange(transposed.nnz), 0
+        while first.size:
+            i, j = transposed.indices[first].astype(np.int64), transposed.indices[first + apart]
+            places.append(np.maximum(i, j) * self.count + np.minimum(i, j))
+            values.append(transposed.data[first] * transposed.data[first + apart])
+            of.append(columns[first])
+            apart += 1
+            first = first[first + apart < ends[first]]
+        places = np.concatenate(places)
+        order = np.argsort(places, kind="stable")
+        places = places[order]
+        self.values, self.of = np.concatenate(values)[order], np.concatenate(of)[order]
+        self.starts = np.flatnonzero(np.diff(places, prepend=-1))
+        self.below, self.beside = np.divmod(places[self.starts], self.count)
+
+    def gram(self, weights: Array) -> Array:
+        found = np.zeros((self.count, self.count))
+        if self.starts.size:
+            sums = np.add.reduceat(self.values * weights[self.of], self.starts)
+            found[self.below, self.beside] = sums
+            found[self.beside, self.below] = sums
+        return found
 
 
 class OperatorRows(Rows):
@@ -317,7 +389,8 @@ class OperatorRows(Rows):
     def own_gram(self, weights):
         found, one = np.empty((self.count, self.count)), np.eye(self.count)
         for rows in _blocks(self.count, self.shape[1]):
-            found[:, rows] = self.of_matrix((self.of_rows(one[rows]) * weights).T)
+            part = self.of_rows(one[rows])
+            found[:, rows] = self.of_matrix((part if weights is None else part * weights).T)
         return (found + found.T) / 2
 
     def own_squares(self):
@@ -326,7 +399,7 @@ class OperatorRows(Rows):
             total += np.square(self.of_rows(one[rows])).sum(axis=0)
         return total
 
-    def columns(self, index):
+    def of_columns(self, index):
         seen = index if self.seen is None else self.seen[index]
         return OperatorRows(self.X, self.lengths, self.index, self.dense[:, index], seen)
 
@@ -420,7 +493,7 @@ def row_space_of_products(X: Array, y: Array) -> RowSpace:
             return RowSpace(X.toarray() if is_sparse(X) else X.matmat(np.eye(d, dtype=X.dtype)), y)
         lengths = lengths_of(X)
         if not np.isfinite(lengths).all():
-            raise ValueError(f"X must be finite; row {int(np.argmin(np.isfinite(lengths)))} of Xᵀ e_i is not")
+            raise ValueError(f"X must be finite; row {int(np.argmin(np.isfinite(lengths)))} of it is not")
         rows, core, lower = _independent(X, np.where(lengths > 0, lengths, 1.0))
         space = RowSpace((lengths[:, None] * core).astype(X.dtype), y, size=max(n, d))
         turn = np.asarray(space.basis, float)
@@ -449,7 +522,7 @@ def _independent(X: Array, lengths: Array) -> tuple[Rows, Array, Array]:
     else:
         some = lambda index, dense: OperatorRows(X, lengths, index, dense)  # noqa: E731
     whole = some(np.arange(n), none)
-    gram = whole.gram(np.ones(d))
+    gram = whole.own_gram(None)
     routines: Any = lapack
     factor, pivots, rank, _ = routines.dpstrf(gram, tol=_FAR, lower=1)
     order = pivots - 1
