@@ -71,6 +71,7 @@ from .problem import (
     LinearRegression as LinearRegression,
     datasets as datasets,
     gaussian_mixture as gaussian_mixture,
+    read_problem as read_problem,
     sparse_classification as sparse_classification,
     sparse_regression as sparse_regression,
 )

@@ -3,7 +3,7 @@
 from . import datasets
 from ._classification import BinaryClassification, Separability
 from ._csv import read_csv
-from ._files import read_arrays, read_npz
+from ._files import Table, problem_of, read_arrays, read_npz, read_problem, read_table
 from ._regression import LinearRegression
 from ._row_space import RowSpace
 from ._synthetic import draw_sparse, gaussian_mixture, sparse_classification, sparse_regression
@@ -13,12 +13,16 @@ __all__ = [
     "LinearRegression",
     "RowSpace",
     "Separability",
+    "Table",
     "datasets",
     "draw_sparse",
     "gaussian_mixture",
+    "problem_of",
     "read_arrays",
     "read_csv",
     "read_npz",
+    "read_problem",
+    "read_table",
     "sparse_classification",
     "sparse_regression",
 ]

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from .._array import Array, kept, namespace, norm, quiet, static
 from .._types import Matrix, Vector, Vectors
 from .._validate import is_traced
+from ._frames import names_of
 from ._problem import Problem, checked
 from ._products import has_products
 
@@ -74,6 +75,7 @@ class BinaryClassification(Problem):
                 "X must be an array for a BinaryClassification; got a sparse matrix or a LinearOperator, which are for "
                 "a LinearRegression. If it fits into memory: X.toarray()"
             )
+        vars(self)["_names"] = names_of(X)
         self.X, z, self.theta_star = checked(X, z, "z", theta_star)
         if not is_traced(self.X) and not np.any(np.asarray(self.X)):
             raise ValueError("X must not be zero: every θ has the margins 0")

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
 from .._types import Matrix, Vector, Vectors
 from .._validate import finite, real_array
+from ._frames import check_order
 from ._products import combined, has_products, own_matrix
 
 
@@ -31,6 +32,29 @@ class Problem(Struct):
     def dtype(self) -> np.dtype:
         """The dtype of the data, and of everything computed from them."""
         return self.X.dtype
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the columns, (d,), where X was a table that had some or was read from one; of NumPy's alone."""
+        return vars(self).get("_names")
+
+    def named(self, names: tuple[str, ...] | None) -> Any:
+        """The problem, with other names of its columns.
+
+        Args:
+            names: One for each column, or None.
+
+        Returns:
+            The problem.
+
+        Raises:
+            ValueError: For another number of names.
+        """
+        if names is not None and len(names) != self.d:
+            raise ValueError(f"names must have one entry a column of X, {self.d}; got {len(names)}")
+        made = replaced(self)
+        vars(made)["_names"] = names
+        return made
 
     def without_truth(self) -> Any:
         """The problem as flows and limits see it: those with and without a ground truth share what they compile.
@@ -64,6 +88,7 @@ class Problem(Struct):
 
 def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tuple[Array, Array, Array | None]:
     """X, what is known of its rows, and the ground truth, in one dtype: the problem's own."""
+    check_order(X, target, name, theta_star)
     by_products = has_products(X)
     if by_products and is_jax(target, theta_star):
         raise TypeError(f"{name} must be an array of NumPy where X is sparse or a LinearOperator; got one of JAX")
