@@ -78,12 +78,14 @@ def _of_pandas(table: Any, name: str) -> np.ndarray:
     except (TypeError, ValueError):
         pass
     columns = _columns(table)
+    numbers = []
     for column, values in columns.items():
         if values is None:
             raise ValueError(f"{name} must hold real numbers; got a table whose column {column!r} holds others")
-    if not columns:
+        numbers.append(values)
+    if not numbers:
         raise ValueError(f"{name} must hold real numbers; got a table of dtype {array.dtype}")
-    return np.stack(list(columns.values()), axis=-1)
+    return np.stack(numbers, axis=-1)
 
 
 def _columns(table: Any) -> dict[Any, np.ndarray | None]:

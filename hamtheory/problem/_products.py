@@ -91,18 +91,22 @@ def own_matrix(X: Any, y_dtype: np.dtype) -> Array:
 
 def _operator(X: Any, dtype: np.dtype) -> Array:
     """A linear operator of that dtype whose products are arrays of it."""
-    from scipy.sparse.linalg import LinearOperator
-
-    def cast(product: Callable) -> Callable:
-        return lambda vectors: np.asarray(product(vectors), dtype)
-
     _check_adjoint(X)
-    return LinearOperator(
+    return _linear(X, lambda vectors: X.matmat(vectors), lambda vectors: X.rmatmat(vectors), dtype)
+
+
+def _linear(X: Any, matmat: Callable, rmatmat: Callable, dtype: np.dtype) -> Array:
+    """An operator of the shape of X with these products."""
+    from scipy.sparse import linalg
+
+    make: Any = linalg.LinearOperator
+    there, back = (lambda vectors, of=of: np.asarray(of(vectors), dtype) for of in (matmat, rmatmat))
+    return make(
         X.shape,
-        matvec=cast(X.matvec),
-        rmatvec=cast(X.rmatvec),
-        matmat=cast(X.matmat),
-        rmatmat=cast(X.rmatmat),
+        matvec=lambda vector: there(vector.reshape(-1, 1))[:, 0],
+        rmatvec=lambda vector: back(vector.reshape(-1, 1))[:, 0],
+        matmat=there,
+        rmatmat=back,
         dtype=dtype,
     )
 
@@ -155,16 +159,7 @@ def divided(X: Array, by: Any) -> Array:
     """X over a number."""
     if is_sparse(X):
         return X / by
-    from scipy.sparse.linalg import LinearOperator
-
-    return LinearOperator(
-        X.shape,
-        matvec=lambda vector: X.matvec(vector) / by,
-        rmatvec=lambda vector: X.rmatvec(vector) / by,
-        matmat=lambda vectors: X.matmat(vectors) / by,
-        rmatmat=lambda vectors: X.rmatmat(vectors) / by,
-        dtype=X.dtype,
-    )
+    return _linear(X, lambda vectors: X.matmat(vectors) / by, lambda vectors: X.rmatmat(vectors) / by, X.dtype)
 
 
 def terms(X: Array, theta: Array) -> Array:
@@ -178,17 +173,8 @@ def without_columns(X: Array, kept: Array) -> Array:
     """X with zeros in place of the columns that are not kept, (n, d)."""
     if is_sparse(X):
         return X.multiply(kept[None, :]).tocsr()
-    from scipy.sparse.linalg import LinearOperator
-
     column = kept[:, None].astype(X.dtype)
-    return LinearOperator(
-        X.shape,
-        matvec=lambda vector: X.matvec(vector.reshape(-1) * column[:, 0]),
-        rmatvec=lambda vector: X.rmatvec(vector).reshape(-1) * column[:, 0],
-        matmat=lambda vectors: X.matmat(vectors * column),
-        rmatmat=lambda vectors: X.rmatmat(vectors) * column,
-        dtype=X.dtype,
-    )
+    return _linear(X, lambda vectors: X.matmat(vectors * column), lambda vectors: X.rmatmat(vectors) * column, X.dtype)
 
 
 def lengths_of(X: Array) -> Array:

@@ -16,7 +16,7 @@ N, D = 20, 60
 WAYS = {
     "csr": sp.csr_array,
     "csc matrix": sp.csc_matrix,
-    "coo": sp.coo_array,
+    "triplets": sp.coo_array,
     "operator": aslinearoperator,
 }
 GEOMETRIES = {
