@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from .problem._products import refuse_products
+from ._products import refuse_products
 
 
 class DeadZone:

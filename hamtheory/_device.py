@@ -17,10 +17,10 @@ import numpy as np
 
 from . import _validate
 from ._array import Struct, is_jax
+from ._products import refuse_products
 from ._result import Result
 from ._validate import is_traced
 from .geometry import believe, refuse_dead_zone
-from .problem._products import refuse_products
 
 _STARTS = ("theta0", "theta0s", "m0", "w0")
 _Function = TypeVar("_Function", bound=Callable)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, Struct, kept, quiet, replaced
+from ._products import divided, has_products
 from .geometry import AbstractGeometry
 from .problem import LinearRegression
-from .problem._products import divided, has_products
 
 _COMFORTABLE = {np.dtype(np.float32): 1e6, np.dtype(np.float64): 1e60}  # and the inverse: nothing has to be done
 

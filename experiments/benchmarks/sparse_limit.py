@@ -56,7 +56,7 @@ def beside_arrays(rounds: int = 5) -> list[Row]:
 
 
 def large() -> list[Row]:
-    """The large problem and its limits, once each, in seconds of the processor: the ratios are those to making the problem."""
+    """The large problem and its limits, once each, in CPU time: ratios are those to making the problem."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         measured = process.submit(_measured, *LARGE).result()
     n, d, filled = LARGE
@@ -70,7 +70,7 @@ def large() -> list[Row]:
 
 
 def _measured(n: int, d: int, filled: float) -> dict[str, tuple[float, float, float]]:
-    """Of the problem and of each limit: seconds of all cores together, residual, and the peak of memory so far in MiB."""
+    """Of the problem and of each limit: CPU seconds, residual, and the peak of memory so far in MiB."""
     X, y = data(n, d, filled)
     started = time.process_time()
     problem = ht.LinearRegression(X, y)

@@ -10,8 +10,7 @@ import numpy as np
 import hamtheory as ht
 
 from .._validate import count
-from ..problem import problem_of, read_npz, read_table
-from ..problem._files import SUFFIXES, TABLES, TEXT, suffix_of
+from ..problem import SUFFIXES, TABLES, TEXT, problem_of, read_npz, read_table, suffix_of
 
 _KNOWN = ", ".join((*ht.datasets.names(), "sparse:N,D,K"))
 _FILES = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._array import quiet
-from ..problem._products import weighted_gram
+from .._products import weighted_gram
 from ._host_jacobians import Symmetric
 
 Array = Any

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem._products import weighted_gram
+from .._products import weighted_gram
 
 Array = Any
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import metrics
 from .._array import in_dtype, quiet, replaced
+from .._products import has_products, without_columns
 from .._result import Result, outcome, throw_unless
 from .._threads import few_threads, threads_for
 from .._units import Units, in_units, scaled
 from .._validate import count, finite, fits, nonnegative_number, positive, start, strength, times, tolerance
 from ..geometry import Hypentropy
 from ..problem import LinearRegression
-from ..problem._products import has_products, without_columns
 from ._host import Trajectory, integrate
 from ._host_dwelling import DwellingFlow, integrate as integrate_dwelling
 from ._host_flows import DualFlow, ExponentialDualFlow, Flow, ProductFlow

@@ -8,12 +8,12 @@ import numpy as np
 
 from .. import metrics
 from .._array import is_jax, quiet
+from .._products import refuse_products
 from .._result import Result, outcome, throw_unless
 from .._threads import threads_for
 from .._types import Number, Times, Vectors
 from .._validate import count, finite, is_traced, nonnegative_number, real_array, start, times, tolerance
 from ..problem import BinaryClassification, LinearRegression
-from ..problem._products import refuse_products
 from . import _host_sliding as sliding
 from ._host import integrate, logarithmic_times
 from ._host_steepest import SteepestClassFlow, SteepestFlow

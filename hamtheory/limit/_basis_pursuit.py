@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .._array import Array, Struct, namespace
+from .._products import ProductBasis, is_sparse, refuse_products
 from .._validate import tolerance
 from ..problem import LinearRegression
-from ..problem._products import ProductBasis, is_sparse, refuse_products
 
 # The tightest that HiGHS accepts; its own default is 1e-7.
 _TIGHTEST = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}

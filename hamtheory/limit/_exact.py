@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct, namespace
+from .._products import refuse_products
 from .._validate import tolerance
 from ..problem import LinearRegression
-from ..problem._products import refuse_products
 from ._basis_pursuit import BasisPursuit, certify_basis_pursuit, linear_programme
 from ._host_sparse import Dual
 

@@ -18,10 +18,10 @@ import math
 import numpy as np
 
 from .._array import quiet
+from .._products import refuse_products
 from ..geometry import AbstractGeometry
 from ..metrics import Certificate
 from ..problem import LinearRegression
-from ..problem._products import refuse_products
 from ._host_newton import Ended, HostLimit, Vector
 
 _EPS = float(np.finfo(float).eps)

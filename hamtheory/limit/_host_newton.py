@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from .._array import quiet
+from .._products import ProductBasis
 from ..geometry import AbstractGeometry, divergence_terms
 from ..metrics import Certificate, certified
 from ..problem import LinearRegression
-from ..problem._products import ProductBasis
 
 Vector = np.ndarray
 Ended = Literal["converged", "stalled", "max_steps", "nonfinite"]

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct, is_jax, kept, namespace, norm, quiet
+from .._products import ProductBasis
 from .._types import Vector
 from ..geometry import AbstractGeometry, bregman_divergence, refuse_dead_zone
 from ..problem import LinearRegression
-from ..problem._products import ProductBasis
 
 _TINY = float(np.finfo(np.float64).tiny)
 _quietly = quiet()  # of θ that are not finite, the certificates are not either

@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .._array import Array, namespace, norm, quiet
+from .._products import ProductBasis, refuse_products
 from .._types import Number, Parameter, Vector, Vectors
 from ..geometry import AbstractGeometry, refuse_dead_zone
 from ..problem import BinaryClassification, LinearRegression, RowSpace
-from ..problem._products import ProductBasis, refuse_products
 from ._certificate import as_arrays, scale_of
 
 _quietly = quiet()  # of θ that are not finite, the metrics are not either

@@ -3,12 +3,26 @@
 from . import datasets
 from ._classification import BinaryClassification, Separability
 from ._csv import read_csv
-from ._files import Table, problem_of, read_arrays, read_npz, read_problem, read_table
+from ._files import (
+    SUFFIXES,
+    TABLES,
+    TEXT,
+    Table,
+    problem_of,
+    read_arrays,
+    read_npz,
+    read_problem,
+    read_table,
+    suffix_of,
+)
 from ._regression import LinearRegression
 from ._row_space import RowSpace
 from ._synthetic import draw_sparse, gaussian_mixture, sparse_classification, sparse_regression
 
 __all__ = [
+    "SUFFIXES",
+    "TABLES",
+    "TEXT",
     "BinaryClassification",
     "LinearRegression",
     "RowSpace",
@@ -25,4 +39,5 @@ __all__ = [
     "read_table",
     "sparse_classification",
     "sparse_regression",
+    "suffix_of",
 ]

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, kept, namespace, norm, quiet, static
+from .._products import has_products
 from .._types import Matrix, Vector, Vectors
 from .._validate import is_traced
 from ._frames import names_of
 from ._problem import Problem, checked
-from ._products import has_products
 
 LOSSES = ("logistic", "exponential")
 _SCALINGS = 6  # of the columns, before separability is left open

@@ -19,7 +19,21 @@ SUFFIXES = (*TABLES, *ARRAYS, ".npy")
 
 
 def suffix_of(path: str) -> str:
-    """The suffix in lower case, with the one before `.gz`."""
+    """The suffix in lower case, with the one before `.gz`.
+
+    Args:
+        path: Of a file, which need not exist.
+
+    Returns:
+        The suffix.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> ht.problem.suffix_of("mine.CSV.gz")
+    '.csv.gz'
+
+    ```
+    """
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
 

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
+from .._products import combined, has_products, own_matrix
 from .._types import Matrix, Vector, Vectors
 from .._validate import finite, real_array
 from ._frames import check_order
-from ._products import combined, has_products, own_matrix
 
 
 class Problem(Struct):

@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .._array import Array, is_jax, namespace, quiet
+from .._products import has_products, times
 from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
 from ._frames import names_of
 from ._problem import Problem, checked
-from ._products import has_products, row_space_of_products, times
 from ._row_space import RowSpace
+from ._rows import row_space_of_products
 
 
 class LinearRegression(Problem):

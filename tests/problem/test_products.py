@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import hamtheory as ht
-from hamtheory.problem._products import Pairs, ProductBasis, SparseRows
+from hamtheory._products import Pairs, ProductBasis, SparseRows
 
 N, D = 20, 60
 WAYS = {
@@ -285,7 +285,7 @@ def test_what_is_no_matrix(unchecked, make, message):
 
 
 def test_nearly_dependent_rows_are_kept_apart_only_as_far_as_memory_goes(monkeypatch):
-    monkeypatch.setattr("hamtheory.problem._products._MOST", D)
+    monkeypatch.setattr("hamtheory.problem._rows._MOST", D)
     X, y = data("generic")
     X[10:] = X[:10] + 1e-5 * X[10:]
     with pytest.raises(ValueError, match=r"X has at least .* give X as an array"):
