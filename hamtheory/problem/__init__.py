@@ -1,4 +1,7 @@
-"""Problems: linear regression and binary classification on given, synthetic and real data."""
+"""Problems: linear regression and binary classification on given, synthetic and real data.
+
+Files that are read end in one of `SUFFIXES`; `TABLES` are those with y in a column, and `TEXT` the tables of text.
+"""
 
 from . import datasets
 from ._classification import BinaryClassification, Separability
