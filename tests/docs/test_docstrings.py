@@ -19,7 +19,8 @@ PLAIN = {"ht.symbolic.EUCLIDEAN", "ht.symbolic.HAM", "ht.symbolic.HYPENTROPY", "
 WITHOUT_EXAMPLE = {
     "ht.datasets.ClassSplit",
     "ht.datasets.Split", "ht.problem.RowSpace",
-    "ht.problem.Separability", "ht.problem.Table", "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
+    "ht.problem.Separability", "ht.problem.Table",
+    "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
     "ht.symbolic.Derivation", "ht.asymptotics.Prediction", "ht.asymptotics.Best",
     "ht.asymptotics.FlowPrediction",
     "ht.symbolic.SymbolicGeometry", "ht.symbolic.Limits", "ht.symbolic.NeuronInvariant", "ht.symbolic.FirstPassage",
