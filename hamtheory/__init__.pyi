@@ -74,6 +74,7 @@ from .problem import (
     datasets as datasets,
     gaussian_mixture as gaussian_mixture,
     prepare as prepare,
+    read_problem as read_problem,
     sparse_classification as sparse_classification,
     sparse_regression as sparse_regression,
 )

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
+from ._products import refuse_products
 
 
 class DeadZone:
@@ -26,6 +27,7 @@ class DeadZone:
     """
 
     def __init__(self, problem: Any, geo: Any, theta0: Array):
+        refuse_products(problem, f"the limits and flows of {type(geo).__name__}")
         space, shape = problem.row_space, (problem.d,)
         rank, start = int(space.rank), np.asarray(theta0, np.float64)
         basis, target = (np.asarray(array, np.float64)[:rank] for array in (space.basis, space.target))

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import _validate
 from ._array import Struct, is_jax
+from ._products import refuse_products
 from ._result import Result
 from ._validate import is_traced
 from .geometry import believe, refuse_dead_zone
@@ -39,6 +40,7 @@ def device_engine(function: _Function) -> _Function:
         for value in given.values():
             believe(value)
             refuse_dead_zone(value, function.__name__)
+            refuse_products(value, f"{function.__name__} on JAX")
         problem = next(iter(given.values()))
         problems = [problem] if isinstance(problem, Struct) else problem
         starts = [start for name, start in given.items() if name in _STARTS and _is_array(start)]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, namespace, norm, quiet
+from ._products import has_products, terms
 from ._validate import is_traced
 
 _ADVICE = {
@@ -119,5 +120,6 @@ def outcome(problem: Any, result: Result, theta: np.ndarray, residual: Any, tol:
     if residual <= 1.01 * tol:
         return result
     with quiet():
-        terms = norm(np.abs(problem.X) @ np.abs(theta) + np.abs(problem.y)) / (norm(problem.y) or 1)
-    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * terms else Result.stalled
+        sizes = terms(problem.X, theta) if has_products(problem.X) else np.abs(problem.X) @ np.abs(theta)
+        rounded = norm(sizes + np.abs(problem.y)) / (norm(problem.y) or 1)
+    return result if residual <= tol + 64 * np.finfo(problem.dtype).eps * rounded else Result.stalled

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, Struct, kept, quiet, replaced
+from ._products import divided, has_products
 from .geometry import AbstractGeometry
 from .problem import LinearRegression
 
@@ -98,9 +99,10 @@ def in_units(
     if size == length == 1:
         return _ONE, problem, geo, theta0
     with quiet():
+        unit = problem.dtype.type(length)
         moved = replaced(
             problem,
-            X=problem.X / problem.dtype.type(length),
+            X=divided(problem.X, unit) if has_products(problem.X) else problem.X / unit,
             y=_no_zero(problem.y / problem.dtype.type(length) / problem.dtype.type(size), problem.y),
             row_space=replaced(
                 space,

@@ -51,7 +51,7 @@ def _numpy_array(value: Any, name: str) -> np.ndarray:
     """`value` as an array of NumPy's, float32 or float64."""
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan) if np.any(value.mask) else value.data
-    if hasattr(value, "to_numpy"):  # pandas, whose nullable columns are objects to NumPy
+    if hasattr(value, "to_numpy"):  # a table, whose nullable columns are objects to NumPy
         value = _of_pandas(value, name)
     if isinstance(value, (list, tuple)) and is_jax(value):
         value = [np.asarray(entry) if is_jax(entry) else entry for entry in value]
@@ -76,7 +76,30 @@ def _of_pandas(table: Any, name: str) -> np.ndarray:
     try:
         return table.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must hold real numbers; got a table of dtype {array.dtype}") from None
+        pass
+    columns = _columns(table)
+    numbers = []
+    for column, values in columns.items():
+        if values is None:
+            raise ValueError(f"{name} must hold real numbers; got a table whose column {column!r} holds others")
+        numbers.append(values)
+    if not numbers:
+        raise ValueError(f"{name} must hold real numbers; got a table of dtype {array.dtype}")
+    return np.stack(numbers, axis=-1)
+
+
+def _columns(table: Any) -> dict[Any, np.ndarray | None]:
+    """The columns of a table as numbers, NaN where one is missing; None for one of other things."""
+    names = getattr(table, "columns", None)
+    if names is None or len(set(names)) < len(names):
+        return {}
+    found: dict[Any, np.ndarray | None] = {}
+    for name in names:
+        values = table[name].to_numpy()
+        entries = [np.nan if value is None else value for value in values.tolist()]
+        is_number = values.dtype.kind in "fiub" or all(isinstance(entry, (bool, int, float)) for entry in entries)
+        found[name] = np.array(entries, np.float64) if is_number else None
+    return found
 
 
 def finite(value: Array, name: str) -> Array:

@@ -7,6 +7,7 @@ input, with one line on the standard error. A command is imported when it is ask
 
 import functools
 import importlib
+import io
 import operator
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit code.
     """
     args = sys.argv[1:] if args is None else list(args)
+    for stream in (sys.stdout, sys.stderr):  # a console without Greek letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         command = parse(args)
         return command.run(["hamtheory", *args])

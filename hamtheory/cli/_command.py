@@ -24,8 +24,9 @@ from ._geometry import GeometryOptions
 from ._output import check_target, to_json, write
 
 DATA = (
-    f"{', '.join(ht.datasets.names())}; sparse:N,D,K (synthetic, with N rows, D columns and K spikes); a .npz with the "
-    "arrays X and y, and optionally theta_star and theta0; or a .csv with y in its last column, header or not"
+    f"{', '.join(ht.datasets.names())}; sparse:N,D,K (synthetic, with N rows, D columns and K spikes); a .npz or a .nc "
+    "with the arrays X and y, and optionally theta_star and theta0; or a .csv, .tsv, .csv.gz, .parquet or .npy with y "
+    "in its last column, header or not"
 )
 CLASSES = (
     f"{', '.join(ht.datasets.names('classification'))}; classes:N,D,K (synthetic, with N samples, D columns and a "
@@ -51,7 +52,9 @@ class Command(abc.ABC):
         default_factory=GeometryOptions
     )
     target: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
-    """Of a .csv: the column that is y."""
+    """Of a .csv or another table: the column that is y."""
+    decimal: Annotated[str, tyro.conf.arg(metavar="MARK", help_behavior_hint="(default: .)")] = "."
+    """Of a table of text: the mark before the decimal places, . or a comma."""
     seed: int = 0
     """Of synthetic data, and of normal:SCALE."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
@@ -87,7 +90,9 @@ class Command(abc.ABC):
         check_target(self.out)
         with _note():
             started = time.monotonic()
-            data = load_data(self.data, self.seed, self.target, np.float32 if self.x32 else np.float64, self.kind)
+            data = load_data(
+                self.data, self.seed, self.target, np.float32 if self.x32 else np.float64, self.kind, self.decimal
+            )
             geo, formula = self.build()
             theta0, origin = self.start(data)
             outcome = self.solve(data.problem, geo, theta0)

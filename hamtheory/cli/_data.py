@@ -10,9 +10,10 @@ import numpy as np
 import hamtheory as ht
 
 from .._validate import count
-from ..problem import read_csv, read_npz
+from ..problem import SUFFIXES, TABLES, TEXT, problem_of, read_npz, read_table, suffix_of
 
 _KNOWN = ", ".join((*ht.datasets.names(), "sparse:N,D,K"))
+_FILES = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 _KNOWN_CLASSES = ", ".join((*ht.datasets.names("classification"), "classes:N,D,K", "mixture:N,D,S"))
 
 
@@ -33,14 +34,19 @@ def load_data(
     target: str | None,
     dtype: type[np.floating] = np.float64,
     kind: str = "regression",
+    decimal: str = ".",
 ) -> Data:
-    """The data of that name: in `ht.datasets`, synthetic, or the path of an `.npz` or a `.csv`.
+    """The data of that name: in `ht.datasets`, synthetic, or the path of a file.
 
     `kind`: "regression", "classification", or "either": what the name says, and of a file a regression.
     """
-    suffix = Path(name).suffix.lower()
-    if target is not None and suffix != ".csv":
-        raise ValueError(f"--target names a column of a .csv; the data are {name!r}")
+    suffix = suffix_of(name)
+    if target is not None and suffix not in TABLES:
+        raise ValueError(
+            f"--target names a column of a .csv or another table, {', '.join(TABLES)}; the data are {name!r}"
+        )
+    if decimal != "." and suffix not in TEXT:
+        raise ValueError(f"--decimal is for a .csv or another table of text, {', '.join(TEXT)}; the data are {name!r}")
     origin, _, sizes = name.partition(":")
     has_classes = name in ht.datasets.names("classification") or (bool(sizes) and origin in ("classes", "mixture"))
     if kind == "regression" and has_classes:
@@ -57,33 +63,17 @@ def load_data(
     if has_classes or name in ht.datasets.names():
         parts = ht.datasets.split(name, holdout=0)
         return Data(_rounded(parts.train, dtype), name, columns=parts.columns)
-    if suffix not in (".npz", ".csv"):
+    if suffix not in SUFFIXES:
         known = {"regression": _KNOWN, "classification": _KNOWN_CLASSES}.get(kind, f"{_KNOWN}, {_KNOWN_CLASSES}")
         what = "a file of unknown type" if Path(name).exists() else "unknown"
-        raise ValueError(f"data {name!r} is {what}; give one of {known}, or the path of a .npz or .csv")
+        raise ValueError(f"data {name!r} is {what}; give one of {known}, or the path of a {_FILES}")
     if not Path(name).is_file():
         raise FileNotFoundError(f"there is no file {name!r}")
     with open(name, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if suffix == ".csv":
-        X, y, columns = read_csv(name, target)
-        return Data(_rounded(_problem(X, y, None, kind), dtype), name, columns=columns, sha256=digest)
-    arrays = read_npz(name, needed=("X", "y"), optional=("theta_star", "theta0"))
-    problem = _problem(arrays["X"], arrays["y"], arrays.get("theta_star"), kind)
-    return Data(_rounded(problem, dtype), name, theta0=arrays.get("theta0"), sha256=digest)
-
-
-def _problem(X, y, truth, kind: str) -> ht.LinearRegression | ht.BinaryClassification:
-    if kind != "classification":
-        return ht.LinearRegression(X, y, truth)
-    y = np.asarray(y)
-    if y.dtype.kind not in "fiub" or not np.isfinite(y).all():
-        return ht.BinaryClassification(X, y, theta_star=truth)  # which says what is wrong
-    values = np.unique(y)
-    if values.size != 2:
-        shown = ", ".join(f"{value:g}" for value in values[:5])
-        raise ValueError(f"y must have two values, one a class; got {shown}{', ...' if values.size > 5 else ''}")
-    return ht.BinaryClassification(X, np.where(y == values[1], 1, -1), theta_star=truth)
+    table = read_table(name, target, decimal=decimal, classes=kind == "classification")
+    problem = _rounded(problem_of(table, kind), dtype)
+    return Data(problem, name, columns=table.names, theta0=table.theta0, sha256=digest)
 
 
 def _rounded(problem: Any, dtype: type[np.floating]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._array import quiet
+from .._products import weighted_gram
 from ._host_jacobians import Symmetric
 
 Array = Any
@@ -30,7 +31,8 @@ class Flow(abc.ABC):
         space, rank = problem.row_space, int(problem.rank)
         self.problem, self.theta0, self.tolerance = problem, np.asarray(theta0, float), tolerance
         s = np.asarray(space.singular_values[:rank], float)
-        self.basis = np.ascontiguousarray(space.basis[:rank], float)
+        basis = space.basis[:rank]
+        self.basis = np.ascontiguousarray(basis, float) if isinstance(basis, np.ndarray) else basis
         target = np.asarray(space.target[:rank], float)
         nearest = self.theta0 + (target - self.basis @ self.theta0) @ self.basis
         self.size = float(max(np.max(np.abs(nearest)), np.max(np.abs(self.theta0)))) or 1.0
@@ -121,7 +123,7 @@ class _RowSpaceFlow(Flow):
 
     def linearise(self, t, state):
         metric = self._metric(t, state) * (self.mirror_size / self.size)
-        return Symmetric((self.lift * metric) @ self.lift_t, self.lift.shape[1])
+        return Symmetric(weighted_gram(self.lift, metric), self.lift.shape[1])
 
     @abc.abstractmethod
     def _metric(self, t: Any, state: Array) -> Any:

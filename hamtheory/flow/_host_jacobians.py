@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._products import weighted_gram
+
 Array = Any
 
 
@@ -112,9 +114,9 @@ class DiagonalPlusLowRank:
     def _core(self, shift: complex, inverse: Array) -> Array:
         """`(I + shift B diag(l r/(1 + shift p)) Bᵀ)⁻¹`."""
         B, weights = self._factor, shift * (self._left * self._right) * inverse
-        core = (B * weights.real) @ B.T
+        core = weighted_gram(B, weights.real)
         if np.iscomplexobj(weights) and np.any(weights.imag):
-            core = core + 1j * ((B * weights.imag) @ B.T)
+            core = core + 1j * weighted_gram(B, weights.imag)
         core.flat[:: core.shape[0] + 1] += 1
         try:
             return np.linalg.inv(core)

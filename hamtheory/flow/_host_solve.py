@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import metrics
 from .._array import in_dtype, quiet, replaced
+from .._products import has_products, without_columns
 from .._result import Result, outcome, throw_unless
 from .._threads import few_threads, threads_for
 from .._units import Units, in_units, scaled
@@ -161,7 +162,7 @@ def product_flow(problem, m0, w0, *, weight_decay, throw, rtol, atol, **options)
     units, inner, inner_geo, inner_start = in_units(problem, geo, theta0)
     root = problem.dtype.type(math.sqrt(units.theta))
     alive = (m0 != 0) | (w0 != 0)
-    reachable = inner if alive.all() else LinearRegression(np.where(alive, inner.X, 0), inner.y)
+    reachable = inner if alive.all() else LinearRegression(_of_columns(inner.X, alive), inner.y)
     inner_decay = beta / units.decay
     relative, _, options = _checked(problem, units, rtol, atol, options)
 
@@ -185,6 +186,11 @@ def product_flow(problem, m0, w0, *, weight_decay, throw, rtol, atol, **options)
     states = tuple((factor * root).astype(problem.dtype) for factor in flow.sums(found.ts, found.states))
     result = _result(problem, units, plan, replace(found, states=states), None if beta else certificate)
     return _thrown(ProductFlowResult(**{name: getattr(result, name) for name in _FIELDS}), throw, "product_flow")
+
+
+def _of_columns(X: Any, alive: np.ndarray) -> Any:
+    """X without what the other columns hold."""
+    return without_columns(X, alive) if has_products(X) else np.where(alive, X, 0)
 
 
 _FIELDS = ("ts", "thetas", "theta", "loss", "residual", "duality_gap", "result", "stats", "states", "how")

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import metrics
 from .._array import is_jax, quiet
+from .._products import refuse_products
 from .._result import Result, outcome, throw_unless
 from .._threads import threads_for
 from .._types import Number, Times, Vectors
@@ -146,6 +147,7 @@ class _Task:
 
 
 def _on_host(problem: Any) -> Any:
+    refuse_products(problem, "steepest_flow")
     problem = problem.without_truth()
     if not is_jax(problem):
         return problem

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .._array import Array, Struct, namespace
+from .._products import ProductBasis, is_sparse, refuse_products
 from .._validate import tolerance
 from ..problem import LinearRegression
 
@@ -43,13 +44,11 @@ def basis_pursuit(problem: LinearRegression) -> Float[Array, " d"]:
     """
     from scipy.optimize import linprog  # not at the top: it takes a quarter of a second to import
 
-    space = problem.row_space
-    rank = int(space.rank)
-    basis, target = np.asarray(space.basis, float)[:rank], np.asarray(space.target, float)[:rank]
+    basis, target = _constraint(problem)
     scale = np.abs(target).max(initial=0.0) or 1.0  # the solver's tolerances are absolute
     solution = linprog(
         np.ones(2 * problem.d),
-        A_eq=np.hstack([basis, -basis]),
+        A_eq=np.hstack([basis, -basis]) if isinstance(basis, np.ndarray) else _beside(basis),
         b_eq=target / scale,
         bounds=(0, None),
         method="highs-ds",
@@ -61,11 +60,34 @@ def basis_pursuit(problem: LinearRegression) -> Float[Array, " d"]:
     return namespace(problem.X).asarray(_refit(basis, target, positive - negative), dtype=problem.dtype)
 
 
-def _refit(basis: np.ndarray, target: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def _constraint(problem: LinearRegression) -> tuple[Any, np.ndarray]:
+    """A matrix of independent rows, and their targets: of a sparse X those of its rows, over their lengths."""
+    space = problem.row_space
+    rank = int(space.rank)
+    basis, target = space.basis, np.asarray(space.target, float)[:rank]
+    if not isinstance(basis, ProductBasis):
+        return np.asarray(basis, float)[:rank], target
+    if not is_sparse(problem.X) or basis.inverse is None:
+        refuse_products(problem, "basis_pursuit")
+    import scipy.sparse
+
+    rows: Any = basis.rows
+    return scipy.sparse.vstack([rows.matrix, scipy.sparse.csr_array(rows.dense)]).tocsc(), basis.inverse @ target
+
+
+def _beside(matrix: Any) -> Any:
+    import scipy.sparse
+
+    return scipy.sparse.hstack([matrix, -matrix])
+
+
+def _refit(basis: Any, target: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """Solve for the values on the support of θ, to rounding; θ itself where that is not the better interpolator."""
     support = np.flatnonzero(theta)
     refitted = np.zeros_like(theta)
-    refitted[support] = np.linalg.lstsq(basis[:, support], target, rcond=None)[0]
+    columns = basis[:, support]
+    columns = columns if isinstance(columns, np.ndarray) else columns.toarray()
+    refitted[support] = np.linalg.lstsq(columns, target, rcond=None)[0]
     same_signs = np.all(np.sign(refitted[support]) == np.sign(theta[support]))
     better = np.linalg.norm(basis @ refitted - target) <= np.linalg.norm(basis @ theta - target)
     return refitted if same_signs and better else theta
@@ -135,6 +157,7 @@ def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> Ba
 
     ```
     """
+    refuse_products(problem, "certify_basis_pursuit")
     tol = tolerance(tol, "tol", problem.dtype, 10)
     theta = np.asarray(basis_pursuit(problem), float)
     space, norm = problem.row_space, float(np.abs(theta).sum())

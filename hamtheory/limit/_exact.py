@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct, namespace
+from .._products import refuse_products
 from .._validate import tolerance
 from ..problem import LinearRegression
 from ._basis_pursuit import BasisPursuit, certify_basis_pursuit, linear_programme
@@ -81,6 +82,7 @@ def exact_threshold(problem: LinearRegression, *, tol: float = 1e-9) -> ExactThr
 
     ```
     """
+    refuse_products(problem, "exact_threshold")
     tol = tolerance(tol, "tol", problem.dtype, 10)
     certificate = certify_basis_pursuit(problem, tol=tol)
     space, rank = problem.row_space, int(problem.row_space.rank)

@@ -33,7 +33,7 @@ from .._array import quiet
 from ..geometry import AbstractGeometry, Penalty
 from ..metrics import relative_stationarity
 from ..problem import LinearRegression
-from ._host_newton import Ended, Gram, Vector, doubled, scaled_norm, squared_columns
+from ._host_newton import Ended, Vector, doubled, gram_of, scaled_norm, squared_columns
 
 _BOUNDARY = 0.99  # the part of the way to |a| = 1 that a step may go
 _RIDGE = 1e12  # beyond this μ, in units of θ, the penalty is quadratic in every digit
@@ -82,7 +82,8 @@ class Interior:
     def __init__(self, problem: LinearRegression, geo: AbstractGeometry, penalty: Penalty, weight_decay: float):
         space, self.problem, self.geo, self.weight_decay = problem.row_space, problem, geo, weight_decay
         self.rank = rank = int(space.rank)
-        self.basis, self.gram = doubled(space.basis)[:rank], Gram(doubled(space.basis)[:rank])
+        self.basis = doubled(space.basis)[:rank]
+        self.gram = gram_of(self.basis)
         self.singular, self.target = doubled(space.singular_values)[:rank], doubled(space.target)[:rank]
         size = float(np.max(np.abs(self.target @ self.basis), initial=0.0))
         self.unit = math.frexp(size if 0 < size < math.inf else 1.0)[1]

@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from .._array import quiet
+from .._products import refuse_products
 from ..geometry import AbstractGeometry
 from ..metrics import Certificate
 from ..problem import LinearRegression
@@ -166,6 +167,7 @@ class Network:
 
 def network(problem: LinearRegression, geo: AbstractGeometry, tol: float, max_steps: int) -> HostLimit:
     """The limit from zero of a geometry with a `power_barrier`."""
+    refuse_products(problem, f"the limits of {type(geo).__name__} at this scale")
     space, rank, barrier = problem.row_space, int(problem.rank), geo.power_barrier()
     assert barrier is not None
     depth, log_scale = barrier

@@ -1,12 +1,14 @@
 """Newton's method on the dual of a Bregman projection, for one problem, in NumPy."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from .._array import quiet
+from .._products import ProductBasis
 from ..geometry import AbstractGeometry, divergence_terms
 from ..metrics import Certificate, certified
 from ..problem import LinearRegression
@@ -83,9 +85,38 @@ class Gram:
         """`H⁻¹ rhs`, (rank,) or (rank, many)."""
         return self._solve(factor, rhs, lower=1)[0]
 
+    def solver(self, root: Vector) -> Callable[[np.ndarray], np.ndarray]:
+        """`rhs ↦ H⁻¹ rhs`, of weights given by their roots."""
+        factor = self.factorise(self.matrix(root))
+        return lambda rhs: self.solve(factor, rhs)
 
-def squared_columns(basis: np.ndarray) -> Vector:
+
+class ProductGram(Gram):
+    """The same of a basis `Q = T Z`: it is `Z diag(w) Zᵀ` that is factorised."""
+
+    def __init__(self, basis: ProductBasis):
+        super().__init__(np.zeros((1, 1)))
+        self.products = basis
+
+    def matrix(self, root: Vector) -> np.ndarray:
+        return self.products.gram(np.square(root))
+
+    def solver(self, root: Vector) -> Callable[[np.ndarray], np.ndarray]:
+        inverse = self.products.inverse
+        if inverse is None:
+            return super().solver(root)
+        factor = self.factorise(self.products.rows.gram(np.square(root)))
+        return lambda rhs: inverse.T @ self.solve(factor, inverse @ rhs)
+
+
+def gram_of(basis: Any) -> Gram:
+    return ProductGram(basis) if isinstance(basis, ProductBasis) else Gram(basis)
+
+
+def squared_columns(basis: Any) -> Vector:
     """The squared norms of the columns."""
+    if isinstance(basis, ProductBasis):
+        return basis.squares()
     if basis.size <= _BLOCK:
         return np.square(basis).sum(axis=0)
     return np.einsum("ij,ij->j", basis, basis)
@@ -102,9 +133,9 @@ def scaled_norm(vector: Vector) -> float:
     return size * float(np.linalg.norm(vector / size))
 
 
-def doubled(array: Any) -> np.ndarray:
+def doubled(array: Any) -> Any:
     """In float64: what float32 data define is computed without another rounding, until θ is rounded to their dtype."""
-    return np.asarray(array, np.float64)
+    return array if isinstance(array, ProductBasis) else np.asarray(array, np.float64)
 
 
 def newton(problem: LinearRegression, geo: AbstractGeometry, theta0: Vector, tol: float, max_steps: int) -> HostLimit:
@@ -126,7 +157,7 @@ class _Newton:
         rank = int(space.rank)
         self.problem, self.geo, self.theta0, self.tol, self.rank = problem, geo, theta0, tol, rank
         self.basis, self.target = doubled(space.basis)[:rank], doubled(space.target)[:rank]
-        self.gram, self.mirrored = Gram(self.basis), doubled(geo.mirror_map(doubled(theta0)))
+        self.gram, self.mirrored = gram_of(self.basis), doubled(geo.mirror_map(doubled(theta0)))
         self.weights = doubled(space.singular_values)[:rank]
         self.size = scaled_norm(doubled(problem.y)) or 1.0
         self.coordinates = np.zeros(rank)
@@ -143,8 +174,7 @@ class _Newton:
         """The Newton step."""
         metric = self.geo.inverse_metric(self.theta)
         largest = float(np.max(metric))
-        factor = self.gram.factorise(self.gram.matrix(np.sqrt(metric / largest)))
-        return self.gram.solve(factor, -self.gradient) / largest
+        return self.gram.solver(np.sqrt(metric / largest))(-self.gradient) / largest
 
     def line_search(self, step: Vector) -> tuple[Vector, Vector, Vector] | None:
         """λ, θ and the gradient where the dual has decreased enough; None if it nowhere does."""

@@ -13,7 +13,7 @@ import numpy as np
 from .._array import kept
 from ..geometry import AbstractExponentialGeometry
 from ..problem import LinearRegression
-from ._host_newton import Gram, Vector, doubled, squared_columns
+from ._host_newton import Vector, doubled, gram_of, squared_columns
 
 _EUCLIDEAN = 60.0  # where ln(α|θ|) is below minus this, the geometry is Euclidean in every digit
 EPS = float(np.finfo(np.float64).eps)
@@ -51,8 +51,9 @@ class Point:
         basis, target, start = doubled(space.basis)[:rank], doubled(space.target)[:rank], doubled(theta0)
         self.seen, self.columns, self.even = kept(space, "_columns", lambda: columns_of(basis))  # for many limits
         if self.seen is not None:
-            basis, start = np.ascontiguousarray(basis[:, self.seen]), start[self.seen]
-        self.basis, self.gram = basis, Gram(basis)
+            seen, start = basis[:, self.seen], start[self.seen]
+            basis = np.ascontiguousarray(seen) if isinstance(seen, np.ndarray) else seen
+        self.basis, self.gram = basis, gram_of(basis)
         self.moved = bool(start.any())
         if self.moved:
             projected = basis @ start
@@ -129,13 +130,13 @@ class Point:
             root -= self.columns
             root -= top
         root *= 0.5
-        self.factor = self.gram.factorise(self.gram.matrix(np.exp(root, out=root)))
+        self.factor = self.gram.solver(np.exp(root, out=root))
         # With y = 0 nothing is ever large: keep 0 from being multiplied by an infinity.
         self.largest = math.exp(min(-top, _LARGEST_LOG))
 
     def solve(self, rhs: np.ndarray) -> np.ndarray:
         assert self.factor is not None
-        found = self.gram.solve(self.factor, rhs)
+        found = self.factor(rhs)
         found *= self.largest
         return found
 

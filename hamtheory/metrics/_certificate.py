@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct, is_jax, kept, namespace, norm, quiet
+from .._products import ProductBasis
 from .._types import Vector
 from ..geometry import AbstractGeometry, bregman_divergence, refuse_dead_zone
 from ..problem import LinearRegression
@@ -191,6 +192,8 @@ def nearest_coordinates(
         weights = geo.inverse_metric(theta)
         if xp is np:
             moved = geo.mirror_map(theta) - geo.mirror_map(theta0)
+            if isinstance(space.basis, ProductBasis):
+                return _by_products(space.basis, int(space.rank), weights, moved)
             return _least_squares(space.basis, int(space.rank), np.sqrt(weights), moved)
         inactive = xp.diag(xp.where(space.active, 0, 1).astype(weights.dtype))
         normal = (space.basis * weights[None, :]) @ space.basis.T + inactive * xp.max(weights)
@@ -223,6 +226,30 @@ def _least_squares(basis: np.ndarray, rank: int, roots: np.ndarray, target: np.n
         decomposed: Any = scipy.linalg.qr(roots[order, None] * basis[:rank, order].T, mode="economic", pivoting=True)
         rotated, upper, places = decomposed
         found[places] = scipy.linalg.solve_triangular(upper, rotated.T @ (roots * target)[order])
+    except (np.linalg.LinAlgError, ValueError):
+        found[:rank] = np.nan
+    return found
+
+
+def _by_products(basis: ProductBasis, rank: int, weights: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """`_least_squares` by the normal equations, and once again for what is left; NaN if there are several.
+
+    Args:
+        basis: Q, (r, d).
+        rank: How many of its rows are not zero.
+        weights: Of shape (d,).
+        target: Of shape (d,).
+
+    Returns:
+        λ, (r,).
+    """
+    import scipy.linalg
+
+    found, inside, weights = np.zeros(len(basis)), basis[:rank], weights / np.max(weights)
+    try:
+        factor: Any = scipy.linalg.cho_factor(inside.gram(weights))
+        for _ in range(3):
+            found[:rank] += scipy.linalg.cho_solve(factor, inside @ (weights * (target - found[:rank] @ inside)))
     except (np.linalg.LinAlgError, ValueError):
         found[:rank] = np.nan
     return found

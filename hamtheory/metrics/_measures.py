@@ -1,11 +1,13 @@
 """What is measured of a parameter vector: residuals, norms, rates."""
 
+import numpy as np
 from jaxtyping import Float, Int
 
 from .._array import Array, namespace, norm, quiet
+from .._products import ProductBasis, refuse_products
 from .._types import Number, Parameter, Vector, Vectors
 from ..geometry import AbstractGeometry, refuse_dead_zone
-from ..problem import BinaryClassification, LinearRegression
+from ..problem import BinaryClassification, LinearRegression, RowSpace
 from ._certificate import as_arrays, scale_of
 
 _quietly = quiet()  # of θ that are not finite, the metrics are not either
@@ -223,11 +225,20 @@ def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vec
     space, (theta,) = problem.row_space, as_arrays(problem, geo, theta)
     xp = namespace(theta)
     metric = xp.broadcast_to(geo.inverse_metric(theta), theta.shape)
+    if isinstance(space.basis, ProductBasis):
+        rank = min(int(problem.rank), int(np.count_nonzero(metric)))
+        return _rates(space, metric)[-rank] / problem.n
     root = space.singular_values[:, None] * space.basis * xp.sqrt(metric)[None, :]
     values = xp.linalg.svd(root, compute_uv=False)
     # The rank is that of X, whatever the metric: the smallest nonzero value stands at its place. A dead zone has none.
     rank = xp.minimum(problem.rank, xp.count_nonzero(metric))
     return xp.square(values[rank - 1]) / problem.n
+
+
+def _rates(space: RowSpace, metric: Float[Array, " d"]) -> Float[Array, " r"]:
+    """The eigenvalues of `X diag(g⁻¹) Xᵀ` that are not 0 by the rank of X, in ascending order."""
+    rank = int(space.rank)
+    return np.linalg.eigvalsh((space.singular_values[:rank, None] * space.basis[:rank]).gram(metric))
 
 
 @_quietly
@@ -264,6 +275,7 @@ def gradient_second_moments(
 
     ```
     """
+    refuse_products(problem, "gradient_second_moments")
     X, n, residual = problem.X, problem.n, problem.residual(theta)
     xp = namespace(residual, label_noise)
     exact, noise = xp.square(residual @ X / n), xp.square(xp.asarray(label_noise, problem.dtype))
@@ -301,6 +313,9 @@ def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta
     ```
     """
     (theta,) = as_arrays(problem, geo, theta)
+    if isinstance(problem.row_space.basis, ProductBasis):
+        metric = np.broadcast_to(geo.inverse_metric(theta), theta.shape)
+        return 2 * problem.n / _rates(problem.row_space, metric)[-1]
     xp = namespace(theta)
     root = problem.X * xp.sqrt(geo.inverse_metric(theta))[None, :]
     return 2 * problem.n / xp.square(xp.linalg.norm(root, ord=2))

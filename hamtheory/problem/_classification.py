@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, kept, namespace, norm, quiet, static
+from .._products import has_products
 from .._types import Matrix, Vector, Vectors
 from .._validate import is_traced
+from ._frames import names_of
 from ._problem import Problem, checked
 
 LOSSES = ("logistic", "exponential")
@@ -68,6 +70,12 @@ class BinaryClassification(Problem):
     def __init__(self, X: Matrix, z: Any, loss: str = "logistic", theta_star: Vector | None = None):
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}")
+        if has_products(X):
+            raise TypeError(
+                "X must be an array for a BinaryClassification; got a sparse matrix or a LinearOperator, which are for "
+                "a LinearRegression. If it fits into memory: X.toarray()"
+            )
+        vars(self)["_names"] = names_of(X)
         self.X, z, self.theta_star = checked(X, z, "z", theta_star)
         if not is_traced(self.X) and not np.any(np.asarray(self.X)):
             raise ValueError("X must not be zero: every θ has the margins 0")

@@ -5,26 +5,39 @@ of numbers, an index without a name, decimal commas, a row that is too short, `1
 """
 
 import csv
+import gzip
+import io
 import itertools
 import math
 import re
+import zlib
+from collections import Counter
 
 import numpy as np
 
+from ._kinds import refuse_other_kinds
+
 Rows = list[tuple[int, list[str]]]  # with the number of their line
 _NUMBER = re.compile(r"\s*[-+]?((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|inf(inity)?|nan)\s*", flags=re.I | re.A)
+_MARKS = ";\t,"
+_YES = {"yes": 1.0, "y": 1.0, "true": 1.0, "t": 1.0, "positive": 1.0, "pos": 1.0}
+_NO = {"no": 0.0, "n": 0.0, "false": 0.0, "f": 0.0, "negative": 0.0, "neg": 0.0}
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+(e[-+]?\d+)?\s*", flags=re.I | re.A)
 
 
 def read_csv(
-    path: str, target: str | None = None, *, finite: bool = True
+    path: str, target: str | None = None, *, finite: bool = True, decimal: str = ".", classes: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """X, y and the names of X's columns (None without a header), of a table with commas, semicolons or tabs.
 
+    The mark between the cells is that one of the three which makes all rows of one width.
+
     Args:
-        path: Of a text file in UTF-8.
+        path: Of a text file in UTF-8, compressed if it ends in `.gz`.
         target: The name of the column that is y; left out: the last one.
         finite: Whether NaN and infinities are refused.
+        decimal: "." or ",", before the decimal places; with a comma, cells are separated by semicolons or tabs.
+        classes: Whether y may be yes and no, true and false, or positive and negative, which become 1 and 0.
 
     Returns:
         X (n, d) and y (n,), in float64, and the names of X's columns, (d,), or None without a header: the first row is
@@ -32,7 +45,8 @@ def read_csv(
 
     Raises:
         ValueError: For what is no such table, with the line and the column: a first row of numbers and text, or of
-            years in order; comments; decimal commas; cells that are no numbers; rows of another length.
+            years in order; comments; decimal commas; cells that are no numbers; rows of another length; and for files
+            of another kind, such as Parquet's and Excel's, with what they are.
 
     ```python
     >>> import os, tempfile
@@ -46,8 +60,10 @@ def read_csv(
 
     ```
     """
-    rows = _rows(path)
-    names = _header(path, rows[0], target)
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal must be '.' or ','; got {decimal!r}")
+    rows = _rows(path, decimal)
+    names = _header(path, rows[0], target, classes)
     if names:
         rows = rows[1:]
     if not rows:
@@ -55,35 +71,68 @@ def read_csv(
     width = len(names) or len(rows[0][1])
     if width < 2:
         raise ValueError(f"{path} must have at least two columns, those of X and y; got one")
-    table = np.array([_numbers(path, line, cells, names, width, finite) for line, cells in rows])
     column = width - 1 if target is None else names.index(target)
+    of_classes = column if classes else None
+    table = np.array([_numbers(path, line, cells, names, width, finite, of_classes) for line, cells in rows])
     labels = np.array([name for i, name in enumerate(names) if i != column]) if names else None
     return np.delete(table, column, axis=1), table[:, column], labels
 
 
-def _rows(path: str) -> Rows:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in file if line.strip()]
-            file.seek(0)
-            last = lines[-1] if lines else ""  # of numbers, where a comma beside another mark is none that separates
-            delimiter = next((mark for mark in ";\t" if mark in last), ",")
-            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-            rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a text file in UTF-8 with separated values: {error}") from None
-    if not rows:
+def _rows(path: str, decimal: str) -> Rows:
+    text = _text(path)
+    if not text.strip():
         raise ValueError(f"{path} is empty")
+    marks = [mark for mark in _MARKS if mark in text and mark != decimal] or [_MARKS[0 if decimal == "," else -1]]
+    tables = [_split(path, text, mark) for mark in marks]
+    rows = next((rows for rows in tables if len({len(cells) for _, cells in rows}) == 1 and len(rows[0][1]) > 1), None)
+    if rows is None:  # the one that comes nearest, for what is to be said about it
+        rows = max(
+            tables, key=lambda rows: max(Counter(len(cells) for _, cells in rows if len(cells) > 1).values() or [0])
+        )
     for line, cells in rows:
         if cells[0].lstrip().startswith("#"):
             raise ValueError(f"{path}, line {line} begins with '#': leave comments out of the table")
-    return rows
+    if decimal == ".":
+        return rows
+    return [(line, [_with_point(cell) for cell in cells]) for line, cells in rows]
 
 
-def _header(path: str, first: tuple[int, list[str]], target: str | None) -> list[str]:
+def _alike(rows: Rows) -> int:
+    """How many rows have the most frequent width, if that is more than one cell."""
+    return max(Counter(len(cells) for _, cells in rows if len(cells) > 1).values(), default=0)
+
+
+def _text(path: str) -> str:
+    refuse_other_kinds(path)
+    try:
+        opened = gzip.open if path.lower().endswith(".gz") else open
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
+            return file.read()
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a text file in UTF-8 with separated values: {error}") from None
+
+
+def _split(path: str, text: str, mark: str) -> Rows:
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a text file in UTF-8 with separated values: {error}") from None
+
+
+def _with_point(cell: str) -> str:
+    """The cell with a decimal point, if it is a number with a decimal comma; a number with a point is none."""
+    if _DECIMAL_COMMA.fullmatch(cell):
+        return cell.replace(",", ".")
+    return f"'{cell}'" if "." in cell and _is_number(cell) else cell
+
+
+def _header(path: str, first: tuple[int, list[str]], target: str | None, classes: bool) -> list[str]:
     """The names of the columns, or none."""
     line, cells = first[0], [cell.strip() for cell in first[1]]
     text = [cell for cell in cells if not _is_number(cell)]
+    if target is None and classes and len(text) == 1 and cells[-1] == text[0] and _class(text[0]) is not None:
+        return []
     if target is None and not text:
         if len(cells) > 2 and _are_years(cells):
             raise ValueError(
@@ -104,18 +153,32 @@ def _header(path: str, first: tuple[int, list[str]], target: str | None) -> list
     return cells
 
 
-def _numbers(path: str, line: int, cells: list[str], names: list[str], width: int, finite: bool) -> list[float]:
+def _numbers(
+    path: str, line: int, cells: list[str], names: list[str], width: int, finite: bool, of_classes: int | None
+) -> list[float]:
     if len(cells) != width:
         raise ValueError(f"{path}, line {line}: expected {width} cells, got {len(cells)}")
     row = []
     for place, cell in enumerate(cells, start=1):
+        if place - 1 == of_classes and (known := _class(cell)) is not None:
+            row.append(known)
+            continue
         if not _is_number(cell) or (finite and not math.isfinite(float(cell))):
             column = f"column {place}{f' ({names[place - 1]})' if names else ''}"
             if _DECIMAL_COMMA.fullmatch(cell):
                 point = cell.strip().replace(",", ".")
-                raise ValueError(f"{path}, line {line}, {column}: {cell.strip()!r} has a decimal comma; write {point}")
+                raise ValueError(
+                    f"{path}, line {line}, {column}: {cell.strip()!r} has a decimal comma; write {point}, or ask for "
+                    "decimal=',' (--decimal ,)"
+                )
+            hint = ""
+            if place - 1 == of_classes:
+                hint = "; classes are two numbers, yes and no, true and false, or positive and negative"
+            elif _class(cell) is not None:
+                hint = "; classes have a margin: hamtheory margin, or kind='classification'"
             raise ValueError(
                 f"{path}, line {line}, {column}: expected a {'finite ' if finite else ''}number, got {cell.strip()!r}"
+                f"{hint}"
             )
         row.append(float(cell))
     return row
@@ -124,6 +187,10 @@ def _numbers(path: str, line: int, cells: list[str], names: list[str], width: in
 def _is_number(cell: str) -> bool:
     """Whether it is one as tables write them: not all that is one to Python, such as 1_000."""
     return _NUMBER.fullmatch(cell) is not None
+
+
+def _class(cell: str) -> float | None:
+    return (_YES | _NO).get(cell.strip().lower())
 
 
 def _are_years(cells: list[str]) -> bool:

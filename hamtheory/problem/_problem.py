@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
+from .._products import combined, has_products, own_matrix
 from .._types import Matrix, Vector, Vectors
 from .._validate import finite, real_array
+from ._frames import check_order
 
 
 class Problem(Struct):
@@ -30,6 +32,29 @@ class Problem(Struct):
     def dtype(self) -> np.dtype:
         """The dtype of the data, and of everything computed from them."""
         return self.X.dtype
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the columns, (d,), where X was a table that had some or was read from one; of NumPy's alone."""
+        return vars(self).get("_names")
+
+    def named(self, names: tuple[str, ...] | None) -> Any:
+        """The problem, with other names of its columns.
+
+        Args:
+            names: One for each column, or None.
+
+        Returns:
+            The problem.
+
+        Raises:
+            ValueError: For another number of names.
+        """
+        if names is not None and len(names) != self.d:
+            raise ValueError(f"names must have one entry a column of X, {self.d}; got {len(names)}")
+        made = replaced(self)
+        vars(made)["_names"] = names
+        return made
 
     def without_truth(self) -> Any:
         """The problem as flows and limits see it: those with and without a ground truth share what they compile.
@@ -57,13 +82,19 @@ class Problem(Struct):
             The gradient, of shape (..., d).
         """
         with quiet():
-            return self.residual(theta) @ self.X / self.n
+            residual = self.residual(theta)
+            return (combined(self.X, residual) if has_products(self.X) else residual @ self.X) / self.n
 
 
 def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tuple[Array, Array, Array | None]:
     """X, what is known of its rows, and the ground truth, in one dtype: the problem's own."""
-    X, target = real_array(X, "X", ndim=2), real_array(target, name, ndim=1)
-    if X.size == 0:
+    check_order(X, target, name, theta_star)
+    by_products = has_products(X)
+    if by_products and is_jax(target, theta_star):
+        raise TypeError(f"{name} must be an array of NumPy where X is sparse or a LinearOperator; got one of JAX")
+    target = real_array(target, name, ndim=1)
+    X = own_matrix(X, target.dtype) if by_products else real_array(X, "X", ndim=2)
+    if 0 in X.shape:
         raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
     if target.shape[0] != X.shape[0]:
         raise ValueError(f"{name} must have one entry a row of X, {X.shape[0]}; got {target.shape[0]}")
@@ -73,7 +104,7 @@ def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tup
         if truth.shape[0] != X.shape[1]:
             raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
         theta_star = finite(own(truth), "theta_star")
-    return finite(own(X), "X"), finite(own(target), name), theta_star
+    return X if by_products else finite(own(X), "X"), finite(own(target), name), theta_star
 
 
 def _owned(X: Any, y: Any):

@@ -6,22 +6,26 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .._array import Array, is_jax, namespace, quiet
+from .._products import has_products, times
 from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
+from ._frames import names_of
 from ._problem import Problem, checked
 from ._row_space import RowSpace
+from ._rows import row_space_of_products
 
 
 class LinearRegression(Problem):
     """Linear regression with the loss `f(θ) = ‖Xθ − y‖² / (2n)`.
 
-    Lists, NumPy's arrays and pandas' tables become arrays of NumPy, in float64 unless X and y are both float32; what is
-    asked of the problem is then answered by NumPy and SciPy, and in NumPy. If X or y is an array of JAX's, so is
-    everything else, in the wider dtype of the two.
+    Lists, NumPy's arrays and the tables of pandas and Polars become arrays of NumPy, in float64 unless X and y are both
+    float32; what is asked of the problem is then answered by NumPy and SciPy, and in NumPy. If X or y is an array of
+    JAX's, so is everything else, in the wider dtype of the two. A sparse X of SciPy's stays sparse, and a
+    `scipy.sparse.linalg.LinearOperator` is asked for its products alone: for limits, their paths, and flows by NumPy.
 
-    Construction decomposes X (singular values, O(n·d·min(n, d))). Nothing is assumed of X: its `rank` and the
-    `distance` of y from its range are computed, and reported by everything downstream. The class is a pytree of JAX's:
-    build it under `vmap` for a batch of problems.
+    Construction decomposes X (singular values, O(n·d·min(n, d)); of a sparse one O(n³)). Nothing is assumed of X: its
+    `rank` and the `distance` of y from its range are computed, and reported by everything downstream. The class is a
+    pytree of JAX's: build it under `vmap` for a batch of problems.
 
     Args:
         X: Of shape (n, d), real and finite.
@@ -29,13 +33,14 @@ class LinearRegression(Problem):
         theta_star: The ground truth, of shape (d,); left out: there is none.
 
     Attributes:
-        X: As given, an array of shape (n, d).
+        X: As given, an array of shape (n, d); if sparse, a `csr_array`.
         y: As given, an array of shape (n,).
         theta_star: As given, an array of shape (d,), or None.
         row_space: A `RowSpace`, made from X and y.
 
     Raises:
-        ValueError: For wrong ranks or mismatched shapes, empty or non-numeric data, NaN or infinities.
+        ValueError: For wrong ranks or mismatched shapes, empty or non-numeric data, NaN or infinities; for tables whose
+            rows are in different orders, and for an operator that is not linear.
 
     ```python
     >>> import hamtheory as ht
@@ -50,9 +55,10 @@ class LinearRegression(Problem):
     row_space: RowSpace
 
     def __init__(self, X: Matrix, y: Samples, theta_star: Vector | None = None):
+        vars(self)["_names"] = names_of(X)
         self.X, self.y, self.theta_star = checked(X, y, "y", theta_star)
         with contextlib.nullcontext() if is_jax(self.X, self.y) else threads_for(*self.X.shape):
-            self.row_space = RowSpace(self.X, self.y)
+            self.row_space = (row_space_of_products if has_products(self.X) else RowSpace)(self.X, self.y)
 
     @property
     def rank(self) -> Int[Array, ""]:
@@ -88,7 +94,8 @@ class LinearRegression(Problem):
         xp = namespace(self.X, theta)
         theta = xp.asarray(theta, self.dtype)
         with quiet():
-            return theta @ self.X.T - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
+            fitted = times(self.X, theta) if has_products(self.X) else theta @ self.X.T
+            return fitted - self.y.reshape((1,) * (theta.ndim - 1) + (-1,))
 
     def loss(self, theta: Vectors) -> Float[Array, "*batch"]:
         """`‖Xθ − y‖² / (2n)`.

@@ -29,6 +29,7 @@ class RowSpace(Struct):
     Args:
         X: The matrix, (n, d).
         y: The target, (n,).
+        size: What rounding grows with; left out: max(n, d).
 
     Attributes:
         left: U, (n, r).
@@ -50,22 +51,22 @@ class RowSpace(Struct):
     distance: Float[Array, ""]
     is_consistent: Bool[Array, ""]
 
-    def __init__(self, X: Float[Array, "n d"], y: Float[Array, " n"]):
+    def __init__(self, X: Float[Array, "n d"], y: Float[Array, " n"], size: int | None = None):
         xp = namespace(X, y)
-        eps, size = xp.finfo(X.dtype).eps, max(X.shape)
+        eps, extent = xp.finfo(X.dtype).eps, max(X.shape) if size is None else size
         with quiet():
             lengths = norm(X, axis=1)
             is_equation = lengths > 0  # a row of zeros has no terms
             lengths = xp.where(is_equation, lengths, xp.ones_like(lengths))
             rows, values = X / lengths[:, None], y / lengths
             rotated, spread, basis = xp.linalg.svd(rows, full_matrices=False)
-            active = spread > xp.max(spread) * size * eps
+            active = spread > xp.max(spread) * extent * eps
             rotated, basis = xp.where(active[None, :], rotated, 0), xp.where(active[:, None], basis, 0)
             target = xp.where(active, rotated.T @ values / xp.where(active, spread, 1), 0)
             # In rows of length 1 an equation may be as large as θ, and its rounding is relative to that.
             missing = xp.where(is_equation, values - rotated @ (spread * target), values)
             terms = xp.where(is_equation, xp.maximum(xp.abs(values), norm(target)), 0)
-            self.is_consistent = xp.all(xp.abs(missing) <= 10 * size * eps * terms)
+            self.is_consistent = xp.all(xp.abs(missing) <= 10 * extent * eps * terms)
             left, s, turn, inside = _in_own_units(lengths, rotated, spread, active)
             target, basis = turn @ target, turn @ basis
             # Of an inconsistent y, least squares in the units of y.

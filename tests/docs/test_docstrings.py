@@ -11,14 +11,16 @@ from docs import hooks
 
 # The only names without a docstring of their own: Python gives constants none. Texts of their rooms name them.
 PLAIN = {"ht.symbolic.EUCLIDEAN", "ht.symbolic.HAM", "ht.symbolic.HYPENTROPY", "ht.flow.SOLVERS", "ht.train.METHODS",
-         "ht.NAMES", "ht.sweeps.FLIPS", "ht.sweeps.MEASURED"}  # fmt: skip
+         "ht.NAMES", "ht.sweeps.FLIPS", "ht.sweeps.MEASURED",
+         "ht.problem.SUFFIXES", "ht.problem.TABLES", "ht.problem.TEXT"}  # fmt: skip
 
 # Names without an example of their own: interfaces; what functions return, whose examples show it; executors, of which
 # those of `sweep` show the first, and the others take a script or a cluster; and `register`, which is for good.
 WITHOUT_EXAMPLE = {
     "ht.datasets.ClassSplit",
     "ht.datasets.Split", "ht.problem.RowSpace",
-    "ht.problem.Separability", "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
+    "ht.problem.Separability", "ht.problem.Table",
+    "ht.MarginResult", "ht.ClassificationFlow", "ht.geometry.AbstractExponentialGeometry",
     "ht.symbolic.Derivation", "ht.asymptotics.Prediction", "ht.asymptotics.Best",
     "ht.asymptotics.FlowPrediction",
     "ht.symbolic.SymbolicGeometry", "ht.symbolic.Limits", "ht.symbolic.NeuronInvariant", "ht.symbolic.FirstPassage",
