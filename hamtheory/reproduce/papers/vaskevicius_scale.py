@@ -1,0 +1,91 @@
+"""Vaškevičius et al. 2019, Figure 1: early stopping and the size of the initialization."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+import hamtheory as ht
+
+from .._drawing import BLUE, GREEN, ORANGE
+from .._reproduction import Comparison, Reproduction, chosen, stated
+
+
+@dataclass(frozen=True)
+class Config:
+    n: int = stated(100, "code")
+    d: int = stated(10_000, "code")
+    k: int = stated(5, "code: entries of 1")
+    noise: float = stated(0.5, "code: its standard deviation")
+    alphas: tuple[float, ...] = stated((1e-2, 1e-3, 1e-4), "code")
+    rate: float = stated(0.05, "code: of ‖X(u² − v²) − y‖²/n, so that u is multiplied by 1 − 4ηg")
+    steps: int = stated(1000, "code")
+    instances: int = chosen(2, "theirs: 30")
+    every: int = stated(10, "code: how often it is looked")
+    seed: int = chosen(0)
+
+
+def compute(config: Config) -> dict[str, np.ndarray]:
+    shape = config.instances, len(config.alphas), config.steps // config.every + 1
+    error, outside = np.empty(shape), np.empty(shape)
+    for i in range(config.instances):
+        rng, truth = np.random.default_rng(config.seed + i), np.zeros(config.d)
+        truth[: config.k] = 1
+        X = rng.choice([-1.0, 1.0], (config.n, config.d))
+        problem = ht.LinearRegression(X, X @ truth + config.noise * rng.standard_normal(config.n))
+        for j, alpha in enumerate(config.alphas):
+            rule, how = ht.ProductGD(gamma=2 * alpha**2), {"save_every": config.every, "progress": False}
+            run = ht.run(problem, rule, learning_rate=4 * config.rate, steps=config.steps, **how)
+            thetas = np.asarray(run.thetas)
+            error[i, j] = np.sum((thetas - truth) ** 2, axis=1)
+            outside[i, j] = np.abs(thetas[:, config.k :]).max(axis=1)
+    return {"error": error, "outside": outside}
+
+
+def compare(config: Config, numbers) -> list[Comparison]:
+    error, logs = numbers["error"], np.log(1 / np.array(config.alphas))
+    best, when = error.min(axis=2), error.argmin(axis=2) * config.every
+    off = np.take_along_axis(numbers["outside"], error.argmin(axis=2)[..., None], axis=2)[..., 0]
+    return [
+        Comparison(says="least error along the path, of each α over that of the one before: largest, of the medians",
+                   theirs="a smaller α recovers better", origin="claim",
+                   ours=float(np.max(np.median(best, axis=0)[1:] / np.median(best, axis=0)[:-1])), high=1.0),
+        Comparison(says="largest entry off the support at the best time, of each α over that of the one before: largest",
+                   theirs="a smaller α keeps them smaller", origin="claim",
+                   ours=float(np.max(np.median(off, axis=0)[1:] / np.median(off, axis=0)[:-1])), high=1.0),
+        Comparison(says="best time at the smallest α over that at the largest", theirs="grows like ln(1/α)",
+                   origin="claim", ours=float(np.median(when[:, -1] / when[:, 0])), low=1.0,
+                   high=float(1.5 * logs[-1] / logs[0]), tolerance="half as much again as the ratio of the logarithms"),
+        Comparison(says="error at the end over the least one, at the smallest α: least",
+                   theirs="it must be stopped in time", origin="claim",
+                   ours=float(np.min(error[:, -1, -1] / best[:, -1])), low=2.0),
+    ]  # fmt: skip
+
+
+def draw(figure, config: Config, numbers) -> None:
+    left, right = figure.subplots(1, 2, sharex=True)
+    steps = np.arange(numbers["error"].shape[2]) * config.every
+    for j, (alpha, colour) in enumerate(zip(config.alphas, (ORANGE, GREEN, BLUE), strict=False)):
+        left.plot(steps, numbers["error"][:, j].T, color=colour, linewidth=0.8)
+        left.plot([], [], color=colour, label=f"$\\alpha$ = {alpha:g}")
+        right.plot(steps, numbers["outside"][:, j].T, color=colour, linewidth=0.8)
+    left.set(yscale="log", xlabel="steps", ylabel="$\\|w_t - w^*\\|_2^2$")
+    left.legend()
+    right.set(yscale="log", xlabel="steps", ylabel="largest entry off the support")
+
+
+CONFIG = Config()
+REPRODUCTION = Reproduction(
+    name="vaskevicius-scale",
+    source="vaskevicius2019implicit",
+    place="Figure 1",
+    title="Early stopping and the size of the initialization",
+    claim="Stopped in time, gradient descent from a small α fits the sparse vector before the noise: the smaller α, the "
+    "smaller the entries off the support, the better it recovers, and the later, like ln(1/α).",
+    config=CONFIG,
+    smoke=replace(CONFIG, d=1000, instances=2),
+    full=replace(CONFIG, instances=30),
+    compute=compute,
+    compare=compare,
+    draw=draw,
+    caption="Squared distance to the truth, and the largest entry off its support, one line a draw.",
+)
