@@ -4,4 +4,14 @@ from ._gallery import gallery
 from ._reproduction import Comparison, Reproduction, Verdict, chosen, stated, unstated
 from ._run import Reproduced, reproduce
 
-__all__ = ["Comparison", "Reproduced", "Reproduction", "Verdict", "chosen", "gallery", "reproduce", "stated", "unstated"]
+__all__ = [
+    "Comparison",
+    "Reproduced",
+    "Reproduction",
+    "Verdict",
+    "chosen",
+    "gallery",
+    "reproduce",
+    "stated",
+    "unstated",
+]

@@ -44,6 +44,8 @@ def chosen_ones(names: tuple[str, ...]) -> list[Reproduction]:
     for wanted in names:
         some = {name: one for name, one in everything.items() if wanted in (name, one.source)}
         if not some:
-            raise ValueError(f"names must be of the gallery: there is no {wanted!r}; there are: {', '.join(everything)}")
+            raise ValueError(
+                f"names must be of the gallery: there is no {wanted!r}; there are: {', '.join(everything)}"
+            )
         found |= some
     return list((found if names else everything).values())

@@ -17,7 +17,8 @@ _HEAD = """<!doctype html>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 a { color: #0072b2; text-decoration: none; } img { width: 100%; height: auto; }
 section { margin: 2.5rem 0; border-top: 1px solid #ddd; } h2 { font-size: 1.15rem; }
-table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0; } th, td { text-align: left; padding: .1rem .8rem .1rem 0; }
+table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0; }
+th, td { text-align: left; padding: .1rem .8rem .1rem 0; }
 </style></head><body>
 <h1>Figures of others, computed anew</h1>
 """

@@ -125,7 +125,7 @@ class Comparison:
     def __post_init__(self):
         if self.origin not in ("claim", "text", "figure", "code"):
             raise ValueError(f"origin must be claim, text, figure or code, got {self.origin!r}")
-        if not self.low <= self.high or math.isinf(self.low) and math.isinf(self.high):
+        if not self.low <= self.high or (math.isinf(self.low) and math.isinf(self.high)):
             raise ValueError(f"low and high must bound a range that can be left, got [{self.low}, {self.high}]")
 
     @property

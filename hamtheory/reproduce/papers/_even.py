@@ -19,7 +19,7 @@ def problem(n: int, d: int, k: int, mean: float, seed: int) -> ht.LinearRegressi
 def sweep(config) -> dict[str, np.ndarray]:
     """Errors, residuals and gains of both rules at all steps, (rule, instance, step), and the errors of the flow."""
     shape = (len(RULES), config.instances, config.count)
-    found = {name: np.full(shape, np.nan) for name in ("rate", "error", "residual", "gain_on", "gain_off")}
+    found = {name: np.full(shape, np.nan) for name in ("rate", "unit", "error", "residual", "gain_on", "gain_off")}
     flow, gamma = np.empty(config.instances), config.alpha**2
     for i in range(config.instances):
         one = problem(config.n, config.d, config.k, config.mean, config.seed + i)
@@ -37,7 +37,8 @@ def sweep(config) -> dict[str, np.ndarray]:
                 least = np.finfo(float).eps * (np.abs(m) + np.abs(w))
                 apart, along = np.maximum(np.abs(m - w), least), np.maximum(np.abs(m + w), least)
                 gain = np.log(2 * gamma) - np.log(apart) - np.log(along)
-            found["rate"][r, i], found["residual"][r, i] = rates, runs.residual
+            found["rate"][r, i], found["unit"][r, i] = rates, 2 / sharpness
+            found["residual"][r, i] = runs.residual
             found["error"][r, i] = errors(one, runs.theta)
             found["gain_on"][r, i] = np.abs(gain[:, support]).mean(axis=1)
             found["gain_off"][r, i] = np.abs(gain[:, ~support]).mean(axis=1)

@@ -1,8 +1,8 @@
 """The limit of vanishing initialization: from saddle to saddle, in rescaled time.
 
 In the time τ = 2t/ln(1/γ) the signs s = asinh(θ/γ)/ln(1/γ) move by ds/dτ = −∇f(θ) and stay within ±1, where an entry
-leaves zero. At a saddle the gradient is constant, and 0 on the entries that have left; the next saddle is the least loss
-among those with θᵢ ≥ 0 where s_i = 1, ≤ 0 where s_i = −1, and 0 elsewhere.
+leaves zero. At a saddle the gradient is constant, and 0 on the entries that have left; the next saddle is the least
+loss among those with θᵢ ≥ 0 where s_i = 1, ≤ 0 where s_i = −1, and 0 elsewhere.
 """
 
 import numpy as np

@@ -58,12 +58,13 @@ def draw_sweep(figure, config, numbers, read) -> None:
     for r, (ax, rule, colour) in enumerate(zip(axes, RULES, (ORANGE, BLUE), strict=True)):
         for i in range(config.instances):
             fine = numbers["residual"][r, i] <= config.tol
-            ax.plot(numbers["rate"][r, i][fine], numbers["error"][r, i][fine], "o-", color=colour, markersize=2.5, alpha=0.7)
+            rates = numbers["rate"][r, i] / numbers["unit"][r, i]
+            ax.plot(rates[fine], numbers["error"][r, i][fine], "o-", color=colour, markersize=2.5, alpha=0.7)
         ax.axhline(np.median(numbers["flow"]), **THEIRS)
         if rule in read:
             ax.axhline(read[rule], color="0.6", linestyle=":", linewidth=1)
         title = "full gradients (GD)" if rule == "GD" else "single samples (SGD)"
-        ax.set(xscale="log", yscale="log", xlabel="step size", title=title)
+        ax.set(xscale="log", yscale="log", xlabel="step size / stable one of GD", title=title)
     axes[0].set_ylabel("$\\|\\beta_\\infty - \\beta^*\\|^2$")
 
 
@@ -85,6 +86,7 @@ REPRODUCTION = Reproduction(
     compute=compute,
     compare=compare,
     draw=draw,
-    caption="Squared distances to the truth of the runs that converged, one line a draw; dashed: the flow's limit, "
+    caption="Squared distances to the truth of the runs that converged, one line a draw, against the step "
+    "over the largest that is stable for GD near the flow's limit; dashed: the flow's limit, "
     "median; dotted: read off theirs at the largest step.",
 )

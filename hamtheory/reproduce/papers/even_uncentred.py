@@ -66,6 +66,7 @@ REPRODUCTION = Reproduction(
     compute=compute,
     compare=compare,
     draw=draw,
-    caption="Squared distances to the truth of the runs that converged, one line a draw; dashed: the flow's limit, "
+    caption="Squared distances to the truth of the runs that converged, one line a draw, against the step "
+    "over the largest that is stable for GD near the flow's limit; dashed: the flow's limit, "
     "median.",
 )

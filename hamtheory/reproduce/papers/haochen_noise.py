@@ -94,19 +94,19 @@ def draw(figure, config: Config, numbers) -> None:
         ax.plot(steps, numbers["error"][:, j].T, color=colour, linewidth=0.9)
         ax.plot([], [], color=colour, label=name)
     ax.set(yscale="log", xlabel="steps", ylabel="$\\|v^2 - w^*\\|_2^2$")
-    ax.legend(loc="center right")
+    ax.legend(loc="lower left")
 
 
 CONFIG = Config()
 REPRODUCTION = Reproduction(
     name="haochen-noise",
     source="haochen2021shape",
-    place="the experiment on quadratic parametrizations",
+    place="code, train_quadratic",
     title="The shape of the noise decides",
     claim="From a large start label noise leads to the sparse truth; gradient descent without noise and with Gaussian "
     "noise do not.",
     config=CONFIG,
-    smoke=replace(CONFIG, d=40, n=20, k=2, steps=60_000, instances=1, looks=20),
+    smoke=replace(CONFIG, d=20, n=10, k=1, rate=0.05, steps=30_000, instances=1, looks=20),
     full=replace(CONFIG, instances=10),
     compute=compute,
     compare=compare,

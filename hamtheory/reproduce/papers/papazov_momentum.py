@@ -19,10 +19,10 @@ class Config:
     d: int = unstated(30)
     k: int = unstated(3)
     alpha: float = unstated(0.1, "u = √2α, v = 0 at the start")
-    lambdas: tuple[float, ...] = unstated((0.02, 0.1, 0.5, 2.5))
-    momenta: tuple[float, ...] = unstated((0.9, 0.95, 0.975))
-    time: float = chosen(3000.0, "steps times γ/(1 − β)")
-    instances: int = chosen(3)
+    lambdas: tuple[float, ...] = unstated((0.1, 1.0, 10.0, 30.0))
+    momenta: tuple[float, ...] = unstated((0.9, 0.95, 0.97))
+    time: float = chosen(1200.0, "steps times γ/(1 − β)")
+    instances: int = chosen(2)
     seed: int = chosen(0)
 
 
@@ -73,12 +73,13 @@ def compare(config: Config, numbers) -> list[Comparison]:
     other = np.linalg.norm(theta[:, -1, :] - theta[:, 0, :], axis=-1) / size
     least = np.linalg.norm(theta[:, 0] - numbers["flow"][:, None], axis=-1) / size
     return [
-        Comparison(says="apart at one λ for the least and the largest momentum, over apart between the λ: largest",
-                   theirs="λ alone decides", origin="claim", ours=float(np.max(same[:, fine]) / np.median(other)), high=0.2,
-                   tolerance="1/5: the flow is that of 1 − β → 0, here 1 − β ≤ 0.1"),
+        Comparison(says="apart at one λ for the least and the largest momentum, over apart between the λ",
+                   theirs="λ alone decides", origin="claim", high=0.2,
+                   ours=float(np.max(same[:, fine], initial=0) / np.median(other)), tolerance="1/5: the flow is that of 1 − β → 0, here 1 − β ≤ 0.1"),
         Comparison(says="relative distance from the gradient flow's limit at the smallest λ, largest", theirs="λ → 0",
                    origin="claim", ours=float(least.max()), high=0.05, tolerance="of the order of λ"),
-        Comparison(says="share of the λ at which all converged", theirs="1", origin="claim", ours=float(fine.mean()), low=1.0),
+        Comparison(says="share of the λ at which all converged", theirs="1", origin="claim",
+                   ours=float(fine.mean()), low=1.0),
     ]  # fmt: skip
 
 
@@ -86,9 +87,10 @@ def draw(figure, config: Config, numbers) -> None:
     left, right = figure.subplots(1, 2)
     for k, (beta, marker) in enumerate(zip(config.momenta, "os^D", strict=False)):
         rates = np.array(config.lambdas) * (1 - beta) ** config.power
+        look = {"marker": marker, "markerfacecolor": "white", "label": f"$\\beta$ = {beta:g}"}
         error = np.median(numbers["error"][:, :, k], axis=0)
-        left.plot(rates, error, marker, linestyle="-", color=ORANGE, markerfacecolor="white", label=f"$\\beta$ = {beta:g}")
-        right.plot(config.lambdas, error, marker, linestyle="-", color=BLUE, markerfacecolor="white", label=f"$\\beta$ = {beta:g}")
+        left.plot(rates, error, color=ORANGE, **look)
+        right.plot(config.lambdas, error, color=BLUE, **look)
     left.set(xscale="log", yscale="log", xlabel="step size $\\gamma$", ylabel="$\\|\\theta_\\infty - \\theta^*\\|_2^2$")
     right.set(xscale="log", yscale="log", xlabel="$\\lambda = \\gamma/(1 - \\beta)^2$")
     left.legend()
@@ -99,11 +101,11 @@ CONFIG = Config()
 REPRODUCTION = Reproduction(
     name="papazov-momentum",
     source="papazov2024leveraging",
-    place="Section 3 and its figures",
+    place="abstract, the intrinsic quantity",
     title="Step and momentum act through one number",
     claim="Gradient descent with a step γ and momentum β on a diagonal network is decided by λ = γ/(1 − β)² alone.",
     config=CONFIG,
-    smoke=replace(CONFIG, momenta=(0.95, 0.975), time=600.0, instances=1),
+    smoke=replace(CONFIG, momenta=(0.9, 0.95), time=800.0, instances=1),
     full=replace(CONFIG, instances=10),
     compute=compute,
     compare=compare,

@@ -85,7 +85,7 @@ CONFIG = Config()
 REPRODUCTION = Reproduction(
     name="pesme-alpha",
     source="pesme2021implicit",
-    place="Theorem 1, set-up of Figure 2",
+    place="Theorem 1; Figure 2",
     title="SGD ends where the flow from a smaller α does",
     claim="SGD converges to the limit of gradient flow from α∞ = α exp(−2γ diag(XᵀX/n) ∫L dt), which is less than α.",
     config=CONFIG,

@@ -20,7 +20,9 @@ class Config:
     k: int = stated(5)
     alpha: float = stated(0.005, "where the two are compared")
     spikes: float = unstated(1.0, "the size of the entries of β*, of either sign")
-    alphas: tuple[float, ...] = chosen((0.005, 0.02, 0.1), "they show 1e-4 to 0.1; below 0.005 no run gets there in time")
+    alphas: tuple[float, ...] = chosen(
+        (0.005, 0.02, 0.1), "they show 1e-4 to 0.1; below 0.005 no run gets there in time"
+    )
     rates: tuple[float, ...] = unstated(
         (0.02, 0.03, 0.045, 0.065, 0.09, 0.12), "near-maximal, they say: the largest of these with which SGD converges"
     )
@@ -34,7 +36,10 @@ def compute(config: Config) -> dict[str, np.ndarray]:
     shape = (config.instances, len(config.alphas))
     found = {name: np.full(shape, np.nan) for name in ("GD", "SGD", "flow", "rate", "residual")}
     for at in np.ndindex(shape):
-        made, gamma = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + at[0]), 2 * config.alphas[at[1]] ** 2
+        made, gamma = (
+            ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + at[0]),
+            2 * config.alphas[at[1]] ** 2,
+        )
         problem = ht.LinearRegression(made.X, config.spikes * made.y, config.spikes * made.theta_star)
         how = {"steps": config.steps, "seed": config.seed + at[0]}
         runs = descended(problem, gamma, config.rates, batch_size=1, **how)
@@ -91,7 +96,9 @@ REPRODUCTION = Reproduction(
     claim="With single samples the network ends closer to the sparse truth than with full gradients of the same step, "
     "as if it had been started from a smaller α.",
     config=CONFIG,
-    smoke=replace(CONFIG, n=20, d=40, k=4, alphas=(0.05, 0.1), alpha=0.1, rates=(0.03, 0.06), steps=15_000, instances=1),
+    smoke=replace(
+        CONFIG, n=20, d=40, k=4, alphas=(0.05, 0.1), alpha=0.1, rates=(0.03, 0.06), steps=15_000, instances=1
+    ),
     full=replace(CONFIG, instances=10, steps=1_000_000),
     compute=compute,
     compare=compare,

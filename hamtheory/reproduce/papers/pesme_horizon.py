@@ -6,7 +6,7 @@ import numpy as np
 
 import hamtheory as ht
 
-from .._drawing import BLACK, BLUE, ORANGE, PINK
+from .._drawing import BLACK, ORANGE, PINK
 from .._reproduction import Comparison, Reproduction, chosen, stated, unstated
 
 NAMES = ("l2", "linf", "l1")
@@ -59,12 +59,14 @@ def compare(config: Config, numbers) -> list[Comparison]:
     angle = {name: np.arctan2(*numbers[f"{name} best"][::-1]) for name in NAMES}
     spread = min(abs(angle[a] - angle[b]) for a, b in (("l2", "linf"), ("l2", "l1"), ("linf", "l1")))
     made = [
-        Comparison(says=f"angle from the largest {norm} margin at the end, over the least between two of them: {potential}",
+        Comparison(says=f"{potential}: angle from the largest {norm} margin at the end, over the least between two",
                    theirs="→ 0", origin="claim", ours=float(np.abs(numbers[f"{name} apart"][-1]) / spread), high=0.15,
                    tolerance="15 %: the approach is like 1/ln t, and slower for the hyperbolic entropy")
         for name, potential, norm in zip(NAMES, config.potentials, config.norms, strict=True)
     ]  # fmt: skip
-    early = {name: np.interp(np.log(1e6), numbers[f"{name} loss"][1:], np.abs(numbers[f"{name} apart"])) for name in NAMES}
+    early = {
+        name: np.interp(np.log(1e6), numbers[f"{name} loss"][1:], np.abs(numbers[f"{name} apart"])) for name in NAMES
+    }
     ratios = [np.abs(numbers[f"{name} apart"][-1]) / early[name] for name in NAMES]
     return [
         *made,
@@ -78,7 +80,9 @@ def draw(figure, config: Config, numbers) -> None:
     signed = numbers["samples"]
     for z, marker in ((1, "o"), (-1, "s")):
         left.plot(*signed[numbers["classes"] == z].T, marker, color="0.5", markersize=4)
-    for name, colour, norm in zip(NAMES, (BLACK, PINK, ORANGE), ("$\\ell_2$", "$\\ell_\\infty$", "$\\ell_1$"), strict=True):
+    for name, colour, norm in zip(
+        NAMES, (BLACK, PINK, ORANGE), ("$\\ell_2$", "$\\ell_\\infty$", "$\\ell_1$"), strict=True
+    ):
         theta, best = numbers[f"{name} theta"], numbers[f"{name} best"]
         left.plot(*(1.9 * best / np.linalg.norm(best))[:, None] * [0, 1], color=colour, linestyle="--", linewidth=0.8)
         inside = np.linalg.norm(theta, axis=1) < 1.9
@@ -94,7 +98,7 @@ CONFIG = Config()
 REPRODUCTION = Reproduction(
     name="pesme-horizon",
     source="pesme2024implicit",
-    place="the figure in two dimensions; Theorem 2",
+    place="the figure in two dimensions",
     title="Which margin mirror descent maximises",
     claim="On separable data the direction of mirror descent comes to the largest margin in the norm of the horizon of "
     "its potential: ℓ₂ of ‖θ‖², ℓ_∞ of Σ cosh θ, ℓ₁ of the hyperbolic entropy.",
@@ -104,7 +108,7 @@ REPRODUCTION = Reproduction(
     compute=compute,
     compare=compare,
     draw=draw,
-    caption="Left: the samples, the flows near the start and the directions of the largest margins (dashed). Right: the "
-    "angle between them as the loss falls; the vertical line: where theirs end.",
+    caption="Left: the samples, the flows near the start and the directions of the largest margins (dashed). Right: "
+    "the angle between them as the loss falls; the vertical line: where theirs end.",
     size=(6.75, 3.0),
 )

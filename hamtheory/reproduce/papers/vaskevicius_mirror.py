@@ -69,7 +69,7 @@ CONFIG = Config()
 REPRODUCTION = Reproduction(
     name="vaskevicius-mirror",
     source="vaskevicius2020statistical",
-    place="the experiments with sparse vectors",
+    place="code, sparse vectors",
     title="Early-stopped mirror descent, hyperbolic and Euclidean",
     claim="Stopped in time, mirror descent with the hyperbolic entropy recovers a sparse vector at the rate of the "
     "lasso, better than gradient descent; both overfit in the end.",

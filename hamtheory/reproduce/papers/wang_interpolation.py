@@ -15,7 +15,9 @@ class Config:
     log_ratios: tuple[float, float, int] = chosen((1.0, 12.0, 23), "log₁₀ d/n of the prediction: first, last, count")
     n: int = unstated(80, "of the draws")
     ratios: tuple[int, ...] = unstated((5, 10, 20), "d/n of the draws")
-    signal: float = chosen(1e-20, "share of entries of θ* that are 1, where a law of zeros alone has nothing to predict")
+    signal: float = chosen(
+        1e-20, "share of entries of θ* that are 1, where a law of zeros alone has nothing to predict"
+    )
     draws: int = chosen(5)
     seed: int = chosen(0)
 
@@ -54,24 +56,16 @@ def compare(config: Config, numbers) -> list[Comparison]:
             ours=float(slope),
             low=-1.15,
             high=-0.85,
-            tolerance="the correction of relative order 1/√ln(d/n) of their theorem, differentiated",
-        ),
-        Comparison(
-            says="|risk · ln(d/n)/σ² − 1| · √ln(d/n), largest",
-            theirs="bounded",
-            origin="claim",
-            ours=float(np.max(np.abs(scaled - 1) * np.sqrt(logs))),
-            high=2.0,
-            tolerance="their O(1), whose constant they do not state",
+            tolerance="15 %, what lower orders of 1/ln(d/n) leave of a slope",
         ),
         Comparison(
             says="risk · ln(d/n)/σ² at the largest d/n",
             theirs="1",
             origin="claim",
             ours=float(scaled[-1]),
-            low=1 - 1 / np.sqrt(logs[-1]),
-            high=1 + 1 / np.sqrt(logs[-1]),
-            tolerance="1/√ln(d/n)",
+            low=0.9,
+            high=1.1,
+            tolerance="10 %: it is tight up to terms that are negligible for d ≫ n",
         ),
         Comparison(
             says="risk of draws over the prediction, worst of the medians",
@@ -104,10 +98,10 @@ CONFIG = Config()
 REPRODUCTION = Reproduction(
     name="wang-interpolation",
     source="wang2022tight",
-    place="Theorem 1",
+    place="abstract, the matching bounds",
     title="What interpolating noise costs the least L1 norm",
-    claim="The interpolator of least L1 norm of noisy Gaussian data has the risk σ²/ln(d/n), up to a relative "
-    "1/√ln(d/n).",
+    claim="The interpolator of least L1 norm of noisy Gaussian data has the risk σ²/ln(d/n), up to terms that "
+    "are negligible for d ≫ n.",
     config=CONFIG,
     smoke=replace(CONFIG, log_ratios=(1.0, 12.0, 12), n=60, ratios=(5, 10), draws=3),
     full=replace(CONFIG, n=300, draws=10),

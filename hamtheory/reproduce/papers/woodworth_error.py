@@ -26,7 +26,9 @@ def compute(config: Config) -> dict[str, np.ndarray]:
     alphas, rows = np.geomspace(*config.alphas), []
     for i in range(config.seeds):
         one = problem(config.samples, config.d, config.sparsity, config.variance, config.seed + i)
-        rows.append([errors(one, limits(one, alphas)), errors(one, ht.basis_pursuit(one)), errors(one, ht.min_norm(one))])
+        rows.append(
+            [errors(one, limits(one, alphas)), errors(one, ht.basis_pursuit(one)), errors(one, ht.min_norm(one))]
+        )
     along, least_l1, least_l2 = (np.array([row[k] for row in rows]) for k in range(3))
     return {"alpha": alphas, "error": along, "least_l1": least_l1, "least_l2": least_l2}
 

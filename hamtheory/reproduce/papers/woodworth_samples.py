@@ -91,10 +91,12 @@ def draw(figure, config: Config, numbers) -> None:
     ax = figure.subplots()
     found, samples = numbers["largest"], np.array(config.samples)
     ax.plot(samples[found > 0], found[found > 0], "o-", color=BLUE, label="median of the draws")
-    ax.plot(list(READ), list(READ.values()), "s", color=THEIRS["color"], markerfacecolor="white", label="read off theirs")
+    ax.plot(
+        list(READ), list(READ.values()), "s", color=THEIRS["color"], markerfacecolor="white", label="read off theirs"
+    )
     for count in samples[found == 0]:
         ax.annotate("none", (count, numbers["alpha"][0]), ha="center", fontsize=7, color=BLUE)
-    ax.set(yscale="log", ylim=(numbers["alpha"][0] / 2, 1), xlabel="samples $N$",
+    ax.set(yscale="log", xlim=(0, None), ylim=(numbers["alpha"][0] / 2, 1), xlabel="samples $N$",
            ylabel=f"largest $\\alpha$ with error $\\leq$ {config.bound:g}")  # fmt: skip
     ax.legend()
 
