@@ -55,7 +55,7 @@ Exit code 0: all were computed, whatever the verdicts. Exit code 1: one could no
             return 0
         scale = "full" if self.full else "smoke" if self.smoke else "default"
         made = reproduce(self.names, out=self.out, scale=scale, progress=not self.quiet)
-        print("\n".join([f"{'figure':22s} {'s':>6s}  verdict", *map(_line, made)]))
+        print("\n".join([f"{'figure':22s} {'s':>6s}  {'compared with':20s}  verdict", *map(_line, made)]))
         print(f"{_counts(made)}; {self.out / 'index.html'}")
         failed = [one for one in made if one.failure]
         for one in failed:
@@ -65,7 +65,9 @@ Exit code 0: all were computed, whatever the verdicts. Exit code 1: one could no
 
 def _line(one: "Reproduced") -> str:
     because = one.failure or (one.verdict.because if one.verdict else "")
-    return f"{one.reproduction.name:22s} {one.seconds:6.1f}  {one.outcome}{f': {because}' if because else ''}"
+    compared = one.verdict.compared if one.verdict else ""
+    head = f"{one.reproduction.name:22s} {one.seconds:6.1f}  {compared:20s}  {one.outcome}"
+    return f"{head}: {because}" if because else head
 
 
 def _counts(made: "list[Reproduced]") -> str:

@@ -27,13 +27,20 @@ _NOTE = (
     "fails, or a number although the whole set-up is known; set-up not stated, if a number alone fails that may "
     "depend on what the source leaves open. Numbers of a source are compared in its own set-up alone."
 )
+OVERVIEW = ("name", "source", "figure", "compared with", "verdict")
 COLUMNS = ("comparison", "theirs", "from", "ours", "agrees", "holds")
 
 
 def overview(made: Sequence[Reproduced]) -> list[tuple[str, ...]]:
     """The rows of the table of verdicts."""
     return [
-        (one.reproduction.name, one.reproduction.source, one.reproduction.place, one.reproduction.title, one.outcome)
+        (
+            one.reproduction.name,
+            f"{one.reproduction.source}, {one.reproduction.place}",
+            one.reproduction.title,
+            one.verdict.compared if one.verdict else "",
+            one.outcome,
+        )
         for one in made
     ]
 
@@ -63,9 +70,9 @@ def reason(one: Reproduced) -> str:
 def write_pages(made: Sequence[Reproduced], folder: Path, scale: str) -> None:
     """Write both."""
     text = [f"# Figures of others, computed anew\n\n{_NOTE} Scale: {scale}.\n"]
-    text.append(_markdown(("name", "source", "place", "figure", "verdict"), overview(made)))
+    text.append(_markdown(OVERVIEW, overview(made)))
     page = [_HEAD, f"<p>{escape(_NOTE)} Scale: {scale}.</p>"]
-    page.append(_html(("name", "source", "place", "figure", "verdict"), overview(made), link=True))
+    page.append(_html(OVERVIEW, overview(made), link=True))
     for one in made:
         what, setup = one.reproduction, one.reproduction.setup(one.config)
         head = f"{what.title} ({what.source}, {what.place})"

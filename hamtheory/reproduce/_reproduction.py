@@ -157,6 +157,13 @@ class Verdict:
     because: str
     comparisons: tuple[Comparison, ...]
 
+    @property
+    def compared(self) -> str:
+        """With how many claims and numbers of the source it was compared, in words."""
+        claims = sum(one.origin == "claim" for one in self.comparisons)
+        counts = {"claim": claims, "number": len(self.comparisons) - claims}
+        return ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:

@@ -23,7 +23,7 @@ class Config:
     noise: float = stated(1.0, "code: of a label, and of each entry of the gradient")
     rate: float = stated(0.01, "code; of label noise a tenth and a hundredth of it in the later thirds")
     steps: int = stated(300_000, "code")
-    instances: int = chosen(2, "theirs: one")
+    instances: int = chosen(1, "as theirs")
     looks: int = chosen(100)
     seed: int = chosen(0)
 

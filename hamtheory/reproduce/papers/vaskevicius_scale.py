@@ -19,7 +19,7 @@ class Config:
     alphas: tuple[float, ...] = stated((1e-2, 1e-3, 1e-4), "code")
     rate: float = stated(0.05, "code: of ‖X(u² − v²) − y‖²/n, so that u is multiplied by 1 − 4ηg")
     steps: int = stated(1000, "code")
-    instances: int = chosen(2, "theirs: 30")
+    instances: int = chosen(1, "theirs: 30")
     every: int = stated(10, "code: how often it is looked")
     seed: int = chosen(0)
 
