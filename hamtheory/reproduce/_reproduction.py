@@ -131,7 +131,7 @@ class Comparison:
     @property
     def holds(self) -> bool:
         """Whether our number is in the range; NaN is not."""
-        return self.low <= self.ours <= self.high
+        return bool(self.low <= self.ours <= self.high)
 
     @property
     def range(self) -> str:

@@ -131,7 +131,7 @@ def _reproduced(one: Reproduction, config: Any, folder: Path) -> Reproduced:
 def fingerprint(one: Reproduction, config: Any) -> str:
     """That of a configuration and of the code that it is computed by: the reproduction's, and the library's."""
     papers = Path(__file__).parent / "papers"
-    files = [Path(inspect.getfile(one.compute)), *papers.glob("_*.py")]
+    files = [Path(inspect.getfile(inspect.unwrap(one.compute))), *papers.glob("_*.py")]
     files += [
         file
         for file in sorted(PACKAGE.rglob("*.py"))

@@ -84,7 +84,7 @@ def test_the_set_up_says_where_its_numbers_are_from():
     assert made(Open()).setup(Open())[0] == ("n", "3", "stated: Section 2")
 
 
-def test_what_is_no_comparison_is_refused():
+def test_what_is_no_comparison_is_refused(unchecked):
     with pytest.raises(ValueError, match="origin must be claim, text, figure or code, got 'memory'"):
         Comparison(says="", theirs="", origin="memory", ours=1.0, low=0.0)
     for low, high in ((-np.inf, np.inf), (2.0, 1.0), (np.nan, 1.0)):

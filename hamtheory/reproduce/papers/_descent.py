@@ -26,4 +26,4 @@ def descended(problem, gamma, rates, *, steps: int, batch_size: int | None, seed
 
 def errors(problem, thetas) -> np.ndarray:
     """‖θ − θ*‖²."""
-    return np.sum(np.square(np.asarray(thetas) - problem.theta_star), axis=-1)
+    return np.asarray(np.sum(np.square(np.asarray(thetas) - problem.theta_star), axis=-1))

@@ -20,4 +20,4 @@ def limits(one: ht.LinearRegression, alphas) -> np.ndarray:
 
 def errors(one: ht.LinearRegression, thetas) -> np.ndarray:
     """‖β − β*‖²: the excess population error."""
-    return np.sum(np.square(thetas - one.theta_star), axis=-1)
+    return np.asarray(np.sum(np.square(thetas - one.theta_star), axis=-1))

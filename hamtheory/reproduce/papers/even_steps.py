@@ -81,7 +81,7 @@ REPRODUCTION = Reproduction(
     claim="As the step grows to the largest that converges, the error of SGD falls by orders of magnitude, and that of "
     "gradient descent, whose gain concentrates on the support, rises.",
     config=CONFIG,
-    smoke=replace(CONFIG, count=20, steps=20_000, instances=2),
+    smoke=replace(CONFIG, count=16, steps=15_000, instances=1),
     full=replace(CONFIG, count=48, steps=300_000, instances=10),
     compute=compute,
     compare=compare,

@@ -106,7 +106,7 @@ REPRODUCTION = Reproduction(
     title="Step and momentum act through one number",
     claim="Gradient descent with a step γ and momentum β on a diagonal network is decided by λ = γ/(1 − β)² alone.",
     config=CONFIG,
-    smoke=replace(CONFIG, lambdas=(0.1, 1.0, 10.0), momenta=(0.95, 0.97), time=800.0, instances=1),
+    smoke=replace(CONFIG, lambdas=(0.3, 3.0, 30.0), momenta=(0.95, 0.97), time=1000.0, instances=1),
     full=replace(CONFIG, instances=10),
     compute=compute,
     compare=compare,

@@ -48,7 +48,7 @@ def compute(config: Config) -> dict[str, np.ndarray]:
             gone = np.diff(times) > config.gap / log
             alone = np.concatenate([[True], gone]) & np.concatenate([gone, [True]])
             seen = np.abs(jumps(taus, flow.thetas, times, visited) / times - 1)
-            rows["jump_error"].append(np.max(seen[alone], initial=0))
+            rows["jump_error"].append(np.max(seen[alone]) if alone.any() else np.nan)
             middle = [np.argmin(np.abs(taus - t)) for t in (times[:-1] + times[1:])[gone] / 2]
             apart = np.linalg.norm(flow.thetas[middle] - visited[1:-1][gone], axis=1)
             rows["saddle_error"].append(np.max(apart / np.linalg.norm(visited[-1]), initial=0))

@@ -75,7 +75,7 @@ REPRODUCTION = Reproduction(
     claim="Stopped in time, gradient descent from a small α fits the sparse vector before the noise: the smaller α, "
     "the better it recovers, and the later, like ln(1/α).",
     config=CONFIG,
-    smoke=replace(CONFIG, d=1000, instances=2),
+    smoke=replace(CONFIG, d=400, steps=500),
     full=replace(CONFIG, instances=30),
     compute=compute,
     compare=compare,
