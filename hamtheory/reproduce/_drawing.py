@@ -9,7 +9,7 @@ BLACK, BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = (
     "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 )  # fmt: skip
 THEIRS = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 0.9}
-_LOOK = {
+_LOOK: Any = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,

@@ -116,7 +116,7 @@ def _reproduced(one: Reproduction, config: Any, folder: Path) -> Reproduced:
         verdict = one.verdict(config, numbers)
         if not is_stored:
             told.unlink(missing_ok=True)  # written last: what is interrupted here does not count
-            _replace(kept, lambda path: np.savez_compressed(path, **numbers))
+            _replace(kept, lambda path: np.savez_compressed(path, allow_pickle=False, **numbers))
             _replace(picture, lambda path: save(one, config, numbers, path))
             seconds = round(time.monotonic() - started, 2)
             text = {"fingerprint": mark, "seconds": seconds, "config": dataclasses.asdict(config)}

@@ -12,8 +12,8 @@ RULES = {"GD": None, "SGD": 1}
 def problem(n: int, d: int, k: int, mean: float, seed: int) -> ht.LinearRegression:
     """Sparse regression whose data have this mean."""
     centred = ht.sparse_regression(n, d, k, seed=seed)
-    X = np.asarray(centred.X) + mean
-    return ht.LinearRegression(X, X @ centred.theta_star, centred.theta_star)
+    X, truth = np.asarray(centred.X) + mean, np.asarray(centred.theta_star)
+    return ht.LinearRegression(X, X @ truth, truth)
 
 
 def sweep(config) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Donoho, Maleki and Montanari 2009: the phase transition of least L1 norms."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -29,7 +30,8 @@ def curve(delta: float) -> float:
         tail = (1 + z**2) * norm.cdf(-z) - z * norm.pdf(z)
         return -(1 - 2 / delta * tail) / (1 + z**2 - 2 * tail)
 
-    return -float(minimize_scalar(lost, bounds=(0.0, 10.0), method="bounded", options={"xatol": 1e-10}).fun)
+    best: Any = minimize_scalar(lost, bounds=(0.0, 10.0), method="bounded", options={"xatol": 1e-10})
+    return -float(best.fun)
 
 
 def compute(config: Config) -> dict[str, np.ndarray]:

@@ -40,16 +40,17 @@ def compute(config: Config) -> dict[str, np.ndarray]:
             ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + at[0]),
             2 * config.alphas[at[1]] ** 2,
         )
-        problem = ht.LinearRegression(made.X, config.spikes * made.y, config.spikes * made.theta_star)
+        problem = ht.LinearRegression(made.X, config.spikes * made.y, config.spikes * np.asarray(made.theta_star))
         how = {"steps": config.steps, "seed": config.seed + at[0]}
         runs = descended(problem, gamma, config.rates, batch_size=1, **how)
-        reached = np.flatnonzero(runs.residual <= config.tol)
+        residual = np.asarray(runs.residual)
+        reached = np.flatnonzero(residual <= config.tol)
         best = int(reached[-1]) if reached.size else 0
         full = descended(problem, gamma, config.rates[best : best + 1], batch_size=None, **how)
         found["flow"][at] = errors(problem, ht.solve_limit(problem, ht.Hypentropy(gamma)).theta)
         found["SGD"][at], found["GD"][at] = errors(problem, runs.theta[best]), errors(problem, full.theta[0])
         found["rate"][at] = config.rates[best]
-        found["residual"][at] = max(runs.residual[best], full.residual[0])
+        found["residual"][at] = max(residual[best], np.asarray(full.residual)[0])
     return found
 
 

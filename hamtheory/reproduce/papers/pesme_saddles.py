@@ -1,6 +1,7 @@
 """Pesme and Flammarion 2023, Figure 1: from saddle to saddle."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def jumps(taus: np.ndarray, thetas: np.ndarray, times: np.ndarray, visited: np.n
 
 
 def compute(config: Config) -> dict[str, np.ndarray]:
-    found = {name: [] for name in ("jump_error", "saddle_error", "last_error", "jumps")}
+    found: dict[str, Any] = {name: [] for name in ("jump_error", "saddle_error", "last_error", "jumps")}
     for i in range(config.instances):
         problem = ht.sparse_regression(config.n, config.d, config.k, seed=config.seed + i)
         times, visited = saddles(problem)

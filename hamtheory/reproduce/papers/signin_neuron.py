@@ -32,7 +32,9 @@ def compute(config: Config) -> dict[str, np.ndarray]:
         "plain": (ht.Euclidean(), ht.Euclidean()),
         "signin": (ht.Hypentropy(config.beta_a / 2), ht.Hypentropy(config.beta_w / 2)),
     }
-    return {"a0": a0, "w0": w0} | {name: learns(*pair, a0, w0, config.end) for name, pair in layers.items()}
+    return {"a0": a0, "w0": w0} | {
+        name: learns(of_a, of_w, a0, w0, config.end) for name, (of_a, of_w) in layers.items()
+    }
 
 
 def learns(of_a, of_w, a0: np.ndarray, w0: np.ndarray, end: float) -> np.ndarray:
