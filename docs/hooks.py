@@ -47,7 +47,7 @@ TEXTS |= {path: path.relative_to(HERE).as_posix() for path in HERE.rglob("*.md")
 PAGES = TEXTS | NOTEBOOKS | {ROOT / "references.bib": "references.md", HERE / "questions": "questions/index.md"}
 # In the order of the data: from a problem to what is stored.
 ROOMS = ("problem", "geometry", "symbolic", "flow", "limit", "asymptotics", "algorithm", "optim", "signs", "neuron",
-         "sweeps", "train", "sklearn", "theorem", "metrics", "result")  # fmt: skip
+         "sweeps", "train", "sklearn", "theorem", "reproduce", "metrics", "result")  # fmt: skip
 
 # What is left as it is: headings, and the texts of links; then code, and keys in brackets.
 _LINKED = re.compile(r"^#.*$|\[[^\]]*\](?=[(\[])|`(?P<code>[^`]+)`|\[(?P<key>[a-z]+\d{4}[a-z]+|[FET]\d+)\]", re.M)

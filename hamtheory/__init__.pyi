@@ -9,6 +9,7 @@ from . import (
     neuron as neuron,
     optim as optim,
     problem as problem,
+    reproduce as reproduce,
     signs as signs,
     sklearn as sklearn,
     sweeps as sweeps,

@@ -12,6 +12,7 @@ examples:
   hamtheory sweep run smoke --store out/smoke
   hamtheory train --method acdc --sparsity 0.9 --ham
   hamtheory verify
+  hamtheory reproduce woodworth-error
   hamtheory flow --help"""
 
 
@@ -57,6 +58,12 @@ class Verify:
     description: ClassVar[str] = "Verify the ledger: prove its theorems again, and check them on random instances."
 
 
+@dataclass(frozen=True)
+class Reproduce:
+    where: ClassVar[str] = "._reproduce:Reproduce"
+    description: ClassVar[str] = "Reproduce the gallery: published figures of others, computed anew, with verdicts."
+
+
 COMMANDS: dict[str, Any] = {
     "flow": Flow,
     "limit": Limit,
@@ -64,4 +71,5 @@ COMMANDS: dict[str, Any] = {
     "sweep": Sweep,
     "train": Train,
     "verify": Verify,
+    "reproduce": Reproduce,
 }

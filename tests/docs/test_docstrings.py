@@ -34,7 +34,7 @@ WITHOUT_EXAMPLE = {
     "ht.sweeps.register", "ht.sweeps.Damage", "ht.train.Images",
     "ht.train.AbstractMethod", "ht.train.Product",
     "ht.train.Thresholded", "ht.train.TrainResult", "ht.train.Interval", "ht.train.Paired", "ht.theorem.Step",
-    "ht.theorem.Verdict", "ht.metrics.Certificate",
+    "ht.theorem.Verdict", "ht.metrics.Certificate", "ht.reproduce.Reproduced", "ht.reproduce.Verdict",
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""One module a published figure, each with one `REPRODUCTION`, found by its file."""
