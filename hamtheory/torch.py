@@ -7,6 +7,7 @@ package.
 import math
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ Where = Any  # a rule for single parameters, some of them, a module, a regular e
 
 _SETTINGS = ("alpha", "beta", "clip", "where")
 _MOST_WEIGHT_NORM, _MOST_GRADIENT_NORM, _MOST_EXPONENT = 1000.0, 20.0, 5.0  # of the authors' wrapper
+_flatten, _unflatten = torch._utils._flatten_dense_tensors, torch._utils._unflatten_dense_tensors
 _STATE_DICT_HOOKS = [f"_optimizer_{what}state_dict_{when}_hooks" for what in ("", "load_") for when in ("pre", "post")]
 
 
@@ -261,7 +263,8 @@ class HAM(torch.optim.Optimizer):
         if not (eta >= 0 and math.isfinite(eta)):
             raise ValueError(f"lr must be at least 0 and finite; got {eta}")
         alpha, beta = (_strength(group[self._keys[name]], name) for name in ("alpha", "beta"))
-        return _Step(eta * alpha, eta * beta, _bound(group[self._keys["clip"]]), bool(group.get("maximize", False)))
+        push = eta * alpha if group.get("maximize") else -eta * alpha
+        return _Step(push, -eta * beta, _bound(group[self._keys["clip"]]))
 
     def _chosen(self, group: dict[str, Any]) -> list[Tensor]:
         """Those with a gradient among the parameters that get the factor."""
@@ -302,13 +305,19 @@ class HAM(torch.optim.Optimizer):
         torch.nn.utils.clip_grad_norm_(group["params"], max_norm=_MOST_GRADIENT_NORM)
 
 
-class _Step(NamedTuple):
-    """The numbers of one hyperbolic step: ηα, ηβ, c, and whether the gradient is that of what grows."""
+class _Step:
+    """The numbers of one hyperbolic step: `exp(clip(push sign(θ) g + decay, −c, c))` is the factor."""
 
-    push: float
-    decay: float
-    clip: float | None
-    maximize: bool
+    def __init__(self, push: float, decay: float, clip: float | None):
+        self.push, self.decay, self.clip = push, decay, clip
+        self._decays: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def decay_of(self, theta: Tensor) -> Tensor:
+        """The decay as a tensor, where `theta` is."""
+        kind = (theta.device, theta.dtype)
+        if kind not in self._decays:
+            self._decays[kind] = torch.full((), self.decay, dtype=theta.dtype, device=theta.device)
+        return self._decays[kind]
 
 
 class _RawGradients:
@@ -387,77 +396,71 @@ class _RawGradients:
 
 
 class _Workspace:
-    """Multiplies parameters by their factors, in pieces that fit into a cache: two buffers of that size are its memory.
+    """Multiplies parameters by their factors, in pieces that fit into a cache; a buffer of that size is kept.
 
-    Small parameters share a piece: they are gathered, and multiplied at once.
+    Small parameters are gathered in one piece, and with it the calls that they would need each; so are those that are
+    not contiguous or of half precision.
     """
 
     def __init__(self):
-        self._buffers: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._buffers: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     @torch.no_grad()
     def multiply(self, thetas: list[Tensor], gradients: list[Tensor], step: _Step) -> None:
-        """`θ ← θ exp(clip(−(push sign(θ) g + decay)))`, in place, in float32 at least."""
-        pieces = []
+        """`θ ← θ exp(clip(push sign(θ) g + decay, −c, c))`, in place, in float32 at least."""
+        gathered = defaultdict(list)
         for theta, gradient in zip(thetas, gradients, strict=True):
-            if theta.is_contiguous() and gradient.is_contiguous():
-                size = _piece(theta.device)
-                pieces += zip(theta.view(-1).split(size), gradient.view(-1).split(size), strict=True)
+            flat = theta.is_contiguous() and gradient.is_contiguous()
+            plain = theta.dtype == gradient.dtype and theta.dtype in (torch.float32, torch.float64)
+            if flat and plain and theta.numel() > _small(theta.device):
+                self._multiply_one(theta.view(-1), gradient.view(-1), step)
             else:
-                dtype = _wide(theta, gradient)
-                theta.mul_(_factor(theta.to(dtype), gradient.to(dtype), step))
-        for kind, together in _gathered(pieces):
-            self._multiply(*kind, together, step)
+                gathered[theta.device, theta.dtype, gradient.dtype].append((theta, gradient))
+        for (device, *dtypes), pairs in gathered.items():
+            dtype = torch.promote_types(torch.promote_types(*dtypes), torch.float32)
+            for some, theirs in _together(pairs, _piece(device)):
+                factor = _factor(_flatten(some).to(dtype), _flatten(theirs).to(dtype), step)
+                torch._foreach_mul_(some, list(_unflatten(factor, some)))
 
-    def _multiply(self, device, dtype, pieces: list[tuple[Tensor, Tensor]], step: _Step) -> None:
-        if (device, dtype) not in self._buffers:
-            empty = torch.empty(2, _piece(device), dtype=dtype, device=device)
-            self._buffers[device, dtype] = (empty[0], empty[1])
-        signs, gathered = self._buffers[device, dtype]
-        if len(pieces) == 1 and pieces[0][0].dtype == pieces[0][1].dtype == dtype:
-            theta, gradient = pieces[0]
-            theta.mul_(_factor(theta, gradient, step, out=signs[: theta.numel()]))
-            return
-        thetas, gradients = ([pair[side] for pair in pieces] for side in (0, 1))
-        sizes = [theta.numel() for theta in thetas]
-        signs, gathered = signs[: sum(sizes)], gathered[: sum(sizes)]
-        torch.cat(thetas, out=signs)
-        torch.cat(gradients, out=gathered)
-        torch._foreach_mul_(thetas, _factor(signs, gathered, step, out=signs).split(sizes))
+    def _multiply_one(self, theta: Tensor, gradient: Tensor, step: _Step) -> None:
+        kind, size = (theta.device, theta.dtype), _piece(theta.device)
+        if kind not in self._buffers:
+            self._buffers[kind] = torch.empty(size, dtype=theta.dtype, device=theta.device)
+        for some, its in zip(theta.split(size), gradient.split(size), strict=True):
+            some.mul_(_factor(some, its, step, out=self._buffers[kind][: some.numel()]))
 
 
 def _factor(theta: Tensor, gradient: Tensor, step: _Step, out: Tensor | None = None) -> Tensor:
-    """The factor of each entry; `out` may be `theta`."""
-    push, decay = (torch.full((), x, dtype=theta.dtype, device=theta.device) for x in (step.push, -step.decay))
-    signed = torch.copysign(push, theta, out=out)  # of a zero too: with 0 it would make a NaN of an infinite gradient
-    exponent = torch.addcmul(decay, signed, gradient, value=1 if step.maximize else -1, out=signed)
+    """The factor of each entry."""
+    sign = torch.sign(theta, out=out)  # `copysign`, exact for an infinite gradient at 0 too, takes thrice as long
+    exponent = torch.addcmul(step.decay_of(theta), sign, gradient, value=step.push, out=sign)
     if step.clip is not None:
         exponent.clamp_(-step.clip, step.clip)  # keeps NaN
     return exponent.exp_()
 
 
-def _gathered(pieces: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[tuple, list[tuple[Tensor, Tensor]]]]:
-    """Pieces of one device and dtype that are no longer than one together, as they follow each other."""
-    together: list[tuple[Tensor, Tensor]] = []
-    kind, length = None, 0
+def _together(pieces: list[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+    """Pieces as they follow each other, as many at once as have no more than so many entries."""
+    thetas, gradients, length = [], [], 0
     for theta, gradient in pieces:
-        its, size = (theta.device, _wide(theta, gradient)), theta.numel()
-        if together and (its != kind or length + size > _piece(theta.device)):
-            yield kind, together
-            together, length = [], 0
-        kind, length = its, length + size
-        together.append((theta, gradient))
-    if together:
-        yield kind, together
+        if thetas and length + theta.numel() > size:
+            yield thetas, gradients
+            thetas, gradients, length = [], [], 0
+        thetas.append(theta)
+        gradients.append(gradient)
+        length += theta.numel()
+    if thetas:
+        yield thetas, gradients
 
 
 def _piece(device: torch.device) -> int:
     """How many entries are computed at once: what fits into a core's cache, or keeps an accelerator busy."""
-    return 1 << 17 if device.type == "cpu" else 1 << 24
+    return 1 << 16 if device.type == "cpu" else 1 << 24
 
 
-def _wide(*tensors: Tensor) -> torch.dtype:
-    return torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
+def _small(device: torch.device) -> int:
+    """Up to how many entries a parameter is gathered with others."""
+    return 1 << 13 if device.type == "cpu" else 1 << 20
 
 
 class HAMNatural(torch.optim.Optimizer):
@@ -556,7 +559,7 @@ class HAMNatural(torch.optim.Optimizer):
 def _natural_step(theta: Tensor, hyperbolic: bool, maximize: bool, eta: float, alpha: float, beta: float) -> None:
     direction = -theta.grad if maximize else theta.grad
     if hyperbolic:
-        wide = theta.to(_wide(theta, direction))
+        wide = theta.to(torch.promote_types(theta.dtype, torch.float32))
         direction = wide.abs().mul_(alpha).add_(1).mul_(direction).add_(wide, alpha=beta)
     theta.add_(direction, alpha=-eta)
 
