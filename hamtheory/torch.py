@@ -66,8 +66,8 @@ class HAM(torch.optim.Optimizer):
       code would restore what has become NaN by the factor, too: none can, the factor being finite.)
     * Every tensor with a gradient, those without the factor too, is scaled to an L2 norm of 1000, with a warning, if it
       has a larger one.
-    * Last, the gradients of a group are scaled to a norm of 20, if it is larger. They have been used by then: only what
-      reads or accumulates gradients after the step sees it.
+    * Last, the gradients of a group are scaled to a norm of 20, if it is larger; a NaN in one is one in all then. They
+      have been used by that time: only what reads or accumulates gradients after the step sees it.
 
     (That wrapper returns no loss, prints instead of warning, keeps α and β out of `state_dict`, and has a `zero_grad`
     without arguments; these are not copied.)
@@ -410,6 +410,8 @@ class _Workspace:
         """`θ ← θ exp(clip(push sign(θ) g + decay, −c, c))`, in place, in float32 at least."""
         gathered = defaultdict(list)
         for theta, gradient in zip(thetas, gradients, strict=True):
+            if not theta.numel():
+                continue
             flat = theta.is_contiguous() and gradient.is_contiguous()
             plain = theta.dtype == gradient.dtype and theta.dtype in (torch.float32, torch.float64)
             if flat and plain and theta.numel() > _small(theta.device):

@@ -1,7 +1,7 @@
 """What the hyperbolic step costs on top of PyTorch's AdamW: 10⁷ parameters, float32, gradients given.
 
-PyTorch may be installed for an interpreter without JAX, as Debian's is: the steps are timed by that one, interleaved, on
-one thread and on all. Each has parameters of its own. HAM has no state: what it keeps is a buffer of a piece.
+PyTorch may be installed for an interpreter without JAX, as Debian's is: the steps are timed by that one, interleaved,
+on one thread and on all. Each has parameters of its own. HAM has no state: what it keeps is a buffer of a piece.
 """
 
 import functools
@@ -27,7 +27,7 @@ _ADAMW, _HAM = "torch.optim.AdamW", "hamtheory.torch.HAM around it"
 
 @functools.cache
 def interpreters() -> tuple[str, ...]:
-    """The Pythons that have PyTorch: this one, Debian's, and those that TORCH_PYTHON names, with colons between them."""
+    """The Pythons that have PyTorch: this one, Debian's, and those that TORCH_PYTHON names, colons between them."""
     named = [python for python in os.environ.get("TORCH_PYTHON", "").split(":") if python]
     known = dict.fromkeys([sys.executable, "/usr/bin/python3", *named])
     return tuple(python for python in known if _has_torch(python))
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def _error(alone, around, step, hyperbolic: bool) -> float:
-    """Of the first step, in float64, relative to the largest entry: of HAM's from the entries that AdamW alone gives."""
+    """Of the first step, in float64, relative to the largest entry: of HAM's, from what AdamW alone gives."""
     import torch  # pyright: ignore[reportMissingImports]
 
     before = [theta.detach().double() for theta in alone]

@@ -1,7 +1,7 @@
 """What `hamtheory.torch` has to do, checked by an interpreter with PyTorch: `python checks.py REFERENCE`.
 
-The last line that is printed is JSON: for each check nothing, "skipped: " and why, or how it has failed. They use PyTorch
-and NumPy alone, of whatever version there is: `test_torch.py` writes the reference and runs this.
+The last line that is printed is JSON: for each check nothing, "skipped: " and why, or how it has failed. They use
+PyTorch and NumPy alone, of whatever version there is: `test_torch.py` writes the reference and runs this.
 """
 
 import copy
@@ -31,7 +31,7 @@ class Skipped(Exception):
     """Why a check says nothing here."""
 
 
-# -- what the checks share ----------------------------------------------------------------------------------------------
+# -- what the checks share -------------------------------------------------------------------------------------------
 
 
 class Layer(torch.nn.Module):
@@ -68,12 +68,12 @@ def assert_close(found, expected, rtol=1e-12):
 
 
 def assert_raises(error, words, call):
+    said = None
     try:
         call()
     except error as found:
-        assert words in str(found), str(found)
-        return
-    raise AssertionError(f"{error.__name__} was not raised; expected {words!r}")
+        said = str(found)
+    assert said is not None and words in said, f"{error.__name__} must say {words!r}; it says {said!r}"
 
 
 def train(layer, optimizer, steps=1, before=lambda: None, after=lambda: None):
@@ -101,7 +101,7 @@ def ham(base, **changes):
     return htt.HAM(base, **{"alpha": cases.ALPHA, "beta": cases.BETA} | changes)
 
 
-# -- step by step, it is ht.optim.ham -----------------------------------------------------------------------------------
+# -- step by step, it is ht.optim.ham --------------------------------------------------------------------------------
 
 
 def check_sgd_is_that_of_optax():
@@ -174,14 +174,15 @@ def check_the_defaults_are_those_of_the_authors():
     assert torch.equal(bias.detach(), moved)
 
 
-# -- every base ---------------------------------------------------------------------------------------------------------
+# -- every base ------------------------------------------------------------------------------------------------------
 
 
 def bases():
     """All dense optimizers of torch.optim without closures, with all their options that are true or false."""
     options = {
         "weight_decay": [0.0, 0.1], "momentum": [0.0, 0.9],
-        **dict.fromkeys(("foreach", "maximize", "nesterov", "centered", "amsgrad", "fused"), [False, True]),
+        **{name: [False, True] for name in ("foreach", "maximize", "nesterov", "centered", "amsgrad")},
+        "fused": [False, True] if VERSION >= (2, 4) else [False],
         "decoupled_weight_decay": [False, True],
     }  # fmt: skip
     for name, kind in vars(torch.optim).items():
@@ -217,7 +218,7 @@ def check_the_gradient_is_the_raw_one_around_every_base():
                 expected = one.detach().numpy() * factor(one, sign * gradient, 0.05, cases.ALPHA, cases.BETA)
                 assert_close(other, expected)
         counted += 1
-    assert counted > 90 and written > 3, (counted, written)
+    assert counted > 60 and written > 0, (counted, written)
 
 
 class Rewriting(torch.optim.SGD):
@@ -272,7 +273,7 @@ def check_settings_have_another_name_where_the_base_has_them():
     assert htt.HAM(torch.optim.RMSprop(given, lr=0.1)).param_groups[0]["ham_alpha"] == 9.0
 
 
-# -- tensors of all kinds -----------------------------------------------------------------------------------------------
+# -- tensors of all kinds --------------------------------------------------------------------------------------------
 
 
 def stepped_alone(theta, **options):
@@ -403,7 +404,7 @@ def check_maximize_is_respected():
     assert_close(natural[0].w, natural[1].w, 1e-15)
 
 
-# -- which parameters ---------------------------------------------------------------------------------------------------
+# -- which parameters ------------------------------------------------------------------------------------------------
 
 
 def flags(where, model, **options):
@@ -493,7 +494,7 @@ def check_bad_arguments():
     assert_raises(ValueError, "must have a learning rate, lr", lambda: htt.HAM(bare))
 
 
-# -- as a citizen of torch.optim ----------------------------------------------------------------------------------------
+# -- as a citizen of torch.optim -------------------------------------------------------------------------------------
 
 
 def check_alpha_can_be_changed():
@@ -509,8 +510,9 @@ def check_alpha_can_be_changed():
 def check_every_scheduler_takes_it():
     made = {
         "LambdaLR": {"lr_lambda": lambda k: 0.9**k}, "MultiplicativeLR": {"lr_lambda": lambda k: 0.9},
-        "StepLR": {"step_size": 1}, "MultiStepLR": {"milestones": [1, 2]}, "ConstantLR": {}, "LinearLR": {},
-        "ExponentialLR": {"gamma": 0.5}, "CosineAnnealingLR": {"T_max": 5}, "PolynomialLR": {},
+        "StepLR": {"step_size": 1}, "MultiStepLR": {"milestones": [1, 2]},
+        "ConstantLR": {"total_iters": 2}, "LinearLR": {}, "ExponentialLR": {"gamma": 0.5},
+        "CosineAnnealingLR": {"T_max": 5}, "PolynomialLR": {},
         "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1}, "OneCycleLR": {"max_lr": 0.1, "total_steps": 9},
         "CosineAnnealingWarmRestarts": {"T_0": 3}, "ReduceLROnPlateau": {"patience": 0},
     }  # fmt: skip
@@ -709,7 +711,10 @@ def check_hooks():
     train(layer, optimizer)
     assert called == ["before", "after"] and optimizer.state_dict()["more"] == 1
     clipped = ham(torch.optim.SGD(layer.parameters(), lr=0.05))
-    clip = lambda *_: torch.nn.utils.clip_grad_norm_(layer.parameters(), 1e-3)  # noqa: E731
+
+    def clip(*_):
+        torch.nn.utils.clip_grad_norm_(layer.parameters(), 1e-3)
+
     clipped.optimizer.register_step_pre_hook(clip)  # the base alone sees the clipped gradient
     layer.zero_grad()
     layer().backward()
@@ -720,7 +725,7 @@ def check_hooks():
     assert_close(layer.w, half.numpy() * factor(half, gradient, 0.05, cases.ALPHA, cases.BETA))
 
 
-# -- as the authors' wrapper has it -------------------------------------------------------------------------------------
+# -- as the authors' wrapper has it ----------------------------------------------------------------------------------
 
 
 def published(theta, gradient, eta, alpha=200.0, beta=1e-3):
@@ -771,7 +776,7 @@ def check_official_is_the_wrapper_of_the_authors():
         assert len(caught) == sum(warned for _, warned in expected), spoil
         norm = torch.stack([g.norm() for g in gradients]).norm()
         for theta, g in zip(thetas, gradients, strict=True):
-            scaled = g * (20 / (norm + 1e-6)) if norm > 20 else g
+            scaled = g * torch.clamp(20 / (norm + 1e-6), max=1.0)  # a NaN in one gradient spreads to all
             np.testing.assert_allclose(theta.grad, scaled, rtol=1e-14)
     ascent = torch.optim.SGD(parameters((2, 2)), lr=0.1, maximize=True)
     assert_raises(ValueError, "official must be False", lambda: htt.HAM(ascent, official=True))
@@ -796,7 +801,7 @@ def check_official_reads_what_the_base_has_left():
     assert not np.allclose(ours[0].detach(), theirs[0].detach())
 
 
-# -- flips --------------------------------------------------------------------------------------------------------------
+# -- flips -----------------------------------------------------------------------------------------------------------
 
 
 def check_flips_are_those_of_the_reference():

@@ -1,7 +1,7 @@
 """`hamtheory.torch` is `ht.optim.ham` for PyTorch: what `checks.py` says, under every interpreter that has PyTorch.
 
-PyTorch may be installed for an interpreter without JAX, as Debian's is: what optax does is computed here, and handed over
-in a file. `make test-torch` runs these tests.
+PyTorch may be installed for an interpreter without JAX, as Debian's is: what optax does is computed here, and handed
+over in a file. `make test-torch` runs these tests.
 """
 
 import ast
