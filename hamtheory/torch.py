@@ -9,18 +9,22 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-try:
-    import torch  # pyright: ignore[reportMissingImports]  (extra `torch`: not there when CI checks types)
-except ImportError as error:
-    raise ImportError(
-        "hamtheory.torch needs PyTorch, 1.13 or newer, which is not installed here: pip install 'hamtheory[torch]'"
-    ) from error
+if TYPE_CHECKING:  # there need be no PyTorch where types are checked, and this file would be taken for it
+    torch = cast(Any, None)
+    Tensor = Any
+else:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            "hamtheory.torch needs PyTorch, 1.13 or newer, which is not installed here: pip install 'hamtheory[torch]'"
+        ) from error
+    Tensor = torch.Tensor
 
 __all__ = ["HAM", "FlipCounter", "Flips", "HAMNatural", "count_flips"]
 
-Tensor = torch.Tensor
 Where = Any  # a rule for single parameters, some of them, a module, a regular expression, a bool or None
 
 _SETTINGS = ("alpha", "beta", "clip", "where")
@@ -116,7 +120,7 @@ class HAM(torch.optim.Optimizer):
 
     def __init__(
         self,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Any,
         alpha: float = 200.0,
         beta: float = 1e-3,
         clip: float | None = 5.0,
@@ -163,17 +167,17 @@ class HAM(torch.optim.Optimizer):
         return f"HAM({self.optimizer!r})"
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def param_groups(self) -> list[dict[str, Any]]:
         """Those of the base, with HAM's settings in them."""
         return self.optimizer.param_groups
 
     @property
-    def state(self) -> dict[Tensor, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def state(self) -> dict[Tensor, Any]:
         """That of the base: HAM has none."""
         return self.optimizer.state
 
     @property
-    def defaults(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def defaults(self) -> dict[str, Any]:
         """Those of the base."""
         return self.optimizer.defaults
 
@@ -310,7 +314,7 @@ class _Step:
 
     def __init__(self, push: float, decay: float, clip: float | None):
         self.push, self.decay, self.clip = push, decay, clip
-        self._decays: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._decays: dict[tuple[Any, Any], Tensor] = {}
 
     def decay_of(self, theta: Tensor) -> Tensor:
         """The decay as a tensor, where `theta` is."""
@@ -403,7 +407,7 @@ class _Workspace:
     """
 
     def __init__(self):
-        self._buffers: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._buffers: dict[tuple[Any, Any], Tensor] = {}
 
     @torch.no_grad()
     def multiply(self, thetas: list[Tensor], gradients: list[Tensor], step: _Step) -> None:
@@ -455,12 +459,12 @@ def _together(pieces: list[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[
         yield thetas, gradients
 
 
-def _piece(device: torch.device) -> int:
+def _piece(device: Any) -> int:
     """How many entries are computed at once: what fits into a core's cache, or keeps an accelerator busy."""
     return 1 << 16 if device.type == "cpu" else 1 << 24
 
 
-def _small(device: torch.device) -> int:
+def _small(device: Any) -> int:
     """Up to how many entries a parameter is gathered with others."""
     return 1 << 13 if device.type == "cpu" else 1 << 20
 
@@ -660,7 +664,7 @@ class FlipCounter:
         self.steps, self.flips = state_dict["steps"], flips
 
 
-def count_flips(parameters: torch.optim.Optimizer | Iterable[Tensor]) -> FlipCounter:
+def count_flips(parameters: Any) -> FlipCounter:
     """A counter of the sign flips of parameters, between calls of its `update`; `ht.signs.count_flips` for PyTorch.
 
     A zero has no sign of its own: an entry keeps the last one that it had. What happens between two calls is not seen.
@@ -696,10 +700,10 @@ def count_flips(parameters: torch.optim.Optimizer | Iterable[Tensor]) -> FlipCou
         every = (theta for group in parameters.param_groups for theta in group["params"])
         chosen = [theta for theta in every if theta.is_floating_point()]
     else:
-        chosen = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        chosen = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
     for theta in chosen:
-        if not (isinstance(theta, Tensor) and theta.is_floating_point()):
-            what = theta.dtype if isinstance(theta, Tensor) else repr(theta)
+        if not (isinstance(theta, torch.Tensor) and theta.is_floating_point()):
+            what = theta.dtype if isinstance(theta, torch.Tensor) else repr(theta)
             raise TypeError(f"parameters must be real floating tensors; got {what}")
     if not chosen:
         raise ValueError("parameters must hold at least one real floating tensor; got none")
@@ -749,13 +753,13 @@ def _listed(where: Where) -> Where:
     """`where`, with the tensors that it holds in a list."""
     if isinstance(where, torch.nn.Module):
         return list(where.parameters())
-    if isinstance(where, Tensor):
+    if isinstance(where, torch.Tensor):
         return [where]
     if where is None or callable(where) or isinstance(where, (bool, str, re.Pattern)):
         return where
     listed = list(where)
     for entry in listed:
-        if not isinstance(entry, Tensor):
+        if not isinstance(entry, torch.Tensor):
             raise TypeError(f"where must hold parameters, or be a rule or a regular expression; it holds {entry!r}")
     return listed
 
