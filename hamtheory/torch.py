@@ -4,6 +4,7 @@ It is imported by name, `import hamtheory.torch`. It needs PyTorch, 1.13 or newe
 package.
 """
 
+import itertools
 import math
 import re
 import warnings
@@ -284,10 +285,11 @@ class HAM(torch.optim.Optimizer):
         base = self.optimizer
         if not type(base).__module__.startswith("torch.optim.") or getattr(base, "_optimizer_step_pre_hooks", None):
             return True
-        on_cpu = all(p.device.type == "cpu" for p in group["params"])
-        foreach = group.get("foreach") or (group.get("foreach") is None and not on_cpu and not group.get("fused"))
         decays = group.get("weight_decay") and not isinstance(base, torch.optim.AdamW)
-        return bool(foreach and (decays or group.get("nesterov")))
+        if not (decays or group.get("nesterov")):
+            return False
+        by_default = not group.get("fused") and any(p.device.type != "cpu" for p in group["params"])
+        return bool(by_default if group.get("foreach") is None else group["foreach"])
 
     @torch.no_grad()
     def _official_step(self, group: dict[str, Any]) -> None:
@@ -338,13 +340,7 @@ class _RawGradients:
         self._groups, self._versions = [], []
         for group in self._ham.param_groups:
             thetas = self._ham._chosen(group)
-            gradients = [theta.grad for theta in thetas]
-            for theta, gradient in zip(thetas, gradients, strict=True):
-                if gradient.layout != torch.strided:
-                    name = _label(theta, group, self._ham._names)
-                    raise TypeError(
-                        f"gradients must be dense; that of {name} is {gradient.layout}: leave it out of where"
-                    )
+            gradients = [_dense_gradient(theta, group, self._ham._names) for theta in thetas]
             if self._ham._writes(group):
                 gradients = self._copied(thetas, gradients)
                 self._versions.append(None)
@@ -399,11 +395,17 @@ class _RawGradients:
         return kept
 
 
-class _Workspace:
-    """Multiplies parameters by their factors, in pieces that fit into a cache; a buffer of that size is kept.
+def _dense_gradient(theta: Tensor, group: dict[str, Any], names: dict[Tensor, str]) -> Tensor:
+    if theta.grad.layout != torch.strided:
+        name = _label(theta, group, names)
+        raise TypeError(f"gradients must be dense; that of {name} is {theta.grad.layout}: leave it out of where")
+    return theta.grad
 
-    Small parameters are gathered in one piece, and with it the calls that they would need each; so are those that are
-    not contiguous or of half precision.
+
+class _Workspace:
+    """Multiplies parameters by their factors; a buffer is kept for the large ones, which are computed in pieces of it.
+
+    Small parameters are gathered in one piece, and with it the calls that each would need.
     """
 
     def __init__(self):
@@ -414,26 +416,34 @@ class _Workspace:
         """`θ ← θ exp(clip(push sign(θ) g + decay, −c, c))`, in place, in float32 at least."""
         gathered = defaultdict(list)
         for theta, gradient in zip(thetas, gradients, strict=True):
-            if not theta.numel():
-                continue
-            flat = theta.is_contiguous() and gradient.is_contiguous()
-            plain = theta.dtype == gradient.dtype and theta.dtype in (torch.float32, torch.float64)
-            if flat and plain and theta.numel() > _small(theta.device):
-                self._multiply_one(theta.view(-1), gradient.view(-1), step)
+            kind, size = (theta.device, theta.dtype, gradient.dtype), theta.numel()
+            if 0 < size <= _small(theta.device):
+                gathered[kind].append((theta, gradient))
+            elif size > _piece(theta.device) and theta.is_contiguous() and gradient.is_contiguous():
+                self._multiply_in_pieces(theta.view(-1), gradient.view(-1), step)
             else:
-                gathered[theta.device, theta.dtype, gradient.dtype].append((theta, gradient))
-        for (device, *dtypes), pairs in gathered.items():
-            dtype = torch.promote_types(torch.promote_types(*dtypes), torch.float32)
+                theta.mul_(_factor(*_wide(theta, gradient), step))
+        for (device, *_), pairs in gathered.items():
             for some, theirs in _together(pairs, _piece(device)):
-                factor = _factor(_flatten(some).to(dtype), _flatten(theirs).to(dtype), step)
+                factor = _factor(*_wide(_flatten(some), _flatten(theirs)), step)
                 torch._foreach_mul_(some, list(_unflatten(factor, some)))
 
-    def _multiply_one(self, theta: Tensor, gradient: Tensor, step: _Step) -> None:
-        kind, size = (theta.device, theta.dtype), _piece(theta.device)
-        if kind not in self._buffers:
-            self._buffers[kind] = torch.empty(size, dtype=theta.dtype, device=theta.device)
-        for some, its in zip(theta.split(size), gradient.split(size), strict=True):
-            some.mul_(_factor(some, its, step, out=self._buffers[kind][: some.numel()]))
+    def _multiply_in_pieces(self, theta: Tensor, gradient: Tensor, step: _Step) -> None:
+        size = _piece(theta.device)
+        for part, its in zip(theta.split(size), gradient.split(size), strict=True):
+            pair = _wide(part, its)
+            kind = (theta.device, pair[0].dtype)
+            if kind not in self._buffers or self._buffers[kind].numel() < size:
+                self._buffers[kind] = torch.empty(size, dtype=kind[1], device=kind[0])
+            part.mul_(_factor(*pair, step, out=self._buffers[kind][: part.numel()]))
+
+
+def _wide(theta: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the dtype to compute in: the wider one, and at least float32."""
+    if theta.dtype == gradient.dtype and theta.dtype in (torch.float32, torch.float64):
+        return theta, gradient
+    dtype = torch.promote_types(torch.promote_types(theta.dtype, gradient.dtype), torch.float32)
+    return theta.to(dtype), gradient.to(dtype)
 
 
 def _factor(theta: Tensor, gradient: Tensor, step: _Step, out: Tensor | None = None) -> Tensor:
@@ -460,13 +470,18 @@ def _together(pieces: list[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[
 
 
 def _piece(device: Any) -> int:
-    """How many entries are computed at once: what fits into a core's cache, or keeps an accelerator busy."""
-    return 1 << 16 if device.type == "cpu" else 1 << 24
+    """How many entries are computed at once: what fits into the caches, or keeps an accelerator busy.
+
+    Threads wait for each other in every call: where there are several, pieces are larger, and fewer.
+    """
+    if device.type != "cpu":
+        return 1 << 24
+    return 1 << 16 if torch.get_num_threads() == 1 else 1 << 19
 
 
 def _small(device: Any) -> int:
     """Up to how many entries a parameter is gathered with others."""
-    return 1 << 13 if device.type == "cpu" else 1 << 20
+    return 1 << 12 if device.type == "cpu" else 1 << 20
 
 
 class HAMNatural(torch.optim.Optimizer):
@@ -549,21 +564,26 @@ class HAMNatural(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        steps = [
+            _natural_steps(group, self._names) for group in self.param_groups
+        ]  # or an error, before anything moves
         with torch.no_grad():
-            for group in self.param_groups:
-                numbers = [float(_strength(group[name], name)) for name in ("lr", "alpha", "beta")]
-                for theta, flag in zip(group["params"], group["where"], strict=True):
-                    if theta.grad is None:
-                        continue
-                    if theta.grad.layout != torch.strided:
-                        name = _label(theta, group, self._names)
-                        raise TypeError(f"gradients must be dense; that of {name} is {theta.grad.layout}")
-                    _natural_step(theta, flag, group["maximize"], *numbers)
+            for theta, *options in itertools.chain(*steps):
+                _natural_step(theta, *options)
         return loss
 
 
-def _natural_step(theta: Tensor, hyperbolic: bool, maximize: bool, eta: float, alpha: float, beta: float) -> None:
-    direction = -theta.grad if maximize else theta.grad
+def _natural_steps(group: dict[str, Any], names: dict[Tensor, str]) -> list[tuple]:
+    """What `_natural_step` is called with, for each parameter that has a gradient."""
+    numbers = [_strength(group[name], name) for name in ("lr", "alpha", "beta")]
+    found = [pair for pair in zip(group["params"], group["where"], strict=True) if pair[0].grad is not None]
+    return [(theta, _dense_gradient(theta, group, names), flag, group["maximize"], *numbers) for theta, flag in found]
+
+
+def _natural_step(
+    theta: Tensor, gradient: Tensor, hyperbolic: bool, maximize: bool, eta: float, alpha: float, beta: float
+) -> None:
+    direction = -gradient if maximize else gradient
     if hyperbolic:
         wide = theta.to(torch.promote_types(theta.dtype, torch.float32))
         direction = wide.abs().mul_(alpha).add_(1).mul_(direction).add_(wide, alpha=beta)
