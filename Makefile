@@ -25,7 +25,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 # `examples` and `verdicts` are parts of docs, `check` is one of test.
-.PHONY: help setup figures figures-full docs examples verdicts test test-slow check bench lint clean
+.PHONY: help setup figures figures-full docs examples verdicts test test-slow test-torch check bench lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -85,10 +85,14 @@ verdicts:
 	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m hamtheory verify --mutations --json --quiet > docs/verdicts.json
 
 test: ## run the tests, but for the slow ones
-	@$(MAKE) --no-print-directory check CHOSEN="not slow"
+	@$(MAKE) --no-print-directory check CHOSEN="not slow and not torch"
 
 test-slow: ## run the slow tests
-	@$(MAKE) --no-print-directory check CHOSEN=slow
+	@$(MAKE) --no-print-directory check CHOSEN="slow and not torch"
+
+# With every Python of these that has PyTorch: that of .venv, Debian's, and those that TORCH_PYTHON names.
+test-torch: $(STAMP) ## run the tests of HAM for PyTorch (on Debian: apt install python3-torch)
+	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q tests/torch
 
 check: $(STAMP)
 	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)" $(MORE)

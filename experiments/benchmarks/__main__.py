@@ -35,6 +35,9 @@ def main(words: list[str]) -> None:
             if save:
                 print(f"\nwritten to {store.keep(dataset)}", flush=True)
             continue
+        if reason := getattr(module, "missing", lambda: None)():
+            print(f"\n{name}: not measured, {reason}", flush=True)
+            continue
         rows = module.run()
         print(f"\n{name}\n\n{markdown(rows)}", flush=True)
         if save:

@@ -53,7 +53,7 @@ def pages(site):
 
 def test_all_pages_are_there(pages):
     generated = {f"{name}.html" for name in ("interactive", "gallery", "ledger", "cli", "references", "404")}
-    generated |= {f"reference/{room}.html" for room in hooks.ROOMS}
+    generated |= {f"reference/{room}.html" for room in (*hooks.ROOMS, "torch")}
     assert set(pages) == generated | {
         uri.replace(".md", ".html") for uri in [*hooks.TEXTS.values(), *hooks.NOTEBOOKS.values()]
     }
@@ -72,6 +72,11 @@ def test_every_public_name_is_in_the_reference(pages):
     for room in hooks.ROOMS:
         for name in hooks.names(room):
             assert {name.written, name.path} <= pages[f"reference/{room}.html"].anchors, name
+    of_torch = hooks.names_of_torch()
+    assert (
+        "HAM" in of_torch and {f"hamtheory.torch.{name}" for name in of_torch} <= pages["reference/torch.html"].anchors
+    )
+    assert "../reference/torch.html#hamtheory.torch.HAM" in pages["guide/training.html"].links
 
 
 def test_theorems_figures_and_claims_link_each_other(pages):
