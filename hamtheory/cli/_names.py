@@ -12,6 +12,7 @@ examples:
   hamtheory sweep run smoke --store out/smoke
   hamtheory train --method acdc --sparsity 0.9 --ham
   hamtheory verify
+  hamtheory doctor
   hamtheory flow --help"""
 
 
@@ -57,6 +58,12 @@ class Verify:
     description: ClassVar[str] = "Verify the ledger: prove its theorems again, and check them on random instances."
 
 
+@dataclass(frozen=True)
+class Doctor:
+    where: ClassVar[str] = "._doctor:Doctor"
+    description: ClassVar[str] = "Say what is installed, and whether it works: for bug reports."
+
+
 COMMANDS: dict[str, Any] = {
     "flow": Flow,
     "limit": Limit,
@@ -64,4 +71,5 @@ COMMANDS: dict[str, Any] = {
     "sweep": Sweep,
     "train": Train,
     "verify": Verify,
+    "doctor": Doctor,
 }
