@@ -92,7 +92,7 @@ def _packages(report: Found) -> tuple[Found, list[str]]:
     """The versions of what hamtheory needs, and what its extras lack."""
     try:
         metadata = importlib.metadata.metadata("hamtheory")
-        core, extras = list(_requirements()), metadata.get_all("Provides-Extra") or []
+        core, extras = _requirements(), metadata.get_all("Provides-Extra") or []
         complaints = {extra: [_complaint(found) for found in _requirements(extra)] for extra in sorted(extras)}
     except ImportError as error:  # of hamtheory, which runs from a folder, or of packaging
         return {"versions": {}, "extras": {}}, [f"nothing is known of its packages: {_said(error)}"]
@@ -102,19 +102,14 @@ def _packages(report: Found) -> tuple[Found, list[str]]:
     }, [text for found in core if (text := _complaint(found))]
 
 
-def _requirements(extra: str = "") -> Iterator[Any]:
-    """What hamtheory needs, or what one of its extras adds; of what an extra takes from others, theirs."""
+def _requirements(extra: str = "") -> list[Any]:
+    """What hamtheory needs, or what one of its extras adds."""
     from packaging.requirements import Requirement
 
-    for found in map(Requirement, importlib.metadata.requires("hamtheory") or []):
-        core = found.marker is None or found.marker.evaluate({"extra": ""})
-        if core == bool(extra) or not (core or found.marker.evaluate({"extra": extra})):
-            continue
-        if found.name == "hamtheory":
-            for other in sorted(found.extras):
-                yield from _requirements(other)
-        else:
-            yield found
+    found = list(map(Requirement, importlib.metadata.requires("hamtheory") or []))
+    core = [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+    added = [one for one in found if one not in core and one.marker.evaluate({"extra": extra})]
+    return added if extra else core
 
 
 def _complaint(needed: Any) -> str:
