@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ALPHA = 100.0  # of the self-check
 _SETTINGS = re.compile(r"(JAX|XLA|EQX|OMP|OPENBLAS|MKL)_\w+|CUDA_VISIBLE_DEVICES")
-_PATIENCE = 180.0  # seconds, for JAX to answer
+_PATIENCE = 600.0  # seconds, for JAX to answer
 _CONVERGED, _AGREE = 1e-10, 1e-8  # a certificate of the limit; and how far the engines may be apart, relative
 
 Found = dict[str, Any]

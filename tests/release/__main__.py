@@ -1,4 +1,5 @@
-"""Distributions and versions, each in an environment of its own: `python -m tests.release wheel | pythons | floor | newest`.
+"""Distributions and versions, each in an environment of its own: `python -m tests.release wheel`, or another word.
+
 
 `wheel` builds both distributions, looks at what is in them, and tries each where nothing else is installed; `pythons`
 tries the wheel with every Python from 3.11 on that it finds. `floor` runs tests with the lowest versions that are
