@@ -25,7 +25,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 # `examples` and `verdicts` are parts of docs, `check` is one of test.
-.PHONY: help setup figures figures-full docs examples verdicts test test-slow test-torch check bench lint clean
+.PHONY: help setup figures figures-full docs examples verdicts test test-slow test-torch check wheel test-pythons \
+        test-floor test-newest bench lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -96,6 +97,19 @@ test-torch: $(STAMP) ## run the tests of HAM for PyTorch (on Debian: apt install
 
 check: $(STAMP)
 	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --durations 10 -m "$(CHOSEN)" $(MORE)
+
+# Each in environments of its own, outside of this folder; TESTS="tests/flow -n 2" are others than a choice of quick ones.
+wheel: $(STAMP) ## build both distributions, look into them, and try each where nothing else is installed
+	@$(PY) -m tests.release wheel
+
+test-pythons: $(STAMP) ## try the wheel with every Python from 3.11 to 3.14 that is here
+	@$(PY) -m tests.release pythons
+
+test-floor: $(STAMP) ## run quick tests with the lowest versions that pyproject.toml declares
+	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m tests.release floor $(TESTS)
+
+test-newest: $(STAMP) ## run them with the newest versions
+	@$(call compile_quickly,0); $(ONE_THREAD) $(PY) -m tests.release newest $(TESTS)
 
 bench: $(STAMP) ## measure the speed of the solvers against their peers (installs them first)
 	@$(PY) -c 'import clarabel, cvxpy, heyoka' 2>/dev/null || $(PY) -m pip install -qq --editable '.[bench]'

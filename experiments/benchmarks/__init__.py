@@ -1,4 +1,5 @@
 """Benchmarks: what a solver costs, against its peers, in one run on one machine. `make bench` runs them all."""
 
-NAMES = ("first_answer", "limits", "margin", "sparse_limit", "sweeps", "startup", "optim", "runs", "torch_overhead")  # tables
+# Tables.
+NAMES = ("first_answer", "limits", "margin", "sparse_limit", "sweeps", "startup", "optim", "runs", "torch_overhead")
 DATASETS = ("work_precision", "scaling")  # data sets with a figure

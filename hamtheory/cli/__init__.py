@@ -1,5 +1,6 @@
 """The command line: `hamtheory flow`, `limit` and `margin`, on a named data set or on the user's own file, and
-`hamtheory sweep run | resume | status | verify | export`, on grids of them; `hamtheory train`, on images.
+`hamtheory sweep run | resume | status | verify | export`, on grids of them; `hamtheory train`, on images;
+`hamtheory doctor` and `--version`, for bug reports.
 
 Exit codes: 0; 1 where the computation failed (its partial result is reported and written, with the reason); 2 for bad
 input, with one line on the standard error. A command is imported when it is asked for: JAX takes half a second.
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+import hamtheory as ht
+
 from ._names import COMMANDS, DESCRIPTION
 
 if TYPE_CHECKING:
     from ._command import Command
+    from ._doctor import Doctor
     from ._sweep import SweepCommand
     from ._train import Train
 
@@ -40,6 +44,9 @@ def main(args: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console without Greek letters
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if args == ["--version"]:
+        print(f"hamtheory {ht.__version__}")
+        return 0
     try:
         command = parse(args)
         return command.run(["hamtheory", *args])
@@ -51,7 +58,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(error, _FAILED)
 
 
-def parse(args: list[str]) -> "Command | SweepCommand | Train":
+def parse(args: list[str]) -> "Command | SweepCommand | Train | Doctor":
     if args[:1] == ["sweep"]:
         from ._sweep import SWEEP
 

@@ -10,7 +10,8 @@ import hamtheory as ht
 from .. import metrics
 from ._data import Data
 from ._output import provenance
-from ._summary import LARGEST_PROGRAMME, columns_of, largest, row
+from ._row import row
+from ._summary import LARGEST_PROGRAMME, columns_of, largest
 
 _MESSAGES = {
     "reached_end": "reached the end that was asked for",

@@ -13,6 +13,7 @@ examples:
   hamtheory train --method acdc --sparsity 0.9 --ham
   hamtheory verify
   hamtheory reproduce woodworth-error
+  hamtheory doctor
   hamtheory flow --help"""
 
 
@@ -64,6 +65,12 @@ class Reproduce:
     description: ClassVar[str] = "Reproduce the gallery: published figures of others, computed anew, with verdicts."
 
 
+@dataclass(frozen=True)
+class Doctor:
+    where: ClassVar[str] = "._doctor:Doctor"
+    description: ClassVar[str] = "Say what is installed, and whether it works: for bug reports."
+
+
 COMMANDS: dict[str, Any] = {
     "flow": Flow,
     "limit": Limit,
@@ -72,4 +79,5 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "verify": Verify,
     "reproduce": Reproduce,
+    "doctor": Doctor,
 }

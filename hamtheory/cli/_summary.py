@@ -1,6 +1,5 @@
 """Results in numbers: for machines a flat dictionary, for people a table."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ import hamtheory as ht
 from .. import metrics
 from ._data import Data
 from ._output import provenance
+from ._row import row
 
 LARGEST_PROGRAMME = 500_000  # entries of X up to which basis pursuit takes seconds
 _FAR_OUT, _PROVEN = 5000.0, 1e-9  # ln α, and how far from least, relative
 _SHOWN = 5  # entries of theta in the table
-_LABEL, _LINE = 20, 100  # characters
 
 
 def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, Any]) -> dict[str, Any]:
@@ -107,11 +106,6 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
         rows.append(("written", str(out)))
     rows.append(("took", f"{summary['seconds']:.1f} s in {summary['dtype']}"))
     return "\n".join(row(name, text) for name, text in rows)
-
-
-def row(name: str, text: str) -> str:
-    lines = textwrap.wrap(text, _LINE - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
-    return "\n".join(f"{name if i == 0 else '':{_LABEL}} {line}".rstrip() for i, line in enumerate(lines))
 
 
 def _gap(summary) -> str:

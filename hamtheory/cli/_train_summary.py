@@ -10,7 +10,7 @@ import numpy as np
 
 from ..train import AbstractMethod, Images, Recipe, TrainResult, interval, paired, sampling_error
 from ._output import Arrays, provenance
-from ._summary import row
+from ._row import row
 
 _CURVES = ("loss", "validation_accuracy", "test_accuracy", "kept", "nonzero", "gross", "net", "flipped_back")
 _ENDS = ("final_validation_accuracy", "final_test_accuracy", "final_kept", "final_nonzero", "result", "nonfinite_step")
