@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def reproduce(
 
     Raises:
         ValueError: For unknown names and scales.
+        ImportError: Without matplotlib, the extra `figures`.
         OSError: If `out` cannot be written.
 
     References:
@@ -94,6 +96,8 @@ def reproduce(
     if scale not in SCALES:
         raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
     wanted, folder, made = chosen_ones(tuple(names)), Path(out), []
+    if find_spec("matplotlib") is None:
+        raise ImportError("reproduce needs matplotlib to draw: pip install 'hamtheory[figures]'")
     folder.mkdir(parents=True, exist_ok=True)
     with tqdm.tqdm(wanted, desc="reproduce", disable=None if progress else True, file=sys.stderr) as bar:
         for one in bar:
