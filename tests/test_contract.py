@@ -25,6 +25,7 @@ ONE_ENGINE = {
     "ht.solve_limits": "many", "ht.solve_flows": "many", "ht.run": "many", "ht.run_many": "many", "ht.sweep": "many",
     "ht.stochastic_flow": "many", "ht.signs.count_flips": "of a run", "ht.metrics.gradient_second_moments": "of a run",
     "ht.solve_margin": "of concrete data", "ht.margin_path": "of concrete data", "ht.solve_margins": "many",
+    "ht.read_problem": "reads a file",
     "ht.sparse_regression": "draws", "ht.sparse_classification": "draws", "ht.gaussian_mixture": "draws",
     "ht.geometry.finetuning": "of concrete data", "ht.steepest_flow": "of concrete data",
     "ht.signs.totals": "of events", "ht.neuron.can_change_sign": "of a neuron",
