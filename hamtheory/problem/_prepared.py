@@ -1,14 +1,15 @@
 """From a table to a problem and back: weights of samples, an intercept, columns of one size."""
 
-import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from .._array import Array, Struct, is_jax, namespace, quiet, static
+from .._products import is_sparse
 from .._types import Matrix, Samples, Vectors
 from .._validate import finite, is_traced, nonnegative, real_array
+from ._frames import check_order, names_of
 from ._regression import LinearRegression
 
 
@@ -25,7 +26,6 @@ class Prepared(Struct):
         y_centre: What is subtracted from y, (); 0 without an intercept.
         samples: The number of rows of the table.
         has_intercept: The argument `intercept`.
-        names: Those of the columns, if the table has some.
 
     ```python
     >>> import hamtheory as ht
@@ -45,7 +45,11 @@ class Prepared(Struct):
     y_centre: Float[Array, ""]
     samples: int = static()
     has_intercept: bool = static()
-    names: tuple[str, ...] | None = static()
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Those of the columns, (d,), if the table has some: those of the problem."""
+        return self.problem.names
 
     def coefficients(self, theta: Vectors) -> Float[Array, "*batch d"]:
         """`θ/scale`: what multiplies the columns of the table.
@@ -170,13 +174,13 @@ def prepare(
 
     ```
     """
-    names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
     if is_traced((X, y, sample_weight)):
         raise TypeError("prepare must be asked of concrete data; X, y or sample_weight is traced by JAX")
     xp = namespace(*(array for array in (X, y) if is_jax(array)))
     given, target = finite(_dense(X), "X"), finite(real_array(y, "y", ndim=1), "y")
     if target.shape[0] != given.shape[0] or given.size == 0:
         LinearRegression(given, target)  # says what is wrong
+    check_order(X, y, "y", None)
     rows, roots = _weights(sample_weight, given.shape[0])
     dtype = np.promote_types(given.dtype, target.dtype)
     table, values = np.asarray(given, float)[rows], np.asarray(target, float)[rows, None]
@@ -192,8 +196,9 @@ def prepare(
     if intercept and not bool(problem.is_consistent):
         fitted = _matched(problem, matrix, vector, (sizes[0] * roots[:, None], sizes[1] * roots))
         problem = problem if fitted is None else LinearRegression(problem.X, as_own(fitted))
+    problem = problem.named(names_of(X))
     roots, centre, scale, y_centre = map(as_own, (roots, centre, scale, y_centre))
-    return Prepared(problem, xp.asarray(rows), roots, centre, scale, y_centre, given.shape[0], intercept, names)
+    return Prepared(problem, xp.asarray(rows), roots, centre, scale, y_centre, given.shape[0], intercept)
 
 
 def _matched(problem: LinearRegression, matrix: np.ndarray, vector: np.ndarray, sizes: Any) -> np.ndarray | None:
@@ -207,8 +212,7 @@ def _matched(problem: LinearRegression, matrix: np.ndarray, vector: np.ndarray, 
 
 def _dense(X: Any) -> Array:
     """X as a floating array."""
-    sparse = sys.modules.get("scipy.sparse")
-    if sparse is not None and sparse.issparse(X):
+    if is_sparse(X):
         raise TypeError(f"X must be dense here; got a sparse {type(X).__name__}, of which X.toarray() is an array")
     return real_array(X, "X", ndim=2)
 
