@@ -65,6 +65,7 @@ def draw_sweep(figure, config, numbers, read) -> None:
             ax.axhline(read[rule], color="0.6", linestyle=":", linewidth=1)
         title = "full gradients (GD)" if rule == "GD" else "single samples (SGD)"
         ax.set(xscale="log", yscale="log", xlabel="step size / stable one of GD", title=title)
+        ax.set_xlim(left=0.009)
     axes[0].set_ylabel("$\\|\\beta_\\infty - \\beta^*\\|^2$")
 
 
