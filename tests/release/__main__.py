@@ -21,8 +21,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 USERS_EXTRAS = ("data", "train", "cluster", "parquet", "figures")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-# What the versions can break: the doors of both engines, the solvers, stores and tables, and the command line.
-TESTS = "tests/test_contract.py tests/problem tests/limit tests/algorithm tests/optim tests/sweeps tests/cli".split()
+# What the versions can break: both engines and their batches, optimizers, stores and tables, and the command line.
+TESTS = [
+    f"tests/{name}"
+    for name in ("test_contract.py", "limit", "flow/test_batch.py", "algorithm", "optim", "sweeps", "cli")
+]
 _OUTSIDE = {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"}
 
 

@@ -1,6 +1,6 @@
 """What an installation must be able to do: run by its Python, in an empty folder, with the path of the README.
 
-Nothing but the installation is needed for it, and the sources beside this file are out of reach: `python -I smoke.py README`.
+Nothing but the installation is needed for it, and the sources are out of reach: `python -I smoke.py README.md`.
 """
 
 import contextlib
