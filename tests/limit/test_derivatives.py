@@ -68,7 +68,7 @@ def test_second_derivatives_and_vmap_of_both():
         )
 
 
-@pytest.mark.parametrize("name", ["ham", "mw"])
+@pytest.mark.parametrize("name", ["ham", pytest.param("mw", marks=pytest.mark.slow)])
 def test_repeated_singular_values(name):
     f = lambda X: value(FAMILIES[name], POINT, X, Y, START)  # noqa: E731
     along = jnp.asarray(RNG.standard_normal((N, D)))
@@ -137,7 +137,10 @@ DECAYING = {
 }
 
 
-@pytest.mark.parametrize("name", DECAYING)
+@pytest.mark.parametrize("name", [
+    pytest.param("ridge", marks=pytest.mark.slow), "ham",
+    pytest.param("nearly the lasso", marks=pytest.mark.slow), "the lasso",
+])  # fmt: skip
 def test_under_weight_decay(name):
     def f(a, X, y, beta):
         return value(DECAYING[name], a, X, y, None, weight_decay=beta)
