@@ -1,6 +1,9 @@
-"""Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at every call."""
+"""Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at the calls of it."""
 
+import collections
+import functools
 import gc
+import inspect
 import re
 from pathlib import Path
 
@@ -25,11 +28,45 @@ MODULES = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in RO
 UNCHECKED = re.compile(
     r"hamtheory\.(_array|(flow|limit)\._host\w*|geometry\._(numerics|parameter|quadrature)|.*__init__)"
 )
+# Elsewhere a function is checked at so many calls of a test: the next thousands of a loop would take most of the time.
+OFTEN = 50
+calls: collections.Counter = collections.Counter()
+_check_always = jaxtyping.jaxtyped
+
+
+def _check_often(function=None, *, typechecker):
+    """The decorator that the import hook writes above every function."""
+    if function is None:
+        return functools.partial(_check_often, typechecker=typechecker)
+    if isinstance(function, property):
+        return property(_check_often(function.fget, typechecker=typechecker), function.fset, function.fdel)
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_check_often(function.__func__, typechecker=typechecker))
+    checked = _check_always(function, typechecker=typechecker)
+    if not inspect.isfunction(function):
+        return checked
+
+    @functools.wraps(function)
+    def either(*args, **kwargs):
+        __tracebackhide__ = True
+        calls[function] += 1
+        return (checked if calls[function] <= OFTEN else function)(*args, **kwargs)
+
+    return either
+
+
+jaxtyping.jaxtyped = _check_often
 # An int is a float where a float is asked for, as it is to type checkers.
 jaxtyping.install_import_hook(
     [module for module in MODULES if not UNCHECKED.fullmatch(module)],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
+
+
+@pytest.fixture(autouse=True)
+def checked_anew():
+    """Every test checks the first calls of a function."""
+    calls.clear()
 
 
 @pytest.fixture

@@ -172,10 +172,10 @@ def numbers(found):
 
 def slow(name, label):
     """What the device compiles for long."""
-    deep = label.startswith(("network", "one a column")) and not label.endswith("zero")
+    geometry, _, how = label.partition(", ")
     return (
-        deep
-        or label.startswith("formula")
+        geometry in ("network", "one a column", "ln α", "formula")
+        or (geometry != "ham" and (how == "primal" or name in ("ht.signs.flip_events", "ht.regularization_path")))
         or name in ("ht.signs.flip_times", "ht.limit_path")
         or label.endswith("weight decay")
     )

@@ -105,7 +105,7 @@ def check_geometry(geo: AbstractGeometry, theta: Parameter | None = None, *, rto
     >>> class Wrong(ht.Euclidean):
     ...     def potential(self, theta):
     ...         return abs(theta)
-    >>> ht.geometry.check_geometry(ht.HAM(alpha=5.0))
+    >>> ht.geometry.check_geometry(ht.Euclidean())
     >>> ht.geometry.check_geometry(Wrong())
     Traceback (most recent call last):
     ...

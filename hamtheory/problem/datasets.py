@@ -276,7 +276,7 @@ def split(
     ((16, 446), (5, 446))
     >>> theta = ht.min_norm(parts.train)
     >>> error = parts.X_test @ theta - parts.y_test  # in g/L
-    >>> parts = ht.datasets.split("mnist-4-9")
+    >>> parts = ht.datasets.split("digits-3-8")
     >>> theta = ht.solve_margin(parts.train, ht.HAM(alpha=1.0)).theta
     >>> correct = (parts.X_test @ theta > 0) == (parts.z_test > 0)
 

@@ -76,11 +76,9 @@ def first_passage(inverse_metric: str | sympy.Expr) -> FirstPassage:
         The flow of HAM: [jacobs2026ham].
 
     ```python
-    >>> from hamtheory.symbolic import HYPENTROPY, first_passage
+    >>> from hamtheory.symbolic import first_passage
     >>> first_passage("1").time
     log((a + y)/y)
-    >>> first_passage(HYPENTROPY).asymptotics("gamma").small
-    -log(gamma)/(2*y)
 
     ```
     """

@@ -93,7 +93,7 @@ def test_the_direction_is_that_of_the_flow_and_comes_to_the_largest_margin(name)
 def test_runs_side_by_side_and_their_derivative():
     with jax.enable_x64(True):
         problem = jax.tree.map(jnp.asarray, PROBLEM)
-        go = lambda rate: ht.run(problem, ht.GD(), learning_rate=rate, steps=5).theta  # noqa: E731
+        go = jax.jit(lambda rate: ht.run(problem, ht.GD(), learning_rate=rate, steps=5).theta)
         rates = jnp.array([0.1, 0.2])
         many = jax.vmap(go)(rates)
         np.testing.assert_allclose(many[1], ht.run(PROBLEM, ht.GD(), learning_rate=0.2, steps=5).theta, rtol=1e-12)

@@ -20,26 +20,37 @@ def _experiment(name):
     return _sources.ROOT / "experiments" / f"{name}.py"
 
 
-@pytest.fixture
-def copied(tmp_path, monkeypatch):
-    """The sources in a folder of their own, and what changes one of them."""
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """The sources in a folder of their own, and what changes some of them."""
+    folder = tmp_path_factory.mktemp("sources")
     for package in ("hamtheory", "experiments"):
         shutil.copytree(
-            _sources.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("out", "__pycache__")
+            _sources.ROOT / package, folder / package, ignore=shutil.ignore_patterns("out", "__pycache__")
         )
-    monkeypatch.setattr(_sources, "ROOT", tmp_path)
-    monkeypatch.setattr(_sources, "_KEEPER", tmp_path / "experiments" / "store.py")
 
-    def changed(file, old, new):
-        text = (tmp_path / file).read_text("utf-8")
-        assert old in text
-        (tmp_path / file).write_text(text.replace(old, new, 1), "utf-8")
+    def forget():
         for function in (_sources.code, _sources.used, _sources._parsed):
             function.cache_clear()
-        return {name for name, mark in before.items() if _sources.digest(name, "") != mark}
 
-    before = {name: _sources.digest(name, "") for name in SOME}
-    return changed
+    def changed(old, new, *files):
+        """Those of SOME that a change of the files reaches; it is taken back."""
+        texts = {folder / file: (folder / file).read_text("utf-8") for file in files}
+        for path, text in texts.items():
+            assert old in text
+            path.write_text(text.replace(old, new, 1), "utf-8")
+        forget()
+        found = {name for name, mark in before.items() if _sources.digest(name, "") != mark}
+        for path, text in texts.items():
+            path.write_text(text, "utf-8")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sources, "ROOT", folder)
+        patch.setattr(_sources, "_KEEPER", folder / "experiments" / "store.py")
+        before = {name: _sources.digest(name, "") for name in SOME}
+        yield changed
+    forget()
 
 
 def test_what_is_used_and_what_is_not():
@@ -61,18 +72,17 @@ def test_what_an_experiment_imports_is_part_of_it():
 
 
 def test_docstrings_and_the_command_line_are_no_part(copied):
-    assert copied("hamtheory/cli/_limit.py", '"""', '"""Changed. ') == set()
-    assert copied("hamtheory/limit/_solve.py", '"""', '"""Changed. ') == set()
-    assert copied("experiments/store.py", '"""', '"""Changed. ') == set()
+    files = ("hamtheory/cli/_limit.py", "hamtheory/limit/_solve.py", "experiments/store.py")
+    assert copied('"""', '"""Changed. ', *files) == set()
 
 
 def test_a_change_reaches_those_who_use_it(copied):
-    changed = copied("hamtheory/limit/_host_newton.py", "\nimport", "\nCHANGED = 1\nimport")
+    changed = copied("\nimport", "\nCHANGED = 1\nimport", "hamtheory/limit/_host_newton.py")
     assert {"full_range", "recovery"} <= changed and not changed & {"potentials", "inverse_metrics"}
 
 
 def test_a_change_of_geometry_reaches_all_and_one_of_an_experiment_only_itself(copied):
-    assert copied("experiments/plane.py", "\nimport", "\nCHANGED = 1\nimport") == {"plane"}
+    assert copied("\nimport", "\nCHANGED = 1\nimport", "experiments/plane.py") == {"plane"}
     assert {"potentials", "plane", "duel", "noise"} <= copied(
-        "hamtheory/geometry/_ham.py", "\nimport", "\nX = 1\nimport"
+        "\nimport", "\nX = 1\nimport", "hamtheory/geometry/_ham.py"
     )

@@ -38,7 +38,7 @@ def test_losses_along_the_way_are_those_of_single_flows(problem):
     ts = np.geomspace(1e-3, 30, 20)
     many = ht.solve_flows(problem, ht.HAM(alpha=ALPHAS), ts=ts, width=16, rtol=1e-6)
     for instance in (0, 20, LANES - 1):
-        one = ht.solve_flow(problem, ht.HAM(alpha=ALPHAS[instance]), ts=ts, rtol=1e-10, atol=1e-12, solver="tsit5")
+        one = ht.solve_flow(problem, ht.HAM(alpha=ALPHAS[instance]), ts=ts, rtol=1e-10, atol=1e-12)
         # Errors relative to the state accumulate over the steps, a few hundred; where it has converged it rests.
         np.testing.assert_allclose(many.loss[instance], one.loss, rtol=1e-3, atol=1e-5 * float(one.loss[0]))
 

@@ -31,7 +31,9 @@ def slope(solver, trajectory):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("coordinates", [pytest.param("primal", marks=pytest.mark.slow), "dual"])
-@pytest.mark.parametrize("geo", [ht.HAM(5.0), ht.Hypentropy(0.5)], ids=["ham", "hypentropy"])
+@pytest.mark.parametrize("geo", [
+    pytest.param(ht.HAM(5.0), id="ham"), pytest.param(ht.Hypentropy(0.5), id="hypentropy", marks=pytest.mark.slow)
+])  # fmt: skip
 def test_order_of_flow(solver, coordinates, geo):
     observed = slope(
         solver, lambda **how: ht.solve_flow(PROBLEM, geo, START, ts=END, coordinates=coordinates, **how).theta

@@ -95,7 +95,10 @@ def sign_flow_by_events(problem, w0, end):
     raise AssertionError("too many events")
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+COUNTS = [1, 2, pytest.param(3, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("count", COUNTS)
 def test_the_sign_flow_is_that_of_an_event_driven_solver(count):
     problem = ht.sparse_regression(3, 5, 1, seed=2)
     w0 = start(count, seed=4, d=5)
@@ -105,7 +108,7 @@ def test_the_sign_flow_is_that_of_an_event_driven_solver(count):
     np.testing.assert_allclose(flow.theta, sign_flow_by_events(problem, w0, end), atol=1e-8)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", COUNTS)
 def test_the_sign_flow_is_the_limit_of_smoothed_ones(count):
     problem = ht.sparse_regression(3, 5, 1, seed=2)
     w0, ts = start(count, seed=4, d=5), np.array([0.05, 0.1, 0.6])
@@ -128,7 +131,8 @@ def test_of_exponents_near_1_it_approaches_the_sign_flow():
     assert errors[2] < 0.1
 
 
-def test_the_sign_flow_of_a_classification_is_the_limit_of_smoothed_ones_and_reaches_any_loss():
+@pytest.mark.slow
+def test_the_sign_flow_of_a_classification_is_the_limit_of_smoothed_ones():
     ts, w0 = np.array([0.3, 0.6]), start(2, d=10)
     flow = ht.steepest_flow(CLASSES, w0, q=1.0, ts=ts)
     fine, finest = (
@@ -136,7 +140,10 @@ def test_the_sign_flow_of_a_classification_is_the_limit_of_smoothed_ones_and_rea
         for epsilon in (4e-6, 2e-6)
     )
     np.testing.assert_allclose(flow.thetas, 2 * finest - fine, atol=1e-5)
-    far = ht.steepest_flow(CLASSES, w0, q=1.0, log_loss=-30.0)
+
+
+def test_the_sign_flow_of_a_classification_reaches_any_loss():
+    far = ht.steepest_flow(CLASSES, start(2, d=10), q=1.0, log_loss=-30.0)
     assert far.log_loss[-1] == pytest.approx(-30) and far.balance < 1e-8
     # Of one factor, θ grows by t in every entry that is pushed: the margin over the largest |θ| becomes the best.
     one = ht.steepest_flow(CLASSES, [np.zeros(10)], q=1.0, log_loss=-30.0)

@@ -285,12 +285,12 @@ def test_derivatives_of_any_order_in_both_modes(method):
         first, second = [want(1, 0), want(0, 1)], [want(2, 0), want(1, 1), want(0, 2)]
         third = want(2, 1)
     arguments = jnp.asarray(a), jnp.asarray(x)
-    np.testing.assert_allclose(jax.grad(f, (0, 1))(*arguments), first, rtol=1e-12)
-    np.testing.assert_allclose(jax.jacfwd(f, (0, 1))(*arguments), first, rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(jax.grad(f, (0, 1)))(*arguments), first, rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(f, (0, 1)))(*arguments), first, rtol=1e-12)
     for outer, inner in [(jax.jacfwd, jax.grad), (jax.jacrev, jax.jacfwd)]:
-        (aa, ax), (xa, xx) = outer(inner(f, (0, 1)), (0, 1))(*arguments)
+        (aa, ax), (xa, xx) = jax.jit(outer(inner(f, (0, 1)), (0, 1)))(*arguments)
         np.testing.assert_allclose([aa, ax, xx, xa], [*second, second[1]], rtol=1e-11)
-    np.testing.assert_allclose(jax.jacfwd(jax.jacfwd(jax.jacfwd(f)), 1)(*arguments), third, rtol=1e-10)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(jax.jacfwd(jax.jacfwd(f)), 1))(*arguments), third, rtol=1e-10)
 
 
 def test_derivatives_of_passage_times():
@@ -300,7 +300,8 @@ def test_derivatives_of_passage_times():
     at = 3.0, 0.7, 1.3
     f = lambda alpha, a, y: Linear(alpha).passage_time(a, y)  # noqa: E731
     arguments = tuple(map(jnp.asarray, at))
-    gradient, hessian = jax.grad(f, (0, 1, 2))(*arguments), jax.jacfwd(jax.jacrev(f, (0, 1, 2)), (0, 1, 2))(*arguments)
+    gradient = jax.jit(jax.grad(f, (0, 1, 2)))(*arguments)
+    hessian = jax.jit(jax.jacfwd(jax.jacrev(f, (0, 1, 2)), (0, 1, 2)))(*arguments)
     with mp.workdps(40):
         for i in range(3):
             order = np.eye(3, dtype=int)[i]

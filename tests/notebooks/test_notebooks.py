@@ -24,7 +24,7 @@ each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 LONG = [pytest.mark.slow if path.stem.startswith(("3_", "4_", "5_")) else () for path in PATHS]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def closed():
     """What the kernel's client leaves open is collected here, where nobody minds."""
     yield
@@ -58,6 +58,7 @@ def test_there_are_five():
     assert [path.stem[:2] for path in PATHS] == ["1_", "2_", "3_", "4_", "5_"]
 
 
+@pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize(
     "path", [pytest.param(path, marks=marks, id=path.stem) for path, marks in zip(PATHS, LONG, strict=True)]
 )
@@ -93,6 +94,7 @@ def test_names_theorems_that_there_are(path):
     assert named and set(named) <= set(ht.theorem.ledger())
 
 
+@pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize(
     "code, said",
     [

@@ -18,7 +18,7 @@ def swept(store, problems, quantity, **settings):
         return dataset.load()
 
 
-@pytest.mark.parametrize("engine", ["host", "device"])
+@pytest.mark.parametrize("engine", ["host", pytest.param("device", marks=pytest.mark.slow)])
 def test_largest_margins(tmp_path, engine):
     found = swept(tmp_path, [DRAWN, MIXED], "margin", engine=engine, chunk=5)
     problems = [ht.sparse_classification(6, 9, 2, seed) for seed in range(3)] + [ht.gaussian_mixture(12, 3, 0.1, 5)]

@@ -59,7 +59,7 @@ def test_instances_are_the_limits_of_the_library(limits):
     np.testing.assert_array_equal(limits.start_seed, np.tile([-1, 3], 20))
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 40])
+@pytest.mark.parametrize("chunk", [1, pytest.param(7, marks=pytest.mark.slow), 40])
 def test_neither_the_chunk_nor_the_order_matters(limits, engine, tmp_path, chunk):
     """To the bit: the blocks that are computed side by side have one width, whatever the chunk."""
     with ht.sweep(spec(chunk=chunk, engine=engine), tmp_path / "store", executor=Backwards(), progress=False) as other:
