@@ -1,6 +1,5 @@
 """What no library knows of the site: its generated pages, and what names and keys in its texts link to."""
 
-import ast
 import contextlib
 import importlib
 import inspect
@@ -39,18 +38,15 @@ ROOT = HERE.parent
 VERDICTS = HERE / "verdicts.json"  # of `hamtheory verify --mutations --json`
 NOTEBOOKS = {path: f"notebooks/{path.stem}.md" for path in sorted((ROOT / "paper_notebooks").glob("*.py"))}
 FIGURES = {name: importlib.import_module(f"figures.{name}") for name in NAMES}
-TEXTS = {
-    ROOT / "README.md": "index.md",
-    ROOT / "CONTRIBUTING.md": "contributing.md",
-    ROOT / "CHANGELOG.md": "changelog.md",
-}
+OUTSIDE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+TEXTS = {ROOT / name: uri for name, uri in OUTSIDE.items()}
 TEXTS |= {path: path.relative_to(HERE).as_posix() for path in HERE.rglob("*.md")}
 PAGES = TEXTS | NOTEBOOKS | {ROOT / "references.bib": "references.md", HERE / "questions": "questions/index.md"}
 # In the order of the data: from a problem to what is stored.
 ROOMS = ("problem", "geometry", "symbolic", "flow", "limit", "asymptotics", "algorithm", "optim", "signs", "neuron",
          "sweeps", "train", "sklearn", "theorem", "reproduce", "metrics", "result")  # fmt: skip
-# Of what needs PyTorch, which need not be there: it is read, and not imported.
-_TORCH = "# PyTorch\n\n::: hamtheory.torch\n    options: {show_root_heading: false, show_root_toc_entry: false}\n"
+# What is read, and not imported: PyTorch need not be there.
+OF_TORCH = re.findall(r"^(?:class|def) ([A-Za-z]\w*)", (ROOT / "hamtheory" / "torch.py").read_text("utf-8"), re.M)
 
 # What is left as it is: headings, and the texts of links; then code, and keys in brackets.
 _LINKED = re.compile(r"^#.*$|\[[^\]]*\](?=[(\[])|`(?P<code>[^`]+)`|\[(?P<key>[a-z]+\d{4}[a-z]+|[FET]\d+)\]", re.M)
@@ -60,10 +56,7 @@ _STRICT = "import warnings\nwarnings.simplefilter('error')\nwarnings.filterwarni
 
 def on_config(config: Any) -> Any:
     """Complete the navigation, and give links to all texts, docstrings among them."""
-    listed = {
-        "Notebooks": list(NOTEBOOKS.values()),
-        "Reference": [f"reference/{room}.md" for room in (*ROOMS, "torch")],
-    }
+    listed = {"Notebooks": [*NOTEBOOKS.values()], "Reference": [f"reference/{room}.md" for room in (*ROOMS, "torch")]}
     config.nav = [{title: listed.get(title, page)} for entry in config.nav for title, page in entry.items()]
     config.markdown_extensions.append(Links(_keys(config), addresses()))
     return config
@@ -86,7 +79,6 @@ def on_files(files: Files, config: Any) -> Files:
     pages["ledger.md"] = _rendered("ledger", proofs=proofs, verdicts=verdicts, keys="|".join(references))
     for room in ROOMS:
         pages[f"reference/{room}.md"] = _rendered("reference", room=room, names=names(room))
-    pages["reference/torch.md"] = _TORCH
     pages["cli.md"] = _rendered("cli", said=_said)
     pages["references.md"] = _rendered("references", references=references)
     for uri, content in pages.items():
@@ -183,14 +175,8 @@ def addresses() -> dict[str, str]:
     ends = [short.rpartition(".")[2] for short in offered]
     alone = {end: written for end, written in zip(ends, offered.values(), strict=True) if ends.count(end) == 1}
     alone = {end: written for end, written in alone.items() if len(end) > 5 or end[0].isupper()}  # `run` is a word, too
-    torch = {f"torch.{name}": f"hamtheory.torch.{name}" for name in names_of_torch()}
+    torch = {f"torch.{name}": f"hamtheory.torch.{name}" for name in OF_TORCH}
     return alone | offered | torch | {key: key for key in hamtheory.theorem.ledger()}
-
-
-def names_of_torch() -> list[str]:
-    """What `hamtheory.torch` offers."""
-    body = ast.parse((ROOT / "hamtheory" / "torch.py").read_text(encoding="utf-8")).body
-    return [node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name[0] != "_"]
 
 
 def _keys(config: Any) -> dict[str, tuple[str, str]]:
