@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._array import Array, Struct
+from ._validate import finite, real_array
 from .problem import LinearRegression
 
 RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
@@ -40,6 +41,7 @@ class Source:
         share: Whether all instances have the one problem; None: if there is but one.
         name: What errors call `geos` by.
         axes: The most axes that its arrays have.
+        ys: Of one regression, a y for each instance in place of its own, (instances, n).
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Source:
         share: bool | None,
         name: str = "geos",
         axes: int = 1,
+        ys: Any = None,
     ):
         problems = [problems] if isinstance(problems, Struct) else list(problems)
-        self.instances, self.which = _instance_count(problems, geos, theta0s, which, name)
+        ys = None if ys is None else _checked_targets(problems, ys, share)
+        self.instances, self.which = _instance_count(problems, geos, theta0s, which, name, ys)
         for leaf in jax.tree.leaves(geos):
             if leaf.ndim > axes:
                 most = "one number" if axes == 1 else "at most one array"
@@ -70,6 +74,9 @@ class Source:
             lambda leaf: jnp.broadcast_to(leaf, (self.instances,)) if leaf.ndim == 0 else leaf, geos
         )
         self.theta0s = None if theta0s is None else jnp.asarray(theta0s, first.dtype)
+        self.targets = None
+        if ys is not None:
+            self.problem, self.targets = jax.tree.map(jnp.asarray, self.problem.shared(ys))
 
     def at(self, index: np.ndarray) -> Inputs:
         """What these instances were given."""
@@ -80,6 +87,10 @@ class Source:
             theta0s = jnp.zeros((len(index), self.d), self.dtype)
         return Inputs(self.problem if self.shared else problem, geos, theta0s)
 
+    def targets_at(self, index: np.ndarray) -> Any:
+        """Their `Targets`; None where each has the y of its problem."""
+        return None if self.targets is None else jax.tree.map(lambda leaf: leaf[index], self.targets)
+
 
 @eqx.filter_jit
 def _gathered(problems, which, geos, theta0s, index):
@@ -87,7 +98,17 @@ def _gathered(problems, which, geos, theta0s, index):
     return take(problems, which), take(geos, index), take(theta0s, index)
 
 
-def _instance_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.ndarray]:
+def _checked_targets(problems: list[Any], ys: Any, share: bool | None) -> Array:
+    """Many y in the dtype of their one regression, or an error."""
+    if len(problems) != 1 or share is False or not isinstance(problems[0], LinearRegression):
+        raise ValueError("ys are for instances that share one LinearRegression: give one problem, and not share=False")
+    ys = finite(real_array(ys, "ys", ndim=2), "ys")
+    if ys.shape[1] != problems[0].n:
+        raise ValueError(f"ys must have shape (instances, {problems[0].n}), one y each; got {ys.shape}")
+    return np.asarray(ys, problems[0].dtype)
+
+
+def _instance_count(problems, geos, theta0s, which, name: str, ys=None) -> tuple[int, np.ndarray]:
     """The number of instances, from whatever has an axis of them, and the problem of each; or an error."""
     if not problems:
         raise ValueError("problems must hold at least one problem; got none")
@@ -106,6 +127,8 @@ def _instance_count(problems, geos, theta0s, which, name: str) -> tuple[int, np.
         if len(shape) != 2 or shape[1] != first.d:
             raise ValueError(f"theta0s must have shape (instances, {first.d}); got {shape}")
         sizes["theta0s"] = shape[0]
+    if ys is not None:
+        sizes["ys"] = ys.shape[0]
     if which is not None:
         which = np.asarray(which)
         known = which.dtype.kind in "iu" and (which.size == 0 or 0 <= which.min() <= which.max() < len(problems))

@@ -16,7 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Real
 
 from .._array import Array, ArrayLike
 from .._batching import (
@@ -54,6 +54,7 @@ def solve_limits(
     *,
     which: Int[ArrayLike, " instances"] | None = None,
     share: bool | None = None,
+    ys: Real[ArrayLike, "*targets n"] | Sequence | None = None,
     tol: float = 1e-10,
     max_steps: int = 2000,
     width: int | None = None,
@@ -70,6 +71,7 @@ def solve_limits(
         which: The problem of each instance, (instances,).
         share: Whether instances share the products with X of their one problem, which rounds differently than instances
             with an X each; left out: if there is one problem.
+        ys: A y for each instance in place of that of the one problem, whose X all share, (instances, n).
         tol: As in `solve_limit`.
         max_steps: As in `solve_limit`.
         width: Instances in step, on which rounding depends; left out: a third of the instances, from 8 to 256 (fewer of
@@ -94,7 +96,7 @@ def solve_limits(
 
     ```
     """
-    source = Source(problems, which, geos, theta0s, share)
+    source = Source(problems, which, geos, theta0s, share, ys=ys)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))
     most = widest_of_limits(source.rank, source.d, source.shared)
@@ -106,8 +108,9 @@ def solve_limits(
 
 
 class _Instances(eqx.Module):
-    """A batch of instances on their paths."""
+    """A batch of instances on their paths; `targets` are those of their own y, if they have one."""
 
+    targets: Any
     geo: Any
     theta0: Array
     state: PathState
@@ -130,7 +133,8 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
 
     def entering(places, live):
         inputs = source.at(order[places])
-        return None if shared else inputs.problem, _enter(inputs, before and at(order[places]), live, shared)
+        targets = source.targets_at(order[places])
+        return None if shared else inputs.problem, _enter(inputs, targets, before and at(order[places]), live, shared)
 
     def advancing(batch):
         problem, instances = batch
@@ -146,7 +150,7 @@ def _follow(source: Source, tol, budget, width: int, progress: Progress) -> dict
             stored[order[places]] = values[slots]
 
     def piece(index):
-        return _describe(source.at(index), products, at(index), tol, budget, shared)
+        return _describe(source.at(index), source.targets_at(index), products, at(index), tol, budget, shared)
 
     before = None
     while order.size:
@@ -169,6 +173,10 @@ def _products(source: Source) -> Array | None:
     return (basis.T[:, :, None] * basis.T[:, None, :]).reshape(source.d, -1)
 
 
+def _aimed(problem: LinearRegression, targets: Any) -> LinearRegression:
+    return problem if targets is None else problem.aimed(targets)
+
+
 def _path(problem, products, geo, theta0, tol, budget) -> Path:
     rank = problem.row_space.target.size
     gram = None if products is None else lambda weights: (weights @ products).reshape(rank, rank)
@@ -176,18 +184,19 @@ def _path(problem, products, geo, theta0, tol, budget) -> Path:
 
 
 @partial(jax.jit, static_argnames="shared")
-def _enter(inputs: Inputs, states: PathState | None, live, shared: bool) -> _Instances:
-    def one(problem, geo, theta0, state, live):
-        state = start_of_path(problem, geo, theta0) if state is None else state
-        return _Instances(geo, theta0, state, jnp.where(live, RUNNING, IDLE))
+def _enter(inputs: Inputs, targets, states: PathState | None, live, shared: bool) -> _Instances:
+    def one(problem, geo, theta0, targets, state, live):
+        state = start_of_path(_aimed(problem, targets), geo, theta0) if state is None else state
+        return _Instances(targets, geo, theta0, state, jnp.where(live, RUNNING, IDLE))
 
-    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0, 0))(*inputs, states, live)
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0, 0, 0))(*inputs, targets, states, live)
 
 
 @partial(jax.jit, static_argnames="shared")
 def _advance(problem, products, instances: _Instances, tol, budget, shared: bool) -> _Instances:
     def one(problem, instance: _Instances) -> _Instances:
-        path = _path(problem, products, instance.geo, instance.theta0, tol, budget)
+        aimed = _aimed(problem, instance.targets)
+        path = _path(aimed, products, instance.geo, instance.theta0, tol, budget)
 
         def step(_, carry):
             # A path that has ended stays where it is, whenever its batch is looked at.
@@ -196,14 +205,15 @@ def _advance(problem, products, instances: _Instances, tol, budget, shared: bool
             return state, jnp.where((code == RUNNING) & (state.close | ~path.runs(state)), _LOOK, code)
 
         state, code = jax.lax.fori_loop(0, _STEPS, step, (instance.state, instance.code))
-        return _Instances(instance.geo, instance.theta0, state, code)
+        return _Instances(instance.targets, instance.geo, instance.theta0, state, code)
 
     return jax.vmap(one, in_axes=(None if shared else 0, 0))(problem, instances)
 
 
 @partial(jax.jit, static_argnames="shared")
-def _describe(inputs: Inputs, products, states: PathState, tol, budget, shared: bool) -> dict[str, Array]:
-    def one(problem, geo, theta0, state):
+def _describe(inputs: Inputs, targets, products, states: PathState, tol, budget, shared: bool) -> dict[str, Array]:
+    def one(problem, geo, theta0, targets, state):
+        problem = _aimed(problem, targets)
         path = _path(problem, products, geo, theta0, tol, budget)
         point = path.point(state)
         state = path.proven(state, point)
@@ -218,7 +228,7 @@ def _describe(inputs: Inputs, products, states: PathState, tol, budget, shared: 
             "steps": state.steps,
         }
 
-    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0))(*inputs, states)
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0, 0))(*inputs, targets, states)
 
 
 def _at_once(source: Source, tol, budget, width: int, progress: Progress) -> dict[str, np.ndarray]:
@@ -226,15 +236,15 @@ def _at_once(source: Source, tol, budget, width: int, progress: Progress) -> dic
 
     def piece(index):
         progress.add(min(width, source.instances - progress.done))
-        return _solved(source.at(index), tol, budget, source.shared)
+        return _solved(source.at(index), source.targets_at(index), tol, budget, source.shared)
 
     return in_pieces(piece, np.arange(source.instances), width)
 
 
 @eqx.filter_jit
-def _solved(inputs: Inputs, tol, budget, shared: bool) -> dict[str, Array]:
-    def one(problem, geo, theta0):
-        limit = solve_from(problem, geo, theta0, tol, budget)
+def _solved(inputs: Inputs, targets, tol, budget, shared: bool) -> dict[str, Array]:
+    def one(problem, geo, theta0, targets):
+        limit = solve_from(_aimed(problem, targets), geo, theta0, tol, budget)
         return {
             "theta": limit.theta,
             "dual": limit.dual,
@@ -245,4 +255,4 @@ def _solved(inputs: Inputs, tol, budget, shared: bool) -> dict[str, Array]:
             "steps": limit.stats["steps"],
         }
 
-    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0))(*inputs)
+    return jax.vmap(one, in_axes=(None if shared else 0, 0, 0, 0))(*inputs, targets)

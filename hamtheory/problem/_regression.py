@@ -1,11 +1,12 @@
 """Linear regression, the problem of every flow."""
 
 import contextlib
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .._array import Array, is_jax, namespace, quiet
+from .._array import Array, is_jax, namespace, quiet, replaced
 from .._products import has_products, times
 from .._threads import threads_for
 from .._types import Matrix, Samples, Vector, Vectors
@@ -13,6 +14,22 @@ from ._frames import names_of
 from ._problem import Problem, checked
 from ._row_space import RowSpace
 from ._rows import row_space_of_products
+
+
+class Targets(NamedTuple):
+    """What of a `LinearRegression` depends on y, see `RowSpace`: of one y, or of many, with an axis of instances.
+
+    Attributes:
+        y: (n,).
+        target: (r,).
+        distance: Of y from the range of X.
+        is_consistent: Whether y is in it.
+    """
+
+    y: Array
+    target: Array
+    distance: Array
+    is_consistent: Array
 
 
 class LinearRegression(Problem):
@@ -59,6 +76,33 @@ class LinearRegression(Problem):
         self.X, self.y, self.theta_star = checked(X, y, "y", theta_star)
         with contextlib.nullcontext() if is_jax(self.X, self.y) else threads_for(*self.X.shape):
             self.row_space = (row_space_of_products if has_products(self.X) else RowSpace)(self.X, self.y)
+
+    def shared(self, ys: Float[Array, "instances n"]) -> tuple["LinearRegression", Targets]:
+        """Regressions of the same X on other y. X is decomposed once, by NumPy.
+
+        Args:
+            ys: One y an instance, (instances, n).
+
+        Returns:
+            A regression of X, and what to aim it at, with an axis of instances.
+        """
+        ys = np.asarray(ys)
+        space = RowSpace(np.asarray(self.X), ys)
+        targets = Targets(ys, space.target, space.distance, space.is_consistent)
+        return replaced(self, row_space=space).aimed(Targets(*(leaf[0] for leaf in targets))), targets
+
+    def aimed(self, targets: Targets) -> "LinearRegression":
+        """The regression of the same X on another y.
+
+        Args:
+            targets: Of one y.
+
+        Returns:
+            The regression, without a ground truth.
+        """
+        y, target, distance, is_consistent = targets
+        space = replaced(self.row_space, target=target, distance=distance, is_consistent=is_consistent)
+        return replaced(self, y=y, row_space=space, theta_star=None)
 
     @property
     def rank(self) -> Int[Array, ""]:

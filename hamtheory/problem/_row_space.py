@@ -28,7 +28,7 @@ class RowSpace(Struct):
 
     Args:
         X: The matrix, (n, d).
-        y: The target, (n,).
+        y: The target, (n,), or several that share X, (instances, n): then so has all that depends on it.
         size: What rounding grows with; left out: max(n, d).
 
     Attributes:
@@ -45,13 +45,13 @@ class RowSpace(Struct):
     left: Float[Array, "n r"]
     singular_values: Float[Array, " r"]
     basis: Float[Array, "r d"]
-    target: Float[Array, " r"]
+    target: Float[Array, "*instances r"]
     active: Bool[Array, " r"]
     rank: Int[Array, ""]
-    distance: Float[Array, ""]
-    is_consistent: Bool[Array, ""]
+    distance: Float[Array, "*instances"]
+    is_consistent: Bool[Array, "*instances"]
 
-    def __init__(self, X: Float[Array, "n d"], y: Float[Array, " n"], size: int | None = None):
+    def __init__(self, X: Float[Array, "n d"], y: Float[Array, "*instances n"], size: int | None = None):
         xp = namespace(X, y)
         eps, extent = xp.finfo(X.dtype).eps, max(X.shape) if size is None else size
         with quiet():
@@ -62,17 +62,17 @@ class RowSpace(Struct):
             rotated, spread, basis = xp.linalg.svd(rows, full_matrices=False)
             active = spread > xp.max(spread) * extent * eps
             rotated, basis = xp.where(active[None, :], rotated, 0), xp.where(active[:, None], basis, 0)
-            target = xp.where(active, rotated.T @ values / xp.where(active, spread, 1), 0)
+            target = xp.where(active, _times(values, rotated) / xp.where(active, spread, 1), 0)
             # In rows of length 1 an equation may be as large as θ, and its rounding is relative to that.
-            missing = xp.where(is_equation, values - rotated @ (spread * target), values)
-            terms = xp.where(is_equation, xp.maximum(xp.abs(values), norm(target)), 0)
-            self.is_consistent = xp.all(xp.abs(missing) <= 10 * extent * eps * terms)
+            missing = xp.where(is_equation, values - _times(spread * target, rotated.T), values)
+            terms = xp.where(is_equation, xp.maximum(xp.abs(values), norm(target, axis=-1)[..., None]), 0)
+            self.is_consistent = xp.all(xp.abs(missing) <= 10 * extent * eps * terms, axis=-1)
             left, s, turn, inside = _in_own_units(lengths, rotated, spread, active)
-            target, basis = turn @ target, turn @ basis
+            target, basis = _times(target, turn.T), turn @ basis
             # Of an inconsistent y, least squares in the units of y.
-            squares = xp.where(inside, left.T @ y / xp.where(inside, s, 1), 0)
-            target = xp.where(self.is_consistent, target, squares)
-            self.distance = norm(y - left @ (left.T @ y))
+            squares = xp.where(inside, _times(y, left) / xp.where(inside, s, 1), 0)
+            target = xp.where(self.is_consistent[..., None], target, squares)
+            self.distance = norm(y - _times(_times(y, left), left.T), axis=-1)
         self.left, self.singular_values, self.basis, self.target = left, s, basis, target
         self.active, self.rank = inside, xp.sum(inside)
 
@@ -115,6 +115,19 @@ class RowSpace(Struct):
             The coordinates, (r,).
         """
         return self.basis @ namespace(self.basis, vector).asarray(vector)
+
+
+_PIECE = 256  # rows
+
+
+def _times(rows: Array, matrix: Array) -> Array:
+    """A row by a matrix; many in pieces of one shape, so that the rounding of one does not depend on how many."""
+    if rows.ndim == 1:
+        return rows @ matrix
+    xp, count = namespace(rows), len(rows)
+    padded = xp.concatenate([rows, xp.zeros((-count % _PIECE, rows.shape[1]), rows.dtype)])
+    pieces = padded.reshape(-1, _PIECE, rows.shape[1])
+    return xp.concatenate([piece @ matrix for piece in pieces])[:count]
 
 
 _UNEVEN = 1e3  # from this ratio of the lengths on, small singular values need more than absolute accuracy

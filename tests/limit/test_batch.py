@@ -81,3 +81,31 @@ def test_other_geometries(problem, geos):
     for instance in (0, 8):
         geo = jax.tree.map(lambda parameter, instance=instance: parameter[instance], geos)
         np.testing.assert_allclose(limits.theta[instance], ht.solve_limit(problem, geo).theta, atol=1e-9)
+
+
+@pytest.mark.parametrize("geos", [ht.HAM(log_alpha=LOGS), ht.Euclidean()], ids=["path", "at once"])
+def test_many_y_on_one_x_are_as_with_an_x_each(problem, starts, geos):
+    rng, X = np.random.default_rng(3), np.array(problem.X)
+    X[4] = X[2]  # then not every y has a solution
+    ys = rng.standard_normal((LANES, D)) @ X.T
+    ys[5, 4] += 1.0
+    shared = ht.LinearRegression(X, ys[0])
+    found = ht.solve_limits(shared, geos, starts, ys=ys, width=8)
+    each = ht.solve_limits([ht.LinearRegression(X, y) for y in ys], geos, starts, which=np.arange(LANES), width=8)
+    np.testing.assert_array_equal(found.result, each.result)
+    assert ht.NAMES[found.result[5]] == "infeasible" and np.count_nonzero(found.result) == 1
+    np.testing.assert_allclose(found.theta, each.theta, atol=1e-8)
+    few = ht.solve_limits(shared, jax.tree.map(lambda leaf: leaf[3:6], geos), starts[3:6], ys=ys[3:6], width=8)
+    np.testing.assert_array_equal(few.theta, found.theta[3:6])
+
+
+def test_what_ys_have_to_be(problem):
+    for ys, said in ((np.zeros(N), "ys must have 2 axes"), (np.zeros((3, N + 1)), r"shape \(instances, 10\)"),
+                     (np.full((3, N), np.nan), "ys must be finite")):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            ht.solve_limits(problem, ht.Euclidean(), ys=ys)
+    with pytest.raises(ValueError, match="numbers of instances disagree"):
+        ht.solve_limits(problem, ht.HAM(log_alpha=LOGS), ys=np.zeros((3, N)))
+    for problems, share in (([problem, problem], None), (problem, False)):
+        with pytest.raises(ValueError, match="share one LinearRegression"):
+            ht.solve_limits(problems, ht.Euclidean(), ys=np.zeros((2, N)), which=np.zeros(2, int), share=share)
