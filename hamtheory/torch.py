@@ -354,8 +354,7 @@ class _RawGradients:
         def called() -> Any:
             if self._groups is not None:
                 self._keep()
-            with torch.enable_grad():
-                loss = closure()
+            loss = closure()
             if self._groups is None:
                 self.read()
             return loss
