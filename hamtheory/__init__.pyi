@@ -80,3 +80,5 @@ from .problem import (
     sparse_regression as sparse_regression,
 )
 from .sweeps import SweepSpec as SweepSpec, sweep as sweep
+
+__version__: str

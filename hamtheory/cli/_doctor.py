@@ -106,10 +106,11 @@ def _requirements(extra: str = "") -> list[Any]:
     """What hamtheory needs, or what one of its extras adds."""
     from packaging.requirements import Requirement
 
+    def wanted(one: Any, extra: str) -> bool:
+        return one.marker is None or one.marker.evaluate({"extra": extra})
+
     found = list(map(Requirement, importlib.metadata.requires("hamtheory") or []))
-    core = [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
-    added = [one for one in found if one not in core and one.marker.evaluate({"extra": extra})]
-    return added if extra else core
+    return [one for one in found if wanted(one, extra) and not (extra and wanted(one, ""))]
 
 
 def _complaint(needed: Any) -> str:

@@ -14,8 +14,8 @@ def state() -> dict[str, Any]:
 
     return {
         "devices": [f"{device.platform}:{device.id} {device.device_kind}".strip() for device in jax.devices()],
-        "float64": bool(jax.config.jax_enable_x64),
-        "compilation_cache": jax.config.jax_compilation_cache_dir,
+        "float64": bool(jax.config.values["jax_enable_x64"]),
+        "compilation_cache": jax.config.values["jax_compilation_cache_dir"],
     }
 
 
