@@ -25,6 +25,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _NEAR = 16 * _EPS  # of h, l and θ: at an event
 _REST = 1e-13  # of b: a velocity that stays as it is and is below is rounding
 _LAST = 1e-15  # relative residual: below, it is rounding
+_STILL = 50  # events an entry without time passing, to rounding, after which it is given up
 _HORIZON = 1e14  # of the time of the slowest direction
 
 
@@ -241,7 +242,7 @@ def integrate(
     grid = np.concatenate([[0.0], np.geomspace(1e-3, _HORIZON / slowest, LOGARITHMIC_TIMES - 1)])
     grid = grid if ts is None else ts / unit
     saved = _Saved(flow, None if ts is None and save == "steps" else grid)
-    goal, ended, worst = 0.1 * tol, "", math.nan
+    goal, ended, worst, still = 0.1 * tol, "", math.nan, 0
     while not ended:
         piece = flow.piece()
         if report is not None:
@@ -255,7 +256,9 @@ def integrate(
         saved.keep(piece, flow.t)
         if entries.size:
             flow.change(entries, piece, by)
-            ended = "max_steps" if len(flow.events) > max_steps else ""
+            still = still + 1 if by <= _NEAR * flow.t else 0
+            ended = "stalled" if still > _STILL * len(flow.high) else ""
+            ended = "max_steps" if len(flow.events) > max_steps else ended
         elif ts is not None:
             ended = "reached_end"
         else:

@@ -18,6 +18,7 @@ import numpy as np
 Array = Any
 
 _SMALLEST = 1e-200  # of a z that passes zero, the unit of its error
+_HALVINGS = 200
 
 
 def power(x: Array, exponent: Array) -> Array:
@@ -59,6 +60,9 @@ class Factors:
         self._overall = np.prod(np.where(self._signs == 0, 1, self._signs), axis=0)
         self._gaps = _gaps(np.abs(others), np.abs(z), q)
         ties = np.sum(self._gaps == 0, axis=0)
+        self._untied = np.prod(np.where(self._gaps > 0, self._gaps, 1.0) ** (1 / q), axis=0)
+        self._count_untied = self.count - 1 - ties
+        self._power = -np.where((q - 1) * ties < 1, 1 - (q - 1) * ties, 1.0) / (1 + ties)
         self._e = (q - 1) * ties
         self.is_free = self._e < 1
         self.is_dead = (ties > 0) & (z == 0) & ~self.is_free
@@ -114,6 +118,10 @@ class Factors:
         _, _, sizes, z = self._moved(t, state)
         return self._metric(sizes, np.abs(z))
 
+    def balanced(self, theta: Array) -> Array:
+        """dθ/ds of factors of one size, the least that it can be at this θ."""
+        return self.count * np.abs(theta) ** (self.q * (self.count - 1) / self.count)
+
     def _metric(self, sizes: list[Array], size: Array) -> Array:
         metric = np.broadcast_to(_product(sizes) ** self.q, np.shape(size))
         for i in range(len(sizes)):
@@ -143,11 +151,26 @@ class Factors:
         """The derivative of `decay`."""
         return self.rate * np.where(self.is_free, self._kappa, 0.0)
 
+    def unit(self, t: float) -> Array:
+        """The state at which θ is 1, or 1 if that is less: where the other factors are large, a small one."""
+        untied = self._untied * self._decayed(t) ** (self._count_untied / self.q)
+        return np.minimum(untied**self._power, 1.0)
+
+    def state_of(self, t: Array, theta: Array) -> Array:
+        """The state with this θ, (times, d), at times, (times,); of entries that can change their sign."""
+        size = np.abs(theta)
+        low, high = np.zeros((np.size(t), size.size)), size ** (1 / self.count)
+        for _ in range(_HALVINGS):
+            z = (low + high) / 2
+            below = _product(self._sizes(t, z)) * z < size
+            low, high = np.where(below, z, low), np.where(below, high, z)
+        return power(np.copysign(high, self._overall * theta), self._kappa)
+
     def weights(self, t: float, state: Array) -> Array:
         """Of relative errors: in units of the state, but of a z that passes zero those in which dz/ds changes there."""
         if self.count == 1:
             return 1 / np.maximum(np.abs(state), 1.0)
-        floor = np.minimum((self._floor * self._decayed(t)) ** (1 / self.q), 1.0)
+        floor = np.minimum((self._floor * self._decayed(t)) ** (1 / self.q), self.unit(t))
         unit = np.maximum(np.abs(state), np.maximum(floor, _SMALLEST))
         return 1 / np.where(self.is_free, unit, 1.0)
 
@@ -163,8 +186,9 @@ class Factors:
 
 def _gaps(large: Array, small: Array, q: float) -> Array:
     """`large^q − small^q`, to full relative accuracy."""
-    safe = np.where(small > 0, small, 1.0)
-    return np.where(small > 0, safe**q * np.expm1(q * np.log1p((large - safe) / safe)), large**q)
+    safe = np.where(large > 0, large, 1.0)
+    with np.errstate(divide="ignore"):  # of a small one that is 0, or next to the large one nothing
+        return large**q * -np.expm1(q * np.log1p((small - safe) / safe))
 
 
 def _product(sizes: list[Array]) -> Any:

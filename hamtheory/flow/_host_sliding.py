@@ -47,6 +47,7 @@ class Course:
     steps: int = 0
     events: int = 0
     sliding: int = 0
+    modes: Any = None  # at the end
 
 
 class SignFlow:
@@ -110,6 +111,15 @@ class SignFlow:
         moved = self.factors.metric(t, state) * v + self.smooth(theta, gradient)
         return v, np.sum(gradient * moved, axis=-1)
 
+    def stationarity(self) -> float:
+        """With weight decay: how fast θ moves, over how fast the decay alone would move it; now, or once the factors
+        are balanced, when the metric is least and the signs may no longer hold what they hold now."""
+        v, theta, gradient = self.signs(self.t, self.state)
+        pull, least = self.smooth(theta, gradient), self.factors.balanced(theta)
+        now = np.abs(self.factors.metric(self.t, self.state) * v + pull)
+        then = np.where(self.slides, np.abs(pull) - least, np.abs(least * self.sigma + pull))
+        return float(np.max(np.maximum(now, then)) / (self.factors.count * self.factors.rate))
+
     def settle(self) -> None:
         """The modes at an event, of the entries whose partial derivative vanishes: Filippov's velocity."""
         self._inverse = None
@@ -165,13 +175,13 @@ def _nearest(columns: Array, target: Array, bound: Array) -> Array:
 def integrate(
     flow: SteepestFlow | SteepestClassFlow,
     ts: Array | None,
-    is_over: Callable[[float, Array], bool],
+    is_over: Callable[[SignFlow], bool],
     goal: float | None,
     max_steps: int,
     rtol: float,
     grid: Array | None,
 ) -> Course:
-    """From 0 to the last of `ts`, or until `is_over(t, state)`, or until f has come down to `goal`.
+    """From 0 to the last of `ts`, or until `is_over(modes)`, or until f has come down to `goal`.
 
     All in the units of the flow. Without `ts` the states are those at times of `grid`, or at all steps.
     """
@@ -195,7 +205,7 @@ class _Run:
         course, modes = self.course, self.modes
         ended = None
         while ended is None and modes.t < self.reach:
-            if self.is_over(modes.t, modes.state):
+            if self.is_over(modes):
                 ended = "converged"
             elif course.steps >= self.max_steps:
                 ended = "max_steps"
@@ -203,7 +213,7 @@ class _Run:
                 ended = "stalled"
             else:
                 ended = self._piece()
-        course.ended = ended or "reached_end"
+        course.ended, course.modes = ended or "reached_end", modes
         self._rest()
         return course
 
@@ -214,7 +224,7 @@ class _Run:
         modes, first = self.modes, self.first
         side = np.sign(np.where(modes.state == 0, modes.velocity(modes.t, modes.state), modes.state))
         bound = min(self.reach, modes.t + _FARTHEST * first)
-        options: dict[str, Any] = {"rtol": self.rtol, "atol": self.rtol / 10}
+        options: dict[str, Any] = {"rtol": self.rtol, "atol": self.rtol / 10 * modes.factors.unit(modes.t)}
         inner: Any = DOP853(
             modes.velocity, modes.t, modes.state, bound, first_step=min(first, bound - modes.t), **options
         )
@@ -228,6 +238,7 @@ class _Run:
             if (how := self._stepped(inner, side)) is not None:
                 self.first = max(float(inner.step_size or first), 1e-12 * max(modes.t, 1e-300))
                 return how or None
+        self.first = float(inner.step_size or first)  # to go on from the bound
         return None
 
     def _stepped(self, inner: Any, side: Array) -> str | None:
@@ -252,7 +263,7 @@ class _Run:
         drifted = modes.slides.any() and self._drift() > self.rtol
         if drifted:
             modes.project()
-        return "" if drifted or self.is_over(modes.t, modes.state) else None
+        return "" if drifted or self.is_over(modes) else None
 
     def _drift(self) -> float:
         gradient = self.flow.gradient(self.modes.theta(self.modes.t, self.modes.state))
@@ -277,11 +288,16 @@ class _Run:
         left = np.zeros(0) if self.ts is None else self.ts[self.k :]
         if self.ts is not None and not left.size:
             return
+        modes = self.modes
         if self.ts is None or self.course.ended != "converged":
-            left = np.array([self.modes.t])
+            left, states = np.array([modes.t]), modes.state[None]
+        elif modes.factors.rate:  # θ rests, and the imbalance of its factors decays
+            self.course.ended = "reached_end"
+            states = modes.factors.state_of(left, modes.theta(modes.t, modes.state))
         else:
             self.course.ended = "reached_end"
-        self._save(left, np.broadcast_to(self.modes.state, (left.size, self.modes.state.size)))
+            states = np.broadcast_to(modes.state, (left.size, modes.state.size))
+        self._save(left, states)
 
 
 def _event(modes: SignFlow, dense: Any, start: float, end: float, side: Array) -> float | None:

@@ -233,9 +233,18 @@ class SteepestFlow(Steepest, Flow):
         return self._residual_unit * euclidean(self.lift @ theta - self.target)
 
     def stationarity(self, t: float, state: Array) -> float:
-        """With weight decay: how fast θ moves, over how fast the decay alone would move it."""
-        moved = self.moves(t, state)[1]
-        return float(np.max(np.abs(moved)) / (self.factors.count * self.factors.rate))
+        """With weight decay: how fast θ moves, over how fast the decay alone would move it; now, or at this θ once the
+        factors are balanced."""
+        pushed, moved, _ = self.moves(t, state)
+        theta = self.factors.theta(t, state)
+        then = moved + (self.factors.balanced(theta) - self.factors.metric(t, state)) * pushed
+        return float(np.max(np.maximum(np.abs(moved), np.abs(then))) / (self.factors.count * self.factors.rate))
+
+    def least_stationarity(self) -> float:
+        """About what rounding of ∇f leaves of it where the force balances the decay."""
+        decay = self.factors.count * self.factors.rate
+        held = max(self.delta, math.exp(min(math.log(decay) / (self.q - 1), 700)))
+        return float(np.finfo(float).eps) * held ** (self.q - 2) / decay
 
     def is_at_rest(self, theta):
         # An entry that cannot change its sign, or is dead: the flow minimises over what is left.

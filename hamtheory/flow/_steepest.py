@@ -78,8 +78,8 @@ def steepest_flow(
 
     Raises:
         TypeError: For what is no problem or no number, and for arrays that JAX traces.
-        ValueError: For bad arguments, and where two factors of an entry are zero that could leave it in more than one
-            way.
+        ValueError: For bad arguments, where two factors of an entry are zero that could leave it in more than one way,
+            and, without `ts`, for a weight decay below what rounding leaves of `tol`.
         RuntimeError: On failure, if `throw`.
 
     References:
@@ -125,8 +125,12 @@ def steepest_flow(
     with quiet(), threads_for(problem.n, problem.d, least=0):
         found = solve(task, log_loss, progress)
     if throw:
-        allowed = (Result.converged, Result.reached_end, Result.infeasible)
+        allowed = (Result.converged, Result.infeasible, Result.reached_end)
         reached = f"time {found.stats['time']:.3g} after {found.stats['steps']} steps"
+        if ts is None and isinstance(problem, LinearRegression):
+            allowed = allowed[:2]
+            if found.result == Result.reached_end:
+                reached += ", the latest at which one is waited for; from a start so near to a saddle, give `ts`"
         detail = f"{reached}, ln of the loss {float(found.log_loss[-1]):.3g}"
         throw_unless(found.result, allowed, None, "steepest_flow", detail)
     return found
@@ -211,13 +215,18 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
     if not math.isfinite(flow.time_unit):
         raise ValueError("X and y must be of a size for which times are in the range of numbers. Divide them by it")
     _unambiguous(flow)
+    if task.rate and task.q > 1 and task.ts is None and (least := flow.least_stationarity()) > _REACH * task.tol:
+        raise ValueError(
+            f"weight_decay must be 0, or larger, for q = {task.q:g} and tol = {task.tol:g}: rounding alone moves theta "
+            f"by {least:.1e} of what the decay does. Give `ts`, or a larger tol; got {task.rate / 2:g}"
+        )
     report = None
     if progress:
         from ._progress import progress_report
 
         report = progress_report(task.tol, task.ts)
     if task.q == 1:
-        natural, states, lost, pushed, ended, stats = _sign_flow(task, flow, report)
+        natural, states, lost, pushed, ended, stats, violation = _sign_flow(task, flow, report)
     else:
         audit = _Audit(flow)
         path = integrate(
@@ -232,6 +241,7 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
         )
         natural, states, ended = path.ts / flow.time_unit, path.states, path.ended
         lost, pushed, stats = audit.lost, audit.pushed, {"steps": path.counts["steps"]}
+        violation = flow.stationarity(natural[-1], states[-1]) if task.rate else math.nan
     if report is not None:
         report.close()
     kept = task.rate == 0 and (task.alpha == 0 or task.q == 2)
@@ -241,9 +251,7 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
     balance = abs(start_value - values[-1] - lost) / max(start_value, values[-1], np.finfo(float).tiny)
     found = _described(task, flow, ts, natural, states)
     residual = metrics.relative_residual(problem, found["theta"])
-    if task.rate:
-        violation = 0.0 if task.q == 1 and ended == "converged" else flow.stationarity(natural[-1], states[-1])
-    else:
+    if not task.rate:
         violation = flow.missing(flow.factors.theta(natural[-1], states[-1]))
     result = Result[ended]
     if result not in (Result.max_steps, Result.nonfinite) and violation <= task.tol:
@@ -260,14 +268,21 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
     )
 
 
-def _sign_flow(task: _Task, flow: SteepestFlow, report: Any) -> tuple[Array, Array, float, Array, str, dict[str, Any]]:
-    def is_over(t: float, state: Array) -> bool:
-        if task.rate:
-            theta = flow.factors.theta(t, state)
-            pull, metric = flow.factors.count * flow.factors.rate * np.abs(theta), flow.factors.metric(t, state)
-            # At an interpolator it rests if the signs can hold it against the decay.
-            return flow.missing(theta) <= task.tol and bool(np.all(pull <= metric * (1 + task.tol)))
-        return flow.missing(flow.factors.theta(t, state)) <= task.tol
+def _sign_flow(
+    task: _Task, flow: SteepestFlow, report: Any
+) -> tuple[Array, Array, float, Array, str, dict[str, Any], float]:
+    def violation(modes: sliding.SignFlow) -> float:
+        theta = modes.theta(modes.t, modes.state)
+        missing = flow.missing(theta)
+        if not task.rate:
+            return missing
+        # At an interpolator it rests if the signs can hold it against the decay, for good.
+        pull, least = flow.factors.count * flow.factors.rate * np.abs(theta), flow.factors.balanced(theta)
+        is_held = missing <= task.tol and bool(np.all(pull <= least * (1 + task.tol)))
+        return 0.0 if is_held else modes.stationarity()
+
+    def is_over(modes: sliding.SignFlow) -> bool:
+        return violation(modes) <= task.tol
 
     at = None if task.ts is None else task.ts / flow.time_unit
     grid = None if task.ts is not None or task.save == "steps" else logarithmic_times(flow)
@@ -275,7 +290,7 @@ def _sign_flow(task: _Task, flow: SteepestFlow, report: Any) -> tuple[Array, Arr
     course = sliding.integrate(flow, at, is_over, None, task.max_steps, within, grid)
     natural, states = np.concatenate(course.times), np.concatenate(course.states)
     stats = {"steps": course.steps, "events": course.events, "sliding": course.sliding}
-    return natural, states, course.lost, course.pushed, course.ended, stats
+    return natural, states, course.lost, course.pushed, course.ended, stats, violation(course.modes)
 
 
 def _described(task: _Task, flow: Any, ts: Array, natural: Array, states: Array) -> dict[str, Any]:
@@ -336,7 +351,8 @@ def _classification(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowR
     is_over = lambda t, state: flow.rests(flow.factors.theta(t, state)) and not problem.is_separable  # noqa: E731
     if task.q == 1:
         at = None if task.ts is None else task.ts / flow.clock_unit
-        course = sliding.integrate(flow, at, is_over, goal, task.max_steps, max(_SHARPER * task.rtol, _FINEST), None)
+        ended_at = lambda modes: is_over(modes.t, modes.state)  # noqa: E731
+        course = sliding.integrate(flow, at, ended_at, goal, task.max_steps, max(_SHARPER * task.rtol, _FINEST), None)
         clock, states = np.concatenate(course.times), np.concatenate(course.states)
         log_ts, lost, ended = np.log(clock) + math.log(flow.clock_unit), course.lost, course.ended
         stats = {"steps": course.steps, "events": course.events, "sliding": course.sliding}

@@ -18,6 +18,7 @@ Point = Sequence[float] | np.ndarray
 _ORDER = 28
 _EPS = float(np.finfo(float).eps)
 _LONGEST = 256.0  # in units of |w|/|∇G|
+_FASTER = 8.0  # than the length of a panel: the unit of the next one
 _SLOTS = 8  # of a panel, in which θ is looked up
 _MOST_PANELS = 6000
 _LARGEST, _LEAST = 1e200, 1e-200  # of θ, beyond which the curve is not followed; powers of θ stay within the range
@@ -102,6 +103,8 @@ class _Side:
         if speed**2 < self.floor or (self.thetas[0] != 0 and abs(theta) < _LEAST):
             return self._stop(0.0)
         unit = self.sign * (float(np.sqrt(w @ w)) or 1.0) / speed
+        if self.lengths:  # where some variables are far smaller than others, those say in what time they change
+            unit = self.sign * min(abs(unit), _FASTER * abs(self.lengths[-1]))
         for _ in range(20):
             series = self.program.series(w, unit)
             grown = _grown(series) / unit

@@ -122,3 +122,12 @@ def test_a_budget_and_bad_arguments():
     ):
         with pytest.raises(ValueError, match=says):
             ht.solve_flow(PROBLEM, geo, **options)
+
+
+@pytest.mark.parametrize("rows", [np.full(5, 1e-150), np.array([1e-8, 1.0, 1e8, 1.0, 1.0])])
+def test_where_rounding_decides_what_enters_it_stalls_instead_of_going_on(rows):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((5, 9)), rng.standard_normal(5)
+    columns = np.ones((5, 1)) if rows[0] == rows[1] else rows[:, None]  # θ of size 1e-150, or rows of any size
+    flow = ht.solve_flow(ht.LinearRegression(X * columns, y * rows), ht.LinearizedBregman(1.0), throw=False)
+    assert flow.result == ht.Result.stalled and flow.stats["steps"] < 1000

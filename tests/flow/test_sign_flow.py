@@ -152,3 +152,35 @@ def test_the_sign_flow_of_a_classification_reaches_any_loss():
     best = scipy.optimize.linprog(np.r_[np.zeros(10), -1], constraints, np.zeros(CLASSES.n), bounds=bounds)
     margin = CLASSES.margins(one.theta).min() / np.abs(one.theta).max()
     assert margin == pytest.approx(-best.fun, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_under_strong_weight_decay_it_ends_where_no_factor_can_grow(count):
+    # dw = −sign(∂) − 2βw rests at |w| = 1/(2β), where the signs are those of a gradient that θ hardly changes.
+    problem, beta = ht.sparse_regression(3, 5, 1, seed=2), 5.0
+    expected = -np.sign(problem.gradient(np.zeros(5))) / (2 * beta) ** count
+    for options in ({}, {"ts": [0.1, 100.0]}):
+        flow = ht.steepest_flow(problem, start(count, seed=4, d=5), q=1.0, weight_decay=beta, **options)
+        assert flow.result == ht.Result.converged and flow.stats["violation"] < 1e-8
+        np.testing.assert_allclose(flow.theta, expected, atol=2e-8)
+
+
+def test_what_imbalanced_factors_hold_they_may_not_hold_once_they_are_balanced():
+    # Of two factors θ = 1 is held while w₁ + w₂ ≥ 4β, and, as their difference decays, for good if β ≤ 1/2.
+    problem, w0, ts = ht.LinearRegression([[1.0]], [1.0]), [[5.0], [0.1]], np.array([0.3, 1.0, 3.0, 30.0])
+    held = ht.steepest_flow(problem, w0, q=1.0, weight_decay=0.3, ts=ts)
+    np.testing.assert_allclose(held.thetas, 1.0, rtol=1e-12)
+    np.testing.assert_allclose(held.factors[0] * held.factors[1], 1.0, rtol=1e-12)
+    np.testing.assert_allclose((held.factors[0] - held.factors[1]).T, [4.9 * np.exp(-0.6 * ts)], rtol=1e-9, atol=1e-7)
+    assert held.balance < 1e-9 and held.result == ht.Result.converged
+    left = ht.steepest_flow(problem, w0, q=1.0, weight_decay=0.7, ts=ts)
+    assert left.thetas[0, 0] == pytest.approx(1.0, rel=1e-9)
+    for options in ({"ts": ts}, {}):
+        end = ht.steepest_flow(problem, w0, q=1.0, weight_decay=0.7, **options).theta
+        np.testing.assert_allclose(end, 1 / 1.4**2, rtol=1e-7)
+
+
+def test_from_the_smallest_starts_it_is_the_flow_from_zero():
+    problem = ht.sparse_regression(3, 5, 1, seed=2)
+    ends = [ht.steepest_flow(problem, [np.full(5, s), np.full(5, 2 * s)], q=1.0).theta for s in (1e-12, 1e-100)]
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-9)

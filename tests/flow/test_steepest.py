@@ -184,6 +184,34 @@ def test_weight_decay_ends_where_the_force_is_a_power_of_theta():
         np.testing.assert_allclose(force[large], expected[large], rtol=1e-5)
 
 
+def test_a_decay_that_rounding_hides_is_refused_where_it_has_to_be_resolved():
+    for q, weight_decay in ((2.0, 1e-10), (1.5, 1e-6), (1.1, 1e-3)):
+        with pytest.raises(ValueError, match=r"weight_decay must be 0, or larger, for q = .* and tol = 1e-08"):
+            ht.steepest_flow(PROBLEM, start(2), q=q, weight_decay=weight_decay)
+        flow = ht.steepest_flow(PROBLEM, start(2), q=q, weight_decay=weight_decay, ts=[0.1])
+        without = ht.steepest_flow(PROBLEM, start(2), q=q, ts=[0.1])
+        np.testing.assert_allclose(flow.theta, without.theta, atol=2 * weight_decay)
+
+
+@pytest.mark.parametrize("q", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("others", [(1e10,), (1e5, 1e3), (1e75,)])
+def test_far_larger_factors_are_a_unit_of_time(q, others):
+    # θ = cw with c constant is `dθ = −c^q φ(∇f) dt`: the flow of one factor.
+    one = ht.steepest_flow(PROBLEM, [np.zeros(8)], q=q)
+    size = np.prod(others)
+    flow = ht.steepest_flow(PROBLEM, [np.full(8, 1e-10 / size), *(np.full(8, c) for c in others)], q=q)
+    near = 1e-6 if min(others) > 1e4 else 3 / min(others)
+    np.testing.assert_allclose(flow.theta, one.theta, atol=near)
+    assert flow.balance < 1e-7
+
+
+def test_a_start_too_near_to_a_saddle_to_be_waited_for_is_a_failure():
+    near = [np.full(8, 1e-20), np.full(8, 2e-20), np.full(8, 3e-20)]
+    with pytest.raises(RuntimeError, match=r"steepest_flow: reached the end.*so near to a saddle"):
+        ht.steepest_flow(PROBLEM, near)
+    assert ht.steepest_flow(PROBLEM, near, ts=[1.0]).result == ht.Result.reached_end
+
+
 def class_factors(q, count, ts, loss="logistic"):
     problem = ht.BinaryClassification(CLASSES.X, CLASSES.z, loss)
     w0 = start(count, d=10)
