@@ -25,9 +25,7 @@ def copied(tmp_path_factory):
     """The sources in a folder of their own, and what changes some of them."""
     folder = tmp_path_factory.mktemp("sources")
     for package in ("hamtheory", "experiments"):
-        shutil.copytree(
-            _sources.ROOT / package, folder / package, ignore=shutil.ignore_patterns("out", "__pycache__")
-        )
+        shutil.copytree(_sources.ROOT / package, folder / package, ignore=shutil.ignore_patterns("out", "__pycache__"))
 
     def forget():
         for function in (_sources.code, _sources.used, _sources._parsed):

@@ -155,7 +155,10 @@ def test_under_weight_decay(name):
         np.testing.assert_allclose(jnp.sum(g * along), wanted, rtol=2e-5, atol=1e-7)
     slope = jax.jit(jax.grad(f, 3))
     np.testing.assert_allclose(
-        jax.jit(jax.grad(slope, 3))(*args), difference(lambda b: slope(*args[:3], b), args[3], 1.0), rtol=1e-4, atol=1e-6
+        jax.jit(jax.grad(slope, 3))(*args),
+        difference(lambda b: slope(*args[:3], b), args[3], 1.0),
+        rtol=1e-4,
+        atol=1e-6,
     )
 
 
