@@ -1,10 +1,12 @@
 """Every test runs in float64, with JAX's strictest rules, and with shapes and types checked at the calls of it."""
 
 import collections
+import ctypes
 import functools
 import gc
 import inspect
 import re
+import resource
 from pathlib import Path
 
 import jax
@@ -30,6 +32,7 @@ UNCHECKED = re.compile(
 )
 # Elsewhere a function is checked at so many calls of a test: the next thousands of a loop would take most of the time.
 OFTEN = 50
+LARGE = 2**31  # bytes
 calls: collections.Counter = collections.Counter()
 _check_always = jaxtyping.jaxtyped
 
@@ -67,6 +70,18 @@ jaxtyping.install_import_hook(
 def checked_anew():
     """Every test checks the first calls of a function."""
     calls.clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_forgotten():
+    """After a file in a large process: what JAX has compiled for it is of little use to the next one."""
+    yield
+    statm = Path("/proc/self/statm")
+    if statm.exists() and int(statm.read_text().split()[1]) * resource.getpagesize() > LARGE:
+        jax.clear_caches()
+        gc.collect()
+        if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+            libc.malloc_trim(0)  # without it glibc keeps what was freed, and every file after this one is cleared too
 
 
 @pytest.fixture

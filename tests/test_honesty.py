@@ -161,7 +161,7 @@ def test_limits_of_deep_networks(geometry):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("family", [ht.HAM, ht.Hypentropy])
+@pytest.mark.parametrize("family", [ht.HAM, pytest.param(ht.Hypentropy, marks=pytest.mark.slow)])
 def test_paths(family):
     grid = np.array([-1000.0, -30, 0, 20, 290, 5000]) * (1 if family is ht.HAM else -1)
     for name in BANK:
@@ -234,7 +234,9 @@ def flow_and_check(problem_names, geometry, start_names):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("geometry", FLOWS)
+@pytest.mark.parametrize(
+    "geometry", [pytest.param(name, marks=pytest.mark.slow) if name == "network 3 0.01" else name for name in FLOWS]
+)
 def test_flows(geometry):
     flow_and_check(FEW, geometry, FLOWS[geometry][:1])
 

@@ -38,7 +38,15 @@ def loss_and_theta(problem, algorithm, theta, learning_rate):
     return problem.loss(theta), algorithm.theta(theta)
 
 
-@pytest.mark.parametrize("rule, noise", [(r, n) for r in RULES for n in (NOISE if r == "ham" else ("exact", "both"))])
+QUICK = ("ham", "around adam", "product", "mirror")
+ALL_RULES = [
+    pytest.param(rule, noise, marks=() if rule == "ham" or (rule in QUICK and noise == "both") else pytest.mark.slow)
+    for rule in RULES
+    for noise in (NOISE if rule == "ham" else ("exact", "both"))
+]
+
+
+@pytest.mark.parametrize("rule, noise", ALL_RULES)
 def test_every_instance_is_its_run(rule, noise):
     how = {"steps": 60, "save_every": 20, **NOISE[noise]}
     many = ht.run_many(PROBLEM, RULES[rule](ALL), STARTS, learning_rate=RATES, key=KEY, width=4, **how)

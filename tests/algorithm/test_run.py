@@ -28,6 +28,10 @@ ALGORITHMS = {
 }
 
 
+QUICK = ("gd", "ham", "around adam", "product")  # without a state, with one, with one of another's, of two factors
+SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ALGORITHMS]
+
+
 def same(a, b):
     jax.tree.map(np.testing.assert_array_equal, eqx.filter(a, eqx.is_array), eqx.filter(b, eqx.is_array))
 
@@ -42,8 +46,8 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("replace", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_saves_and_chunks_change_nothing(name, replace, monkeypatch):
     """Bit for bit."""
 
@@ -173,7 +177,7 @@ def test_inside_jit_and_vmap_the_end_is_repeated():
         jax.vmap(lambda rate: ht.run(PROBLEM, ht.GD(), learning_rate=rate, steps=400).theta)(rates).block_until_ready()
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", SOME)
 def test_jit_is_the_same_up_to_rounding(name):
     run = lambda start: ht.run(PROBLEM, ALGORITHMS[name], start, learning_rate=0.003, steps=100, **SGD)  # noqa: E731
     one, other = run(START), eqx.filter_jit(run)(START)

@@ -162,7 +162,12 @@ def test_ham_with_huge_alpha_and_a_fixed_beta_interpolates_with_the_least_l1_nor
 
 @pytest.mark.parametrize(
     ("geo", "weight_decay"),
-    [(ham(1.0), 0.3), (ham(4.0), 5.0), pytest.param(mw(-2.0), 0.1, marks=pytest.mark.slow), (mw(1.0), 0.1)],
+    [
+        pytest.param(ham(1.0), 0.3, marks=pytest.mark.slow),
+        (ham(4.0), 5.0),
+        pytest.param(mw(-2.0), 0.1, marks=pytest.mark.slow),
+        (mw(1.0), 0.1),
+    ],
 )
 def test_the_flow_ends_there(geo, weight_decay):
     problem = instance("gaussian", 20, 40)

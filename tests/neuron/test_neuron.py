@@ -233,7 +233,10 @@ def flow_of(layers, a0, w0, end_time):
     )
 
 
-@pytest.mark.parametrize("layers", [(GD, GD), (HAM, HAM), (HAM, GD), (Balanced(), Balanced())])
+@pytest.mark.parametrize("layers", [
+    pytest.param((GD, GD), marks=pytest.mark.slow), pytest.param((HAM, HAM), marks=pytest.mark.slow),
+    (HAM, GD), (Balanced(), Balanced()),
+])  # fmt: skip
 def test_neurons_of_any_student_keep_their_invariants(layers):
     """a_j ∂L/∂a_j = Σ_l w_jl ∂L/∂w_jl: I_a(|a_j|) − Σ_l I_w(|w_jl|) is constant, and forbids changes of sign."""
     rng = np.random.default_rng(2)

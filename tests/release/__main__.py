@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-USERS_EXTRAS = ("data", "train", "cluster", "parquet", "figures")
+USERS_EXTRAS = ("data", "sklearn", "train", "cluster", "parquet", "figures")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # What the versions can break: both engines and their batches, optimizers, stores and tables, and the command line.
 TESTS = [

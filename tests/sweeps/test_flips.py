@@ -32,7 +32,7 @@ def start_of(row):
     return 0.3 * np.where(truth == 0, other, -np.sign(truth))
 
 
-@pytest.fixture(scope="module", params=["host", "device"])
+@pytest.fixture(scope="module", params=["host", pytest.param("device", marks=pytest.mark.slow)])
 def flows(tmp_path_factory, request):
     return swept(tmp_path_factory.mktemp("flows"), FLOW, engine=request.param)
 
