@@ -107,7 +107,8 @@ def _cases(output, search) -> list[tuple[float, float, list[float]]]:
     function = sympy.lambdify(variables, expressions, modules="numpy")
     cases = []
     for point in points_of(len(variables), _TRIALS):
-        values = [float(x) for x in function(*(float(Fraction(x)) for x in point))]
+        with np.errstate(all="ignore"):
+            values = [float(x) for x in function(*(np.float64(Fraction(x)) for x in point))]
         if np.isfinite(values).all():
             cases.append((values[0], values[1], values[2:]))
     return cases

@@ -7,11 +7,13 @@ import numpy as np
 import sympy
 from sympy.polys.rings import PolyElement
 
+from .._array import quiet
 from ._curve import Curve
 from ._invariants import Search
 from ._polynomials import expression_of, symbols_of
 
 _STARTS = 60
+_HIGHEST = 10_000  # power in an invariant
 _CLOSE = 1e-12  # of the sum of the terms' sizes: then the equations hold
 _ALIKE = 1e-6  # relative: then two branches have the same metric
 _COEFFICIENTS = 6  # of θ(τ), by which branches are told from each other
@@ -27,6 +29,10 @@ def start_on(output: PolyElement, search: Search, values: Sequence[float]) -> li
         ValueError: Where no point was found, where θ = 0 is a critical point there, and where the level set has
             branches with different metrics.
     """
+    if any(abs(power) > _HIGHEST for invariant in search.found for power in invariant.logs):
+        raise ValueError(
+            f"powers of more than {_HIGHEST} in an invariant leave no level set; geometry_at takes a start"
+        )
     equations = _Equations(output, search)
     size = equations.size(values)
     text = expression_of(output)
@@ -132,6 +138,7 @@ def _common(degrees: set[int]) -> int:
     return degrees.pop() if len(degrees) == 1 else 0
 
 
+@quiet()
 def _are_alike(output, points) -> bool:
     """Whether θ(τ) is the same function from all of them."""
     series = [Curve(output, w).expansion(_COEFFICIENTS) for w in points[:16]]

@@ -1,6 +1,8 @@
 """From text, or a SymPy expression, to an inverse metric in the library's own symbols. Nothing is ever evaluated."""
 
 import ast
+import keyword
+import re
 from collections.abc import Callable
 
 import sympy
@@ -19,7 +21,7 @@ _OPERATORS = {
     ast.Pow: lambda a, b: a**b,
 }
 _RESERVED = {"mu": MU, "theta_0": THETA_0}
-_LONGEST = 1000  # characters: what a person would write
+LONGEST = 1000  # characters: what a person would write
 
 
 def parse(inverse_metric: str | sympy.Expr) -> sympy.Expr:
@@ -73,8 +75,8 @@ def _symbol(name: str) -> sympy.Expr:
 
 def read(text: str, argument: str, symbol: Callable[[str], sympy.Expr]) -> sympy.Expr:
     """The expression that a text is in Python's grammar: the argument's name is for complaints."""
-    if len(text) > _LONGEST:
-        raise ValueError(f"{argument} must be at most {_LONGEST} characters of text; got {len(text)}")
+    if len(text) > LONGEST:
+        raise ValueError(f"{argument} must be at most {LONGEST} characters of text; got {len(text)}")
 
     def fail(node, reason):
         piece = ast.get_source_segment(source, node) or text
@@ -84,6 +86,8 @@ def read(text: str, argument: str, symbol: Callable[[str], sympy.Expr]) -> sympy
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return sympy.Rational(str(number)) if abs(number) < 1e300 else fail(node, "the number is too large")
+            case ast.Name(id=name) if "·" in name:  # in Python's grammar it may be within a name
+                return fail(node, "write products with *")
             case ast.Name(id=name):
                 return symbol(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -109,7 +113,9 @@ def read(text: str, argument: str, symbol: Callable[[str], sympy.Expr]) -> sympy
         tree = ast.parse(source, mode="eval")
         return build(tree.body)
     except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{argument}: {text!r} is not an expression: {error}") from None
+        words = [word for word in re.findall(r"\w+", text) if keyword.iskeyword(word)]
+        why = f"{words[0]!r} is a word of Python's grammar; choose another name" if words else error
+        raise ValueError(f"{argument}: {text!r} is not an expression: {why}") from None
 
 
 def _adopt(expression: sympy.Expr) -> sympy.Expr:

@@ -1,6 +1,8 @@
 """From text to polynomials with rational coefficients in named variables."""
 
+import keyword
 import math
+import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -13,6 +15,7 @@ from ._parse import FUNCTIONS, read
 
 TAKEN = ("theta", "θ", "pi")
 _MOST_TERMS = 2000
+_DIGITS = 20  # of coefficients, before or behind the point: Newton's method and the integers of an elimination
 _SAYS = "a polynomial has numbers, names of variables, + - * and whole powers"
 _ARGUMENT = "outputs"
 
@@ -94,9 +97,13 @@ def _expression(text: str | sympy.Expr, names: list[str]) -> sympy.Expr:
         return read(text, _ARGUMENT, symbol)
     if not isinstance(text, sympy.Expr):
         raise TypeError(f"{_ARGUMENT} must be text or SymPy expressions; got {type(text).__name__}")
-    expression = sympy.sympify(text)
-    own = sorted(expression.free_symbols, key=lambda s: s.name)
-    return expression.xreplace({s: symbol(s.name) for s in own})
+    own = sorted(text.free_symbols, key=lambda s: s.name)
+    for name, again in zip([s.name for s in own], [None, *(s.name for s in own)], strict=False):
+        if name == again:
+            raise ValueError(f"{_ARGUMENT} must have one variable of a name; got two symbols {name!r} that differ")
+        if not name.isidentifier() or keyword.iskeyword(name) or unicodedata.normalize("NFKC", name) != name:
+            raise ValueError(f"{_ARGUMENT} must have variables with names of Python's grammar; got {name!r}")
+    return text.xreplace({s: symbol(s.name) for s in own})
 
 
 def _polynomial(expression: sympy.Expr, ring: PolyRing) -> PolyElement:
@@ -109,6 +116,13 @@ def _polynomial(expression: sympy.Expr, ring: PolyRing) -> PolyElement:
     poly = sympy.Poly(expression, *symbols)
     if not all(coefficient.is_Rational for coefficient in poly.coeffs()):
         raise ValueError(f"{_ARGUMENT} must have rational coefficients; {expression} has not")
+    largest = sympy.Integer(10) ** _DIGITS
+    far = [c for c in poly.coeffs() if c and not 1 / largest <= abs(c) <= largest]
+    if far:
+        raise ValueError(
+            f"{_ARGUMENT} must have coefficients from 1e-{_DIGITS} to 1e{_DIGITS}: measure theta in other units; got "
+            f"{far[0].evalf(3)}"
+        )
     return ring.from_dict({powers: sympy.QQ(c.p, c.q) for powers, c in poly.terms()})
 
 

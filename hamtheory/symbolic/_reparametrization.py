@@ -19,7 +19,7 @@ from ._elimination import constants, matrix_of, metric_of
 from ._geometry import SymbolicGeometry
 from ._invariants import MOST_MONOMIALS, Search, find_invariants
 from ._level_set import start_on
-from ._parse import THETA
+from ._parse import LONGEST, THETA
 from ._polynomials import expression_of, gradient, inner, outputs_of, symbols_of
 from ._symmetries import symmetries_of
 from ._two_paths import TwoPaths, two_paths
@@ -222,6 +222,11 @@ class Reparametrization:
             raise ValueError(
                 f"the outputs {self._text} share variables: their mirror flow has a metric that is a matrix (`metric`, "
                 "`speed`), and geometries here have one number a coordinate"
+            )
+        if len(self.outputs) == 1 and len(self._text) > LONGEST:
+            raise ValueError(
+                f"outputs must have at most {LONGEST} characters when multiplied out, for a geometry: its curve is "
+                f"computed term by term; got {len(self._text)}"
             )
 
     def _on_level_set(self, values):

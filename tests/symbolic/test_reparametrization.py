@@ -290,6 +290,13 @@ def test_what_is_beyond_the_budget_says_what_was_tried():
         ("__import__('os').getcwd()", "cannot read"),
         ("u.real", "cannot read"),
         ("u +", "not an expression"),
+        ("lambda*u", "'lambda' is a word of Python's grammar; choose another name"),
+        ("u·w", r"cannot read 'u·w' .* write products with \*"),
+        ("1e-300*u*w", "coefficients from 1e-20 to 1e20: measure theta in other units; got 1.00E-300"),
+        (["u", "u + 1e30*w"], "coefficients from 1e-20 to 1e20"),
+        (sympy.Symbol("u w") * sympy.Symbol("v"), "names of Python's grammar; got 'u w'"),
+        (sympy.Symbol("lambda") * sympy.Symbol("v"), "names of Python's grammar; got 'lambda'"),
+        (sympy.Symbol("u") * sympy.Symbol("u", positive=True), "two symbols 'u' that differ"),
         ("(a + b + c + d + e + f)**60", "may have more than 2000 terms"),
     ],
 )
@@ -309,12 +316,38 @@ def test_bad_texts_are_refused_with_the_reason(outputs, message):
         ("u - u**3", {}, "branches with different metrics"),
         ("u**3*w", {"c1": -1.0}, "singular"),
         ("u**3 - v**3", {"c1": 0.0}, "singular"),
+        ("1e8*u**2 - 1e-8*w**2", {"c1": 1.0}, "powers of more than 10000 in an invariant leave no level set"),
         ("u**4 - v**4", {"c1": -1.0}, "no point of the level set c1 = -1"),
     ],
 )
 def test_bad_level_sets_are_refused_with_the_reason(text, given, message):
     with pytest.raises(ValueError, match=message):
         reparametrization(text).geometry(**given)
+
+
+@pytest.mark.parametrize("scale", ["1e-20", "1e20"])
+def test_theta_may_have_any_unit_within_the_range(scale):
+    # Of sG it is g⁻¹(θ) = s²g⁻¹(θ/s).
+    for text, start in (("m*w", {"m": 0.7, "w": 0.4}), ("u*v*w", {"u": 0.3, "v": 0.5, "w": 1.2})):
+        one, other = reparametrization(text), reparametrization(f"{scale}*{text}")
+        assert str(one.invariants) == str(other.invariants)
+        want = float(scale) ** 2 * one.geometry_at(**start).inverse_metric(0.3)
+        theta = 0.3 * float(scale)
+        for geo in (other.geometry_at(**start), other.geometry(**other.invariants_at(**start))):
+            assert float(geo.inverse_metric(theta)) == pytest.approx(float(want), rel=1e-9)
+
+
+def test_what_would_take_minutes_is_refused():
+    found = reparametrization("(a + b + c + d)**10")
+    for geometry in (lambda: found.geometry(c1=0.0, c2=0.0, c3=0.0), lambda: found.geometry_at(a=1, b=1, c=1, d=1)):
+        with pytest.raises(ValueError, match="outputs must have at most 1000 characters when multiplied out"):
+            geometry()
+
+
+def test_branches_of_high_powers_are_compared_without_a_warning():
+    geo = reparametrization("u**100*w**99*v").geometry(c1=1.0, c2=1.0)
+    u, v, w = (geo.arguments()[name] for name in "uvw")
+    assert v == 0 and float(geo.inverse_metric(0.0)) == pytest.approx(float(u**200 * w**198), rel=1e-12)
 
 
 def test_other_bad_arguments():
