@@ -94,13 +94,25 @@ class AbstractBase(AbstractAlgorithm):
         return theta0 if memory is None else BaseState(theta0, memory)
 
     def step(self, state, gradient, learning_rate):
-        theta, memory = state if isinstance(state, BaseState) else (state, None)
-        direction, memory = self.direction(memory, gradient, theta)
+        theta, before = state if isinstance(state, BaseState) else (state, None)
+        direction, memory = self._checked(self.direction(before, gradient, theta), before, theta)
         theta = theta - learning_rate * direction
         return theta if memory is None else BaseState(theta, memory)
 
     def theta(self, state):
         return state.theta if isinstance(state, BaseState) else state
+
+    def _checked(self, made: Any, memory: PyTree, theta: Array) -> tuple[Array, PyTree]:
+        """What `direction` has made, or an error that says what it must be."""
+        what = f"direction of {type(self).__name__} must return p and what to remember, a pair"
+        if not isinstance(made, tuple) or len(made) != 2:
+            raise TypeError(f"{what}; got {type(made).__name__}")
+        direction, after = made
+        if jnp.shape(direction) != theta.shape:
+            raise ValueError(f"{what}, p of the shape of theta, {theta.shape}; got one of {jnp.shape(direction)}")
+        if jax.tree.structure(after) != jax.tree.structure(memory):
+            raise ValueError(f"{what}, this as `memory` has it, {memory!r}; got {after!r}")
+        return direction, after
 
 
 class GD(AbstractBase):
@@ -187,7 +199,8 @@ class Optax(AbstractBase):
         optimizer: Such as `optax.adam(1.0)`, `optax.sgd(1.0, momentum=0.9)` or `optax.lion(1.0)`.
 
     Raises:
-        TypeError: If `optimizer` is none.
+        TypeError: If `optimizer` is none, and, in the first step, if it asks for more than gradients and θ, as those
+            with a line search do.
 
     ```python
     >>> import optax
@@ -210,8 +223,11 @@ class Optax(AbstractBase):
         return self.optimizer.init(theta0)
 
     def direction(self, memory, gradient, theta):
-        with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes
-            updates, memory = self.optimizer.update(gradient, memory, theta)
+        try:
+            with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes
+                updates, memory = self.optimizer.update(gradient, memory, theta)
+        except TypeError as error:
+            raise TypeError(f"optimizer must take gradients, its state and θ, and nothing else: {error}") from error
         return -jnp.asarray(updates), memory
 
 

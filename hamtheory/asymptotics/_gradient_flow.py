@@ -8,7 +8,7 @@ from jaxtyping import Float
 from .._array import Array, Struct, is_jax, quiet
 from .._types import Parameter
 from .._validate import is_traced, nonnegative, positive, real_array
-from ._prior import Prior
+from ._prior import broadcast, check_noise, law_of
 
 _STEPS = (1 / 4, 1 / 8)
 _REACH = (80.0, 55.0)  # of ln u: u^½ at the lower end, (1 − u)^(3/2) at the upper one
@@ -58,7 +58,8 @@ def predict_gradient_flow(ts: Parameter, *, delta: Parameter, prior: Any, sigma:
 
     Raises:
         TypeError: For traced values, and a prior of another kind.
-        ValueError: For a negative time, a δ that is not positive, a negative σ, a prior that is no law.
+        ValueError: For a negative time, a δ that is not positive, a negative σ, a prior that is no law, shapes that do
+            not broadcast, and a signal or noise whose square is no number.
 
     References:
         [ali2019continuous], and what the best time costs over the best ridge.
@@ -73,12 +74,14 @@ def predict_gradient_flow(ts: Parameter, *, delta: Parameter, prior: Any, sigma:
     """
     if is_traced(ts, delta, sigma):
         raise TypeError("ts, delta and sigma must be concrete: predict_gradient_flow cannot be traced")
-    law = Prior(prior)
+    law = law_of(prior)
     ts, delta, sigma = (np.asarray(value) if is_jax(value) else value for value in (ts, delta, sigma))
     ts = nonnegative(real_array(ts, "ts"), "ts").astype(float)
     delta = positive(real_array(delta, "delta"), "delta").astype(float)
     sigma = nonnegative(real_array(sigma, "sigma"), "sigma").astype(float)
-    ts, delta, sigma = (np.array(array) for array in np.broadcast_arrays(ts, delta, sigma))
+    check_noise(sigma, law)
+    shape = broadcast("ts, delta and sigma", {"ts": ts.shape, "delta": delta.shape, "sigma": sigma.shape})
+    ts, delta, sigma = (np.array(np.broadcast_to(array, shape)) for array in (ts, delta, sigma))
     power = np.full(ts.shape, law.size**2)
     factors = np.stack([power, sigma**2, power, sigma**2], axis=-1)
     coarse, fine = (_sums(_integrals(ts, delta, step) * factors) for step in _STEPS)

@@ -14,7 +14,7 @@ from .._validate import count, is_traced, nonnegative, positive, real_array, tol
 from ..geometry import AbstractGeometry, Penalty
 from ._fixed_point import ENOUGH, LEAST, Equations, solve
 from ._panels import signed
-from ._prior import Prior
+from ._prior import Prior, broadcast, check_noise, law_of
 
 _MOST_NODES = 50_000  # in one array, which so stays in a core's cache: twice as fast as one of millions
 _ROUNDING = 1e-13
@@ -22,7 +22,6 @@ _ROUNDING = 1e-13
 # of the rule before, and the square of this part of that before it; of the first two, this number. Rules further back
 # say nothing: without noise the first one may be off by an order.
 _CAUTION, _GAIN, _FIRST = 4, 0.01, 5e-7
-_UNITS = (1e-150, 1e150)  # of the signal: its square is a number
 _LASSO = 1e-200  # of the signal: a barrier below it is none
 
 
@@ -117,18 +116,16 @@ def predict(
     ```
     """
     tol, budget = tolerance(tol, "tol", np.float64, 64), count(max_steps, "max_steps")
-    law = Prior(prior, start, apart=isinstance(geo, (list, tuple)))
-    if not _UNITS[0] <= law.size <= _UNITS[1]:
-        raise ValueError(
-            f"prior, less start, must have a root mean square from {_UNITS[0]:g} to {_UNITS[1]:g}: its square has to "
-            f"be a number. Measure theta in other units; got {law.size:g}"
-        )
+    law = law_of(prior, start, apart=isinstance(geo, (list, tuple)))
     geos, delta, sigma, beta = _checked(geo, delta, sigma, weight_decay, law)
     if start is not None and beta.any():
         raise ValueError("start must be left out with weight_decay, under which the limit does not depend on it")
     named = [(i, *item) for i, one in enumerate(geos) for item in one.arguments().items()]
     own = {f"{name} of geo" + (f"[{i}]" if len(geos) > 1 else ""): np.shape(value) for i, name, value in named}
-    shape = _broadcast(own | {"delta": delta.shape, "sigma": sigma.shape, "weight_decay": beta.shape})
+    shape = broadcast(
+        "geo, delta, sigma and weight_decay",
+        own | {"delta": delta.shape, "sigma": sigma.shape, "weight_decay": beta.shape},
+    )
     flat = lambda leaf: np.broadcast_to(leaf, shape).ravel()  # noqa: E731
     delta, sigma, beta = (np.broadcast_to(array, shape).ravel() for array in (delta, sigma, beta))
     parts = []
@@ -173,11 +170,7 @@ def _checked(
     delta = positive(real_array(delta, "delta"), "delta").astype(float)
     sigma = nonnegative(real_array(sigma, "sigma"), "sigma").astype(float)
     beta = nonnegative(real_array(beta, "weight_decay"), "weight_decay").astype(float)
-    if np.any(sigma > _UNITS[1] * min(law.size, 1)):
-        raise ValueError(
-            f"sigma must be at most {_UNITS[1]:g}, in units of the signal too, of which the root mean square is "
-            f"{law.size:g}; got {sigma.max():g}"
-        )
+    check_noise(sigma, law)
     if np.any(beta > 0) and np.any(beta == 0):
         raise ValueError("weight_decay must be positive throughout, or 0; got both")
     if np.any((delta >= 1) & (beta == 0)):
@@ -186,18 +179,6 @@ def _checked(
             f"the geometry, with the mse sigma**2/(1 - 1/delta); got {delta.max():g}"
         )
     return geos, delta, sigma, beta
-
-
-def _broadcast(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """The shape of all arguments that are arrays."""
-    try:
-        shape = np.broadcast_shapes(*shapes.values())
-    except ValueError:
-        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
-        raise ValueError(f"geo, delta, sigma and weight_decay must broadcast; got the shapes {found}") from None
-    if 0 in shape:
-        raise ValueError(f"geo, delta, sigma and weight_decay must not be empty; got the shape {shape}")
-    return shape
 
 
 def _for_panels(geo: AbstractGeometry) -> AbstractGeometry:

@@ -17,6 +17,7 @@ _REACH = 3.8  # of t
 _CENTRED = 1.5  # a mean of ln |θ| within it needs no unit
 _SURE = 1e-8  # of the integral of a density
 _LEAST = 1e-20  # a weight below it is dropped
+_UNITS = (1e-150, 1e150)  # of the signal: its square is a number
 _WANTED = "a density of prior must be at least 0, smooth on either side of 0, and integrate to 1"
 
 
@@ -93,6 +94,38 @@ class Prior:
         return Nodes(*(array[order] for array in made)) if self._apart else made
 
 
+def law_of(prior: Any, start: Any = None, apart: bool = False) -> Prior:
+    """The law, of a size whose square is a number."""
+    law = Prior(prior, start, apart)
+    if not _UNITS[0] <= law.size <= _UNITS[1]:
+        raise ValueError(
+            f"prior, less start, must have a root mean square from {_UNITS[0]:g} to {_UNITS[1]:g}: its square has to "
+            f"be a number. Measure theta in other units; got {law.size:g}"
+        )
+    return law
+
+
+def check_noise(sigma: np.ndarray, law: Prior) -> None:
+    """An error for noise whose square is no number."""
+    if np.any(sigma > _UNITS[1] * min(law.size, 1)):
+        raise ValueError(
+            f"sigma must be at most {_UNITS[1]:g}, in units of the signal too, of which the root mean square is "
+            f"{law.size:g}; got {sigma.max():g}"
+        )
+
+
+def broadcast(names: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape of all arguments that are arrays."""
+    try:
+        shape = np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ValueError(f"{names} must broadcast; got the shapes {found}") from None
+    if 0 in shape:
+        raise ValueError(f"{names} must not be empty; got the shape {shape}")
+    return shape
+
+
 def _weights(weights: Any, count: int) -> np.ndarray:
     given = real_array(weights, "the weights of prior", ndim=1)
     weights = nonnegative(given, "the weights of prior").astype(float)
@@ -150,6 +183,12 @@ class Density:
             _, masses = self._masses(_FINE)
         if not abs(masses.sum() - 1) <= _SURE:
             raise ValueError(f"{_WANTED}; got an integral of {masses.sum():.10g}")
+        sizes, masses, squares = self._nodes(_FINE)
+        if not squares[-1] <= _SURE * squares.sum():
+            raise ValueError(
+                "a density of prior must have a mean square, its tails falling off faster than |θ|^(-3); got one of "
+                f"which the sizes about {sizes[-1]:.1g} still make a part of {squares[-1] / squares.sum():.1g}"
+            )
 
     def _values(self, sizes: np.ndarray) -> np.ndarray:
         """Of both signs, (2, sizes)."""
@@ -172,7 +211,13 @@ class Density:
     def rule(self, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sizes, and the weights of both signs."""
         if step not in self._rules:
-            logs, masses = self._masses(step)
-            kept = masses.sum(axis=0) > _LEAST
-            self._rules[step] = np.exp(logs[kept]), *(masses[:, kept] / masses[:, kept].sum())
+            sizes, masses, squares = self._nodes(step)
+            kept = (masses.sum(axis=0) > _LEAST) | (squares > _LEAST * squares.sum())
+            self._rules[step] = sizes[kept], *(masses[:, kept] / masses[:, kept].sum())
         return self._rules[step]
+
+    def _nodes(self, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sizes, the weights of both signs, and what each adds to the mean square, in the unit of the density."""
+        logs, masses = self._masses(step)
+        with quiet():
+            return np.exp(logs), masses, masses.sum(axis=0) * np.exp(2 * (logs - self._log_unit))

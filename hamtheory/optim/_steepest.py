@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._optax import Coefficient
+from .._optax import Coefficient, rate
 from .._types import Number
 from .._validate import real_array
 
@@ -21,7 +21,8 @@ def steepest(learning_rate: Coefficient, q: Number = 1.0) -> optax.GradientTrans
             gradient; a base for `ham`.
 
     Raises:
-        ValueError: For a q that is not between 1 and 2.
+        ValueError: For a q that is not between 1 and 2, and a learning rate that is not positive.
+        TypeError: For a learning rate that is neither a number nor a schedule.
 
     References:
         [bernstein2018signsgd] (q = 1).
@@ -38,6 +39,7 @@ def steepest(learning_rate: Coefficient, q: Number = 1.0) -> optax.GradientTrans
     exponent = float(real_array(q, "q", ndim=0)) - 1
     if not 0 <= exponent <= 1:
         raise ValueError(f"q must be from 1, signs, to 2, gradients; got {exponent + 1}")
+    learning_rate = rate(learning_rate)
 
     def powered(grads, params=None):
         return jax.tree.map(lambda g: jnp.sign(g) * jnp.abs(g) ** exponent, grads)

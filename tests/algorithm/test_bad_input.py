@@ -1,8 +1,12 @@
 """Bad input is refused before any work, with a message that names the argument."""
 
+from collections.abc import Callable
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import hamtheory as ht
@@ -14,6 +18,15 @@ KEY = jax.random.key(0)
 
 def run(algorithm=None, theta0=None, learning_rate=0.1, steps=5, **how):
     return ht.run(PROBLEM, algorithm or ht.GD(), theta0, learning_rate=learning_rate, steps=steps, **how)
+
+
+class Made(ht.algorithm.AbstractBase):
+    """A base whose direction is what it is told."""
+
+    what: Callable = eqx.field(static=True)
+
+    def direction(self, memory, gradient, theta):
+        return self.what(gradient)
 
 
 BAD = {
@@ -31,6 +44,20 @@ BAD = {
     "base": (lambda: ht.HAMStep(1.0, base="adam"), TypeError, r"base must be a rule .*optax\.adam\(1\.0\).*got 'adam'"),
     "base of factors": (lambda: ht.HAMStep(1.0, base=ht.ProductGD(gamma=1.0)), TypeError, "base must be a rule"),
     "optimizer": (lambda: ht.algorithm.Optax("adam"), TypeError, "optimizer must be one of optax"),
+    "line search": (
+        lambda: run(ht.HAMStep(1.0, base=optax.lbfgs())),
+        TypeError,
+        "optimizer must take gradients, its state and θ, and nothing else: .* missing",
+    ),
+    "rate of an optimizer": (lambda: ht.optim.steepest(-0.1), ValueError, "learning_rate must be positive .* got -0.1"),
+    "no rate": (lambda: ht.optim.steepest(None), ValueError, "learning_rate must hold real numbers"),
+    "direction alone": (lambda: run(Made(lambda g: g)), TypeError, "direction of Made must return p and what to reme"),
+    "short direction": (
+        lambda: run(Made(lambda g: (g[:2], None))),
+        ValueError,
+        r"p of the shape of theta, \(8,\); got",
+    ),
+    "other memory": (lambda: run(Made(lambda g: (g, g))), ValueError, "this as `memory` has it, None; got"),
     "drift": (
         lambda: ht.stochastic_flow(
             PROBLEM,

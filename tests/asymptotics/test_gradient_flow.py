@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 import hamtheory as ht
 from hamtheory.asymptotics import predict, predict_gradient_flow
@@ -86,6 +86,13 @@ def test_arrays_of_both_engines_and_scalars():
     assert np.ndim(one.mse) == 0 and isinstance(many.mse, np.ndarray) and np.all(many.mse == one.mse)
 
 
+def test_heavy_tails_count_whole():
+    # Student's law of 3 degrees of freedom has the mean square 3, a part of it far out.
+    heavy = predict_gradient_flow([0.0, 1.0], delta=0.5, prior=lambda theta: t.pdf(theta, 3), sigma=SIGMA)
+    atom = predict_gradient_flow([0.0, 1.0], delta=0.5, prior=([np.sqrt(3.0)], [1.0]), sigma=SIGMA)
+    np.testing.assert_allclose(heavy.mse, atom.mse, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "given, error, message",
     [
@@ -95,6 +102,11 @@ def test_arrays_of_both_engines_and_scalars():
         ({"sigma": -0.1}, ValueError, "sigma must not be negative; got -0.1"),
         ({"prior": ([0.0], [1.0])}, ValueError, "prior must not be zero alone"),
         ({"prior": 1.0}, TypeError, r"prior must be a pair"),
+        ({"ts": []}, ValueError, r"ts, delta and sigma must not be empty; got the shape \(0,\)"),
+        ({"ts": [1.0, 2.0], "sigma": np.ones(3)}, ValueError, r"broadcast; .* shapes ts \(2,\), sigma \(3,\)"),
+        ({"sigma": 1e200}, ValueError, "sigma must be at most 1e.150, in units of the signal too"),
+        ({"prior": ([1e160], [1.0])}, ValueError, "root mean square from .* other units; got 1e.160"),
+        ({"prior": lambda theta: t.pdf(theta, 2.1)}, ValueError, "density of prior must have a mean square"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

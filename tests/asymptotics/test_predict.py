@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import root
-from scipy.stats import norm
+from scipy.stats import cauchy, norm
 
 import hamtheory as ht
 from hamtheory.asymptotics import predict
@@ -296,6 +296,7 @@ def test_without_noise_and_with_enough_rows_the_l1_end_recovers():
         ({"prior": ([0.0, np.inf], [0.5, 0.5])}, ValueError, "prior must be finite"),
         ({"prior": lambda theta: 2 * norm.pdf(theta)}, ValueError, "density of prior must .* an integral of 2"),
         ({"prior": lambda theta: np.nan}, ValueError, "density of prior must be at least 0.* values from nan"),
+        ({"prior": lambda theta: cauchy.pdf(theta)}, ValueError, "density of prior must have a mean square, its tails"),
         ({"prior": lambda theta: "a"}, TypeError, "density of prior must take a number and return one"),
         ({"prior": ([np.nan, 1.0], [0.5, 0.5])}, ValueError, "prior must be finite; got nan"),
         ({"prior": ([0.0, 1.0], [np.nan, 0.5])}, ValueError, "weights of prior must be finite; got nan"),
