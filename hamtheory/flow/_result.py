@@ -113,7 +113,8 @@ class SteepestFlowResult(Struct):
             relative to the largest |w_i|^q of their entry: the largest. They are kept by the coordinates, so it is of
             the size of rounding. NaN of one factor.
         balance: How far the loss has come down, less the integral of `Σ |∇f ⊙ dθ/dt|`, over the larger of the losses
-            at both ends (of a classification, over 1 plus the fall of ln L): the error of the integration.
+            at both ends (of a classification, over 1 plus the fall of ln L): the error of the integration. For q < 2,
+            where only the way says which interpolator it is, a flow of which it is above 0.01 has not converged.
         kkt: How far `R′(θ) − R′(θ₀)` is from the row space, relative: 0 if θ, an interpolator, is the one of least
             divergence from θ₀, which for q < 2 it need not be. NaN of a classification, with weight decay, and with the
             hyperbolic step for q < 2.

@@ -22,6 +22,7 @@ from ._result import SteepestFlowResult
 Array = Any
 
 _REACH = 16
+_ASTRAY = 1e-2  # of the loss: from here on the way is another flow's
 _DEFAULT, _FARTHEST = -30.0, 1e300  # of ln L
 _SHARPER = 1e-3  # times `rtol`: of a sign flow, which is smooth between its events
 _FINEST = 1e-13
@@ -258,6 +259,9 @@ def _regression(task: _Task, log_loss: Any, progress: bool) -> SteepestFlowResul
         result = Result.converged
     if task.rate == 0:
         result = outcome(problem, result, found["theta"], residual, task.tol)
+        way = metrics.relative_residual(problem, flow.factors.theta(0.0, flow.factors.start)) > task.tol
+        if result == Result.converged and task.q < 2 and way and balance > _ASTRAY:
+            result = Result.stalled  # at an interpolator, but not at that of this flow, which only its way knows
     return SteepestFlowResult(
         **found,
         residual=residual,

@@ -304,3 +304,17 @@ def test_bad_input(name):
 def test_traced_arrays_are_refused_by_name():
     with pytest.raises(TypeError, match="traced by JAX"):
         jax.jit(lambda w: ht.steepest_flow(PROBLEM, w).theta)(start(2))
+
+
+def test_an_interpolator_that_another_way_has_led_to_is_no_limit():
+    """Rows that differ by 16 orders: the steps are accurate for some of them alone, and the balance tells."""
+    n, d, found = 3, 12, []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(n, d)) * np.logspace(-8, 8, n)[:, None]
+        problem = ht.LinearRegression(X, X @ rng.normal(size=d))
+        start = [np.zeros(d), *np.full((2, d), 0.5)]
+        found.append(ht.steepest_flow(problem, start, q=1.5, max_steps=3000, throw=False))
+    astray = [flow for flow in found if flow.residual <= 1e-8 and flow.balance > 0.01]
+    assert astray and all(flow.result == ht.Result.stalled for flow in astray)
+    assert any(flow.result == ht.Result.converged and flow.balance < 1e-7 for flow in found)
