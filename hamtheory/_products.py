@@ -5,6 +5,7 @@ The basis is a product `Q = T Z` of a small matrix and rows of X (`row_space_of_
 Tried and lost: docs/decisions/products.md.
 """
 
+import abc
 import functools
 import sys
 from collections.abc import Callable
@@ -192,7 +193,7 @@ def blocks(n: int, d: int) -> list[slice]:
     return [slice(first, min(first + step, n)) for first in range(0, n, step)]
 
 
-class Rows:
+class Rows(abc.ABC):
     """Rows Z of X over their lengths, and dense rows below them: what there is to do with them.
 
     Args:
@@ -204,25 +205,25 @@ class Rows:
         self.shape = count + dense.shape[0], dense.shape[1]
         self._kept: Any = None
 
+    @abc.abstractmethod
     def of_matrix(self, vectors: Array) -> Array:
         """The products of the rows of X with vectors, (d, many)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def of_rows(self, factors: Array) -> Array:
         """The combinations of the rows of X with these factors, (many, count)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def own_gram(self, weights: Array | None) -> Array:
         """`Z diag(w) Zᵀ` of the rows of X; None for weights of 1."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def own_squares(self) -> Array:
         """The squared norms of their columns, (d,)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def of_columns(self, index: Array) -> "Rows":
         """Some of the columns."""
-        raise NotImplementedError
 
     def columns(self, index: Array) -> "Rows":
         """The same, kept for who asks for the same columns again."""
