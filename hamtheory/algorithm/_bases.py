@@ -95,21 +95,22 @@ class AbstractBase(AbstractAlgorithm):
 
     def step(self, state, gradient, learning_rate):
         theta, before = state if isinstance(state, BaseState) else (state, None)
-        direction, memory = self._checked(self.direction(before, gradient, theta), before, theta)
+        shape = jnp.broadcast_shapes(theta.shape, gradient.shape)
+        direction, memory = self._checked(self.direction(before, gradient, theta), before, shape)
         theta = theta - learning_rate * direction
         return theta if memory is None else BaseState(theta, memory)
 
     def theta(self, state):
         return state.theta if isinstance(state, BaseState) else state
 
-    def _checked(self, made: Any, memory: PyTree, theta: Array) -> tuple[Array, PyTree]:
+    def _checked(self, made: Any, memory: PyTree, shape: tuple[int, ...]) -> tuple[Array, PyTree]:
         """What `direction` has made, or an error that says what it must be."""
         what = f"direction of {type(self).__name__} must return p and what to remember, a pair"
         if not isinstance(made, tuple) or len(made) != 2:
             raise TypeError(f"{what}; got {type(made).__name__}")
         direction, after = made
-        if jnp.shape(direction) != theta.shape:
-            raise ValueError(f"{what}, p of the shape of theta, {theta.shape}; got one of {jnp.shape(direction)}")
+        if jnp.shape(direction) != shape:
+            raise ValueError(f"{what}, p of the shape of theta, {shape}; got one of {jnp.shape(direction)}")
         if jax.tree.structure(after) != jax.tree.structure(memory):
             raise ValueError(f"{what}, this as `memory` has it, {memory!r}; got {after!r}")
         return direction, after
