@@ -414,16 +414,17 @@ class _Workspace:
     def multiply(self, thetas: list[Tensor], gradients: list[Tensor], step: _Step) -> None:
         """`θ ← θ exp(clip(push sign(θ) g + decay, −c, c))`, in place, in float32 at least."""
         gathered = defaultdict(list)
+        sizes = {device: (_small(device), _piece(device)) for device in {theta.device for theta in thetas}}
         for theta, gradient in zip(thetas, gradients, strict=True):
-            kind, size = (theta.device, theta.dtype, gradient.dtype), theta.numel()
-            if 0 < size <= _small(theta.device):
-                gathered[kind].append((theta, gradient))
-            elif size > _piece(theta.device) and theta.is_contiguous() and gradient.is_contiguous():
+            size, (small, piece) = theta.numel(), sizes[theta.device]
+            if 0 < size <= small:
+                gathered[theta.device, theta.dtype, gradient.dtype].append((theta, gradient))
+            elif size > piece and theta.is_contiguous() and gradient.is_contiguous():
                 self._multiply_in_pieces(theta.view(-1), gradient.view(-1), step)
             else:
                 theta.mul_(_factor(*_wide(theta, gradient), step))
         for (device, *_), pairs in gathered.items():
-            for some, theirs in _together(pairs, _piece(device)):
+            for some, theirs in _together(pairs, sizes[device][1]):
                 factor = _factor(*_wide(_flatten(some), _flatten(theirs)), step)
                 torch._foreach_mul_(some, list(_unflatten(factor, some)))
 
