@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._array import Array, Struct
-from ._validate import finite, real_array
+from ._instances import checked_targets, instance_count
 from .problem import LinearRegression
 
 RUNNING, IDLE = -1, -3  # besides the codes of `Result`, which are not negative
@@ -56,8 +56,8 @@ class Source:
         ys: Any = None,
     ):
         problems = [problems] if isinstance(problems, Struct) else list(problems)
-        ys = None if ys is None else _checked_targets(problems, ys, share)
-        self.instances, self.which = _instance_count(problems, geos, theta0s, which, name, ys)
+        ys = None if ys is None else checked_targets(problems, ys, share)
+        self.instances, self.which = instance_count(problems, jax.tree.leaves(geos), theta0s, which, name, ys)
         for leaf in jax.tree.leaves(geos):
             if leaf.ndim > axes:
                 most = "one number" if axes == 1 else "at most one array"
@@ -96,53 +96,6 @@ class Source:
 def _gathered(problems, which, geos, theta0s, index):
     take = lambda tree, at: jax.tree.map(lambda x: x[at] if eqx.is_array(x) else x, tree)  # noqa: E731
     return take(problems, which), take(geos, index), take(theta0s, index)
-
-
-def _checked_targets(problems: list[Any], ys: Any, share: bool | None) -> Array:
-    """Many y in the dtype of their one regression, or an error."""
-    if len(problems) != 1 or share is False or not isinstance(problems[0], LinearRegression):
-        raise ValueError("ys are for instances that share one LinearRegression: give one problem, and not share=False")
-    ys = finite(real_array(ys, "ys", ndim=2), "ys")
-    if ys.shape[1] != problems[0].n:
-        raise ValueError(f"ys must have shape (instances, {problems[0].n}), one y each; got {ys.shape}")
-    return np.asarray(ys, problems[0].dtype)
-
-
-def _instance_count(problems, geos, theta0s, which, name: str, ys=None) -> tuple[int, np.ndarray]:
-    """The number of instances, from whatever has an axis of them, and the problem of each; or an error."""
-    if not problems:
-        raise ValueError("problems must hold at least one problem; got none")
-    first = problems[0]
-    for problem in problems:
-        if type(problem) is not type(first) or getattr(problem, "loss_name", "") != getattr(first, "loss_name", ""):
-            raise ValueError(f"problems must be of one kind and loss; got {first!r} and {problem!r}")
-        if problem.X.shape != first.X.shape or problem.dtype != first.dtype:
-            raise ValueError(
-                f"problems must have one shape and dtype, as the first has {first.X.shape}, {first.dtype}; "
-                f"got {problem.X.shape}, {problem.dtype}"
-            )
-    sizes = {f"{name} ({i})": leaf.shape[0] for i, leaf in enumerate(jax.tree.leaves(geos)) if leaf.ndim}
-    if theta0s is not None:
-        shape = np.shape(theta0s)
-        if len(shape) != 2 or shape[1] != first.d:
-            raise ValueError(f"theta0s must have shape (instances, {first.d}); got {shape}")
-        sizes["theta0s"] = shape[0]
-    if ys is not None:
-        sizes["ys"] = ys.shape[0]
-    if which is not None:
-        which = np.asarray(which)
-        known = which.dtype.kind in "iu" and (which.size == 0 or 0 <= which.min() <= which.max() < len(problems))
-        if which.ndim != 1 or not known:
-            raise ValueError(f"which must hold one index of the {len(problems)} problems an instance; got {which}")
-        sizes["which"] = which.size
-    elif len(problems) > 1:
-        raise ValueError("which must say which of the problems each instance has")
-    if len(set(sizes.values())) > 1:
-        raise ValueError(f"the numbers of instances disagree: {sizes}")
-    instances = next(iter(sizes.values()), 1)
-    if instances == 0:
-        raise ValueError("there must be at least one instance; got none")
-    return instances, np.zeros(instances, int) if which is None else which
 
 
 def widest(entries: int, most: int) -> int:

@@ -28,6 +28,11 @@ def threads_for(n: int, d: int, least: float = _SMALL) -> contextlib.AbstractCon
     return _controller().limit(limits=1) if least <= work <= _LARGE else contextlib.nullcontext()
 
 
+def one_thread() -> contextlib.AbstractContextManager:
+    """One thread for the linear algebra, where threads of our own share the work."""
+    return _controller().limit(limits=1)
+
+
 def few_threads(least: float = _SMALL) -> Callable[[_Function], _Function]:
     """The function of a problem, and more, with the threads that suit the problem."""
 

@@ -32,6 +32,7 @@ ONE_ENGINE = {
     "ht.neuron.arc_cosine_kernel": "of a neuron", "ht.geometry.check_geometry": "checks",
     "ht.geometry.believe": "checks", "ht.geometry.refuse_dead_zone": "checks",
     "ht.metrics.certified": "of the host's loops",
+    "ht.metrics.certified_rows": "of the host's loops",
     "ht.geometry.named": "names", "ht.geometry.names": "names", "ht.geometry.name_of": "names",
     "ht.geometry.arguments_of": "names", "ht.geometry.namespace": "says which", "ht.geometry.divergence_terms": "inner",
 }  # fmt: skip

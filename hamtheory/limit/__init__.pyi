@@ -5,8 +5,8 @@ from ._basis_pursuit import (
     basis_pursuit as basis_pursuit,
     certify_basis_pursuit as certify_basis_pursuit,
 )
-from ._batch import solve_limits as solve_limits
 from ._exact import ExactThreshold as ExactThreshold, exact_threshold as exact_threshold
+from ._many import solve_limits as solve_limits
 from ._margin import margin_path as margin_path, solve_margin as solve_margin
 from ._margins import solve_margins as solve_margins
 from ._paths import limit_path as limit_path, regularization_path as regularization_path

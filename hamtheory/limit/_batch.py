@@ -8,7 +8,6 @@ right-hand sides.
 What was tried instead, and lost: docs/decisions/batches.md.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,9 +15,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, Real
 
-from .._array import Array, ArrayLike
+from .._array import Array
 from .._batching import (
     IDLE,
     RUNNING,
@@ -32,9 +30,7 @@ from .._batching import (
     width_for,
 )
 from .._device import device_engine
-from .._types import Vectors
 from .._validate import count, tolerance
-from ..geometry import AbstractGeometry
 from ..metrics import relative_residual
 from ..problem import LinearRegression
 from ._device import feasible, solve_from
@@ -48,54 +44,9 @@ _LOOK = -4  # the code of an instance that has arrived, or will not: besides tho
 
 @device_engine
 def solve_limits(
-    problems: LinearRegression | Sequence[LinearRegression],
-    geos: AbstractGeometry,
-    theta0s: Vectors | None = None,
-    *,
-    which: Int[ArrayLike, " instances"] | None = None,
-    share: bool | None = None,
-    ys: Real[ArrayLike, "*targets n"] | Sequence | None = None,
-    tol: float = 1e-10,
-    max_steps: int = 2000,
-    width: int | None = None,
-    report: Callable[[int, int], None] | None = None,
+    problems, geos, theta0s=None, *, which=None, share=None, ys=None, tol, max_steps, width=None, report=None
 ) -> LimitResult:
-    """The limits of many flows, each as `solve_limit` finds it.
-
-    An instance's result does not depend on the others; it is that of `solve_limit` within the tolerance.
-
-    Args:
-        problems: One regression, or several of one shape.
-        geos: A geometry whose parameters are arrays, one entry an instance (a scalar is the same for all).
-        theta0s: The starts, (instances, d); zeros if left out.
-        which: The problem of each instance, (instances,).
-        share: Whether instances share the products with X of their one problem, which rounds differently than instances
-            with an X each; left out: if there is one problem.
-        ys: A y for each instance in place of that of the one problem, whose X all share, (instances, n).
-        tol: As in `solve_limit`.
-        max_steps: As in `solve_limit`.
-        width: Instances in step, on which rounding depends; left out: a third of the instances, from 8 to 256 (fewer of
-            large problems).
-        report: Called as `report(done, instances)` after every round.
-
-    Returns:
-        A `LimitResult` with an axis of instances. Nothing is raised for an instance that fails; its `result` says how
-        it ended.
-
-    Raises:
-        ValueError: For bad arguments.
-
-    References:
-        As of `solve_limit`.
-
-    ```python
-    >>> import hamtheory as ht
-    >>> limits = ht.solve_limits(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(log_alpha=[-30.0, 5.0, 1e4]))
-    >>> limits.theta.round(3).tolist()
-    [[0.4, 0.8], [0.074, 0.963], [0.0, 1.0]]
-
-    ```
-    """
+    """As the public one, which has its text."""
     source = Source(problems, which, geos, theta0s, share, ys=ys)
     within = jnp.asarray(tolerance(tol, "tol", source.dtype, ROUNDING_REACH), source.dtype)
     budget = jnp.asarray(count(max_steps, "max_steps"))

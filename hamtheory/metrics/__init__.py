@@ -1,6 +1,6 @@
 """What is measured of a parameter vector: residuals, certificates, norms. Defined here and nowhere else."""
 
-from ._certificate import Certificate, certified, certify, nearest_coordinates
+from ._certificate import Certificate, certified, certified_rows, certify, nearest_coordinates
 from ._classes import accuracy, margin
 from ._measures import (
     asymptotic_rate,
@@ -20,6 +20,7 @@ __all__ = [
     "accuracy",
     "asymptotic_rate",
     "certified",
+    "certified_rows",
     "certify",
     "distance",
     "entries_carrying",

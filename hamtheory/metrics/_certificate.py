@@ -9,7 +9,7 @@ from jaxtyping import Float
 from .._array import Array, Struct, is_jax, kept, namespace, norm, quiet
 from .._products import ProductBasis
 from .._types import Vector
-from ..geometry import AbstractGeometry, bregman_divergence, refuse_dead_zone
+from ..geometry import AbstractGeometry, bregman_divergence, divergence_terms, refuse_dead_zone
 from ..problem import LinearRegression
 
 _TINY = float(np.finfo(np.float64).tiny)
@@ -35,7 +35,7 @@ def as_arrays(problem: LinearRegression, geo: AbstractGeometry, *vectors: Any) -
 
 
 class Certificate(Struct):
-    """Proof of how close θ is to the limit of a flow, without a reference solution.
+    """Proof of how close θ is to the limit of a flow, without a reference solution; of many, with an axis of them.
 
     Attributes:
         residual: The removable relative residual.
@@ -43,12 +43,12 @@ class Certificate(Struct):
         relative_gap: Its size relative to the divergence D_R(θ, θ₀) that the limit minimises.
     """
 
-    residual: Float[Array, ""]
-    duality_gap: Float[Array, ""]
-    relative_gap: Float[Array, ""]
+    residual: Float[Array, "*rows"]
+    duality_gap: Float[Array, "*rows"]
+    relative_gap: Float[Array, "*rows"]
 
     @property
-    def violation(self) -> Float[Array, ""]:
+    def violation(self) -> Float[Array, "*rows"]:
         """The larger of the residual and the relative gap: the certificate is within `tol` if this is."""
         return namespace(self.residual, self.relative_gap).maximum(self.residual, self.relative_gap)
 
@@ -156,6 +156,47 @@ def certified(
     residual = np.maximum(norm(space.singular_values * removable), norm(np.dot(misfit, space.left))) / size
     relative = np.float64(0.0) if gap == 0 else np.abs(gap) / (scale if scale > 0 else 1.0)
     return Certificate(residual, gap, relative), norm(misfit) / size
+
+
+@_quietly
+def certified_rows(
+    problem: LinearRegression,
+    geo: AbstractGeometry,
+    thetas: Float[Array, "rows d"],
+    coordinates: Float[Array, "rows r"],
+) -> Certificate:
+    """`certified` of many θ that are to be limits from 0, each of a geometry of its own.
+
+    Args:
+        problem: A regression of NumPy's arrays in float64.
+        geo: A geometry whose parameters are of shape (rows, 1), or numbers.
+        thetas: θ, (rows, d).
+        coordinates: λ, (rows, r), with `θ(λ)` within 1e-4 of θ in every entry: elsewhere there is no gap, but NaN.
+
+    Returns:
+        The certificate, of arrays of shape (rows,).
+
+    ```python
+    >>> import hamtheory as ht, numpy as np
+    >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
+    >>> thetas, coordinates = np.array([[0.4, 0.8], [0.0, 0.5]]), np.sqrt(0.8) * np.ones((2, 1))
+    >>> ht.metrics.certified_rows(problem, ht.Euclidean(), thetas, coordinates).violation.round(3).tolist()
+    [0.0, nan]
+
+    ```
+    """
+    space = problem.row_space
+    removable, along = thetas @ space.basis.T - space.target, coordinates @ space.basis
+    mirrored = geo.inverse_mirror_map(along)
+    step = thetas - mirrored
+    metric = np.maximum(geo.inverse_metric(mirrored + step / 3), _TINY)
+    gap = (step / metric * step).sum(axis=-1) / 2 + (coordinates * removable).sum(axis=-1)
+    gap = np.where((np.abs(step) <= 1e-4 * np.abs(mirrored)).all(axis=-1), gap, np.nan)
+    scale = divergence_terms(geo, thetas, np.zeros_like(thetas)).sum(axis=-1)
+    misfit = problem.residual(thetas) @ space.left
+    residual = np.maximum(norm(space.singular_values * removable, axis=-1), norm(misfit, axis=-1)) / scale_of(problem)
+    relative = np.where(gap == 0, 0, np.abs(gap) / np.where(scale > 0, scale, 1))
+    return Certificate(residual, gap, relative)
 
 
 @_quietly

@@ -273,8 +273,11 @@ class Batch:
 
     def _batched(self, solve: Callable[..., Any], names: Sequence[str], how: dict[str, Any]) -> tuple[Any, ...]:
         """By one of the batch solvers: all at once, or those of each problem together, if `alike` are many."""
-        problems, geos = [_on_device(problem) for problem in self.problems], _on_device(self.geometry)
-        (n, d), share = problems[0].X.shape, self.alike >= _MANY
+        (n, d), share = self.problems[0].X.shape, self.alike >= _MANY
+        # Of NumPy's arrays, `solve_limits` chooses the engine itself: for many on one X that is not always JAX.
+        stays = share and solve is solve_limits and jax.default_backend() == "cpu"
+        given = self.problems, jax.tree.map(np.asarray, self.geometry)
+        problems, geos = given if stays else ([_on_device(problem) for problem in given[0]], _on_device(given[1]))
         rank, classes = min(n, d), hasattr(problems[0], "loss_name")
         widest = widest_of_limits(rank, d, share) if solve is solve_limits else widest_of_flows(rank, d, classes)
         width = width_for(2 * self.alike, widest) if share else widest
@@ -285,7 +288,7 @@ class Batch:
                 problems[place] if share else problems,
                 jax.tree.map(lambda x: x[part], geos),  # noqa: B023
                 None if self.theta0s is None else self.theta0s[part],
-                which=np.zeros(len(part), int) if share else np.asarray(self.which),
+                which=None if share else np.asarray(self.which),
                 share=share,
                 width=width,
                 **how,

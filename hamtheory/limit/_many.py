@@ -1,0 +1,171 @@
+"""Many limits in one call: by whom they are computed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Real
+
+from .._array import ArrayLike, Struct, is_jax, leaves, mapped
+from .._instances import checked_targets, instance_count
+from .._types import Vectors
+from .._validate import count, tolerance
+from ..geometry import AbstractGeometry, believe, refuse_dead_zone
+from ..problem import LinearRegression
+from ._host_table import LEAST, can_tabulate, tabulated
+from ._result import LimitResult
+from ._solve import ROUNDING_REACH, solve_limit
+
+_FIELDS, _STATS = ("theta", "dual", "residual", "duality_gap", "result"), ("steps", "relative_gap")
+Report = Callable[[int, int], None] | None
+
+
+def solve_limits(
+    problems: LinearRegression | Sequence[LinearRegression],
+    geos: AbstractGeometry,
+    theta0s: Vectors | None = None,
+    *,
+    which: Int[ArrayLike, " instances"] | None = None,
+    share: bool | None = None,
+    ys: Real[ArrayLike, "*targets n"] | Sequence | None = None,
+    tol: float = 1e-10,
+    max_steps: int = 2000,
+    width: int | None = None,
+    report: Report = None,
+) -> LimitResult:
+    """The limits of many flows, each as `solve_limit` finds it.
+
+    An instance's result does not depend on the others; it is that of `solve_limit` within the tolerance. How many there
+    are, and what they share, decides who computes them, and so their rounding:
+
+    * 48 or more members of a family with one parameter (`HAM`, `Hypentropy`) in NumPy's arrays, all from 0 with one X
+      and one y, or fewer with `share=True`: NumPy, from a table of limits that are interpolated and corrected, on all
+      cores; those that it does not reach, with ln(α|θ|) beyond 60 or so, are left to the others;
+    * fewer than 48 in NumPy's arrays, without `width`: `solve_limit`, one by one, as nothing has to be compiled;
+    * else JAX, in batches.
+
+    Args:
+        problems: One regression, or several of one shape.
+        geos: A geometry whose parameters are arrays, one entry an instance (a scalar is the same for all).
+        theta0s: The starts, (instances, d); zeros if left out.
+        which: The problem of each instance, (instances,).
+        share: Whether instances share the products with X of their one problem, which rounds differently than instances
+            with an X each; left out: if there is one problem. True: also if they are few.
+        ys: A y for each instance in place of that of the one problem, whose X all share, (instances, n).
+        tol: As in `solve_limit`.
+        max_steps: As in `solve_limit`.
+        width: Instances in step on JAX, on which rounding depends; left out: a third of the instances, from 8 to 256
+            (fewer of large problems).
+        report: Called as `report(done, instances)` after every round.
+
+    Returns:
+        A `LimitResult` with an axis of instances. Nothing is raised for an instance that fails; its `result` says how
+        it ended.
+
+    Raises:
+        ValueError: For bad arguments.
+
+    References:
+        As of `solve_limit`.
+
+    ```python
+    >>> import hamtheory as ht
+    >>> limits = ht.solve_limits(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(log_alpha=[-30.0, 5.0, 1e4]))
+    >>> limits.theta.round(3).tolist()
+    [[0.4, 0.8], [0.074, 0.963], [0.0, 1.0]]
+
+    ```
+    """
+    options: dict[str, Any] = {"tol": tol, "max_steps": max_steps, "report": report}
+    if share is not False and not is_jax(problems, geos, theta0s, ys):
+        alone = theta0s is None and which is None and ys is None
+        if alone and can_tabulate(problems, geos) and (share or np.size(next(leaves(geos))) >= LEAST):
+            return _from_table(problems, geos, width, **options)
+        if width is None and (few := _few(problems, geos, theta0s, which, ys)) is not None:
+            return _one_by_one(*few, **options)
+    from ._batch import solve_limits as solve
+
+    return solve(problems, geos, theta0s, which=which, share=share, ys=ys, width=width, **options)
+
+
+def _from_table(
+    problem: Any, geos: Any, width: int | None, *, tol: float, max_steps: int, report: Report
+) -> LimitResult:
+    """By the table, and what it does not reach by the others."""
+    within, _ = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), count(max_steps, "max_steps")
+    believe(geos)
+    fields, found = tabulated(problem, geos, within)
+    left, instances = np.flatnonzero(~found), len(found)
+
+    def tell(done: int, _: int) -> None:
+        if report is not None:
+            report(int(found.sum()) + done, instances)
+
+    if found.any():
+        tell(0, 0)
+    if left.size:
+        others: dict[str, Any] = {"tol": tol, "max_steps": max_steps, "report": tell}
+        rest = _members(geos, left)
+        if width is None and left.size < LEAST:
+            limits = _one_by_one([problem], np.zeros(left.size, int), rest, None, **others)
+        else:
+            from ._batch import solve_limits as solve
+
+            limits = solve(problem, rest, width=width, **others)
+        for name in _FIELDS:
+            fields[name][left] = getattr(limits, name)
+        for name in _STATS:
+            fields[name][left] = limits.stats[name]
+    return _result(fields)
+
+
+def _few(problems: Any, geos: Any, theta0s: Any, which: Any, ys: Any) -> tuple | None:
+    """The problems, which of them each instance has, the geometries and the starts, if they are few."""
+    listed: list[Any] = [problems] if isinstance(problems, Struct) else list(problems)
+    if not (isinstance(geos, AbstractGeometry) and all(isinstance(problem, LinearRegression) for problem in listed)):
+        return None
+    if any(np.ndim(leaf) > 1 for leaf in leaves(geos)):
+        return None
+    ys = None if ys is None else checked_targets(listed, ys, None)
+    instances, which = instance_count(listed, list(leaves(geos)), theta0s, which, "geos", ys)
+    if instances >= LEAST:
+        return None
+    if ys is not None:
+        shared, targets = listed[0].shared(ys)
+        listed = [shared.aimed(type(targets)(*(part[i] for part in targets))) for i in range(instances)]
+        which = np.arange(instances)
+    return listed, which, geos, theta0s
+
+
+def _one_by_one(
+    problems: Sequence[LinearRegression],
+    which: np.ndarray,
+    geos: Any,
+    theta0s: Any,
+    *,
+    tol: float,
+    max_steps: int,
+    report: Report,
+) -> LimitResult:
+    refuse_dead_zone(geos, "solve_limits")
+    limits = []
+    for i, problem in enumerate(which):
+        theta0 = None if theta0s is None else np.asarray(theta0s)[i]
+        own = _members(geos, i)
+        limits.append(solve_limit(problems[problem], own, theta0, tol=tol, max_steps=max_steps, throw=False))
+        if report is not None:
+            report(i + 1, len(which))
+    fields = {name: [getattr(limit, name) for limit in limits] for name in _FIELDS}
+    fields |= {name: [limit.stats[name] for limit in limits] for name in _STATS}
+    arrays = {name: np.stack([np.asarray(value) for value in values]) for name, values in fields.items()}
+    return _result(arrays | {"result": arrays["result"].astype(np.int32)})
+
+
+def _members(geos: Any, index: Any) -> Any:
+    """The geometries of some instances, or of one."""
+    return mapped(lambda leaf: leaf[index] if np.ndim(leaf) else leaf, geos)
+
+
+def _result(fields: dict[str, np.ndarray]) -> LimitResult:
+    stats = {name: fields[name] for name in _STATS}
+    return LimitResult(**{name: fields[name] for name in _FIELDS}, stats=stats)
