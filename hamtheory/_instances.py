@@ -1,11 +1,14 @@
 """How many instances a call is of, and which problem each has: checks that need no JAX."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ._array import Array
+from ._array import Array, Struct, leaves, mapped
 from ._validate import finite, real_array
+from .geometry import AbstractGeometry
 from .problem import LinearRegression
 
 
@@ -55,3 +58,44 @@ def instance_count(problems, parameters, theta0s, which, name: str, ys=None) -> 
     if instances == 0:
         raise ValueError("there must be at least one instance; got none")
     return instances, np.zeros(instances, int) if which is None else which
+
+
+@dataclass(frozen=True)
+class Few:
+    """Instances to be computed one by one: problems, which of them each one has, geometries and starts or None."""
+
+    problems: Sequence[LinearRegression]
+    which: np.ndarray
+    geos: Any
+    theta0s: Any
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def __iter__(self) -> Iterator[tuple[LinearRegression, AbstractGeometry, Any]]:
+        for i, problem in enumerate(self.which):
+            theta0 = None if self.theta0s is None else np.asarray(self.theta0s)[i]
+            yield self.problems[problem], members(self.geos, i), theta0
+
+
+def members(geos: Any, index: Any) -> Any:
+    """The geometries of some instances, or of one."""
+    return mapped(lambda leaf: leaf[index] if np.ndim(leaf) else leaf, geos)
+
+
+def few(problems: Any, geos: Any, theta0s: Any, which: Any, ys: Any, most: int) -> Few | None:
+    """The instances, if they are regressions and fewer than `most`; or an error."""
+    listed: list[Any] = [problems] if isinstance(problems, Struct) else list(problems)
+    if not (isinstance(geos, AbstractGeometry) and all(isinstance(problem, LinearRegression) for problem in listed)):
+        return None
+    if any(np.ndim(leaf) > 1 for leaf in leaves(geos)):
+        return None
+    ys = None if ys is None else checked_targets(listed, ys, None)
+    instances, which = instance_count(listed, list(map(np.asarray, leaves(geos))), theta0s, which, "geos", ys)
+    if instances >= most:
+        return None
+    if ys is not None:
+        shared, targets = listed[0].shared(ys)
+        listed = [shared.aimed(type(targets)(*(part[i] for part in targets))) for i in range(instances)]
+        which = np.arange(instances)
+    return Few(listed, which, geos, theta0s)

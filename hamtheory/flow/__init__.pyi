@@ -1,6 +1,6 @@
 """Flows: integration in primal, dual and product coordinates, one at a time or many."""
 
-from ._batch import solve_flows as solve_flows
+from ._many import solve_flows as solve_flows
 from ._result import (
     ClassificationFlow as ClassificationFlow,
     FlowResult as FlowResult,

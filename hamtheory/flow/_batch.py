@@ -13,114 +13,39 @@ method would cost from there.
 What was tried instead, and lost: docs/decisions/batches.md.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, overload
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
 
-from .._array import ArrayLike
 from .._batching import RUNNING, Progress, Source, drain, in_pieces, widest_of_flows, width_for
 from .._device import device_engine, times
-from .._types import Times, Vectors
 from .._validate import count, tolerance
-from ..geometry import AbstractGeometry
 from ..problem import BinaryClassification, LinearRegression
 from ._result import ClassificationFlow, FlowResult
 from ._rounds import STABILISED, STIFF, Entry, Plan, advance, describe, enter, uncrossed
 from ._solvers import solver_named
 
 
-@overload
-def solve_flows(
-    problems: LinearRegression | Sequence[LinearRegression],
-    geos: AbstractGeometry,
-    theta0s: Vectors | None = None,
-    **options: Any,
-) -> FlowResult: ...
-
-
-@overload
-def solve_flows(
-    problems: BinaryClassification | Sequence[BinaryClassification],
-    geos: AbstractGeometry,
-    theta0s: Vectors | None = None,
-    **options: Any,
-) -> ClassificationFlow: ...
-
-
 @device_engine
-def solve_flows(  # pyright: ignore[reportInconsistentOverload]
-    problems: LinearRegression | BinaryClassification | Sequence[LinearRegression] | Sequence[BinaryClassification],
-    geos: AbstractGeometry,
-    theta0s: Vectors | None = None,
+def solve_flows(
+    problems,
+    geos,
+    theta0s=None,
     *,
-    which: Int[ArrayLike, " instances"] | None = None,
-    share: bool | None = None,
-    ts: Times | None = None,
-    rtol: float = 1e-6,
-    atol: float | None = None,
-    log_loss: Any = None,
-    tol: float | None = None,
-    solver: str | None = None,
-    max_steps: int = 100_000,
-    width: int | None = None,
-    flips: bool = False,
-    report: Callable[[int, int], None] | None = None,
+    which=None,
+    share=None,
+    ts=None,
+    rtol,
+    atol=None,
+    log_loss=None,
+    tol=None,
+    solver=None,
+    max_steps,
+    width=None,
+    flips=False,
+    report=None,
 ) -> FlowResult | ClassificationFlow:
-    """Integrate many flows `dθ/dt = −g⁻¹(θ) ⊙ ∇f(θ)`, each until it has converged.
-
-    Those of a classification loss, down to `log_loss`, by a linearly implicit method in float64. An instance's result
-    does not depend on the others. It agrees with that of `solve_flow` within the tolerances.
-
-    Args:
-        problems: One regression or classification, or several of one kind and shape.
-        geos: A geometry whose parameters are arrays, one entry an instance (a scalar is the same for all).
-        theta0s: The starts, (instances, d); zeros if left out.
-        which: The problem of each instance, (instances,).
-        share: Whether instances share the products with X of their one problem, which rounds differently than instances
-            with an X each; left out: if there is one problem.
-        ts: Of regressions, increasing times at which to save the loss.
-        rtol: The relative tolerance of the integrator.
-        atol: The absolute one, in units of the natural size of the coordinates; a hundredth of `rtol` if left out.
-        log_loss: Of classifications, the ln L at which to end, −300 if left out; or a list of falling ones, at which to
-            save: at one that is not below that of the start, the start.
-        tol: Of regressions, converged when the relative residual and the relative duality gap are at most this; 1e-8
-            if left out.
-        solver: Of regressions, "tsit5" or another explicit method of `hamtheory.flow.SOLVERS`, or "rkc"; left out, the
-            first, and the second for instances that turn out to be stiff.
-        max_steps: The budget of each instance.
-        width: Instances in step, on which rounding depends; left out: a third of the instances, from 8 to 64 (fewer of
-            large problems).
-        flips: Look for sign flips in every step, as `ht.signs.flip_events` does; their times have the integrator's
-            accuracy, of which 1e-6 relative takes an `rtol` of about 1e-8.
-        report: Called as `report(done, instances)` after every round.
-
-    Returns:
-        A `FlowResult`, of classifications a `ClassificationFlow`, with an axis of instances. Nothing is raised for an
-            instance that fails; its `result` says how it ended.
-
-    Raises:
-        ValueError: For bad arguments.
-
-    References:
-        The flow, [jacobs2026ham]; the dual coordinates, [li2022implicit]; the methods, [tsitouras2011runge],
-        [sommeijer1998rkc]; that of classifications, [steinebach2023construction].
-
-    ```python
-    >>> import hamtheory as ht
-    >>> flows = ht.solve_flows(ht.LinearRegression([[1.0, 2.0]], [2.0]), ht.HAM(alpha=[1.0, 1e3]))
-    >>> flows.theta.round(3).tolist()
-    [[0.351, 0.825], [0.03, 0.985]]
-    >>> classes = ht.BinaryClassification([[2.0, 1.0], [-1.0, -1.0]], [1, -1])
-    >>> flows = ht.solve_flows(classes, ht.HAM(alpha=[1.0, 1e3]), log_loss=[-30.0, -300.0])
-    >>> flows.thetas.shape, flows.log_loss[:, 1].round(6).tolist()
-    ((2, 2, 2), [-300.0, -300.0])
-
-    ```
-    """
+    """As the public one, which has its text."""
     first = problems if isinstance(problems, (LinearRegression, BinaryClassification)) else next(iter(problems), None)
     if isinstance(first, BinaryClassification):
         from ._class_batch import solve_classifications

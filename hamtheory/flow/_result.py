@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 
 from .._array import Array, Struct
@@ -42,6 +43,29 @@ class FlowResult(Struct):
     states: Any = None
     how: Any = None
     flips: Flips | None = None
+
+    def loss_at(self, ts: np.ndarray) -> np.ndarray:
+        """The loss at the times that one flow, in NumPy's arrays, was given, as far as it has come.
+
+        Args:
+            ts: Those times, (times,).
+
+        Returns:
+            The loss, (times,), NaN where it has not come.
+
+        ```python
+        >>> import hamtheory as ht, numpy as np
+        >>> problem, ts = ht.sparse_regression(4, 8, 2), np.array([0.01, 1e6])
+        >>> ht.solve_flow(problem, ht.HAM(alpha=1.0), ts=ts, max_steps=3, throw=False).loss_at(ts).round(3).tolist()
+        [0.953, nan]
+
+        ```
+        """
+        loss = np.asarray(self.loss)
+        found = np.full(len(ts), np.nan, loss.dtype)
+        reached = np.isclose(self.ts, ts[: len(loss)], rtol=1e-9, atol=0)  # the last point may be where it failed
+        found[: len(loss)] = np.where(reached, loss, np.nan)
+        return found
 
 
 class ProductFlowResult(FlowResult):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Real
 
-from .._array import ArrayLike, Struct, is_jax, leaves, mapped
-from .._instances import checked_targets, instance_count
+from .._array import ArrayLike, is_jax, leaves
+from .._instances import Few, few, members
 from .._types import Vectors
 from .._validate import count, tolerance
 from ..geometry import AbstractGeometry, believe, refuse_dead_zone
@@ -81,8 +81,8 @@ def solve_limits(
         alone = theta0s is None and which is None and ys is None
         if alone and can_tabulate(problems, geos) and (share or np.size(next(leaves(geos))) >= LEAST):
             return _from_table(problems, geos, width, **options)
-        if width is None and (few := _few(problems, geos, theta0s, which, ys)) is not None:
-            return _one_by_one(*few, **options)
+        if width is None and (found := few(problems, geos, theta0s, which, ys, LEAST)) is not None:
+            return _one_by_one(found, **options)
     from ._batch import solve_limits as solve
 
     return solve(problems, geos, theta0s, which=which, share=share, ys=ys, width=width, **options)
@@ -105,9 +105,9 @@ def _from_table(
         tell(0, 0)
     if left.size:
         others: dict[str, Any] = {"tol": tol, "max_steps": max_steps, "report": tell}
-        rest = _members(geos, left)
+        rest = members(geos, left)
         if width is None and left.size < LEAST:
-            limits = _one_by_one([problem], np.zeros(left.size, int), rest, None, **others)
+            limits = _one_by_one(Few([problem], np.zeros(left.size, int), rest, None), **others)
         else:
             from ._batch import solve_limits as solve
 
@@ -119,51 +119,17 @@ def _from_table(
     return _result(fields)
 
 
-def _few(problems: Any, geos: Any, theta0s: Any, which: Any, ys: Any) -> tuple | None:
-    """The problems, which of them each instance has, the geometries and the starts, if they are few."""
-    listed: list[Any] = [problems] if isinstance(problems, Struct) else list(problems)
-    if not (isinstance(geos, AbstractGeometry) and all(isinstance(problem, LinearRegression) for problem in listed)):
-        return None
-    if any(np.ndim(leaf) > 1 for leaf in leaves(geos)):
-        return None
-    ys = None if ys is None else checked_targets(listed, ys, None)
-    instances, which = instance_count(listed, list(leaves(geos)), theta0s, which, "geos", ys)
-    if instances >= LEAST:
-        return None
-    if ys is not None:
-        shared, targets = listed[0].shared(ys)
-        listed = [shared.aimed(type(targets)(*(part[i] for part in targets))) for i in range(instances)]
-        which = np.arange(instances)
-    return listed, which, geos, theta0s
-
-
-def _one_by_one(
-    problems: Sequence[LinearRegression],
-    which: np.ndarray,
-    geos: Any,
-    theta0s: Any,
-    *,
-    tol: float,
-    max_steps: int,
-    report: Report,
-) -> LimitResult:
-    refuse_dead_zone(geos, "solve_limits")
+def _one_by_one(some: Few, *, tol: float, max_steps: int, report: Report) -> LimitResult:
+    refuse_dead_zone(some.geos, "solve_limits")
     limits = []
-    for i, problem in enumerate(which):
-        theta0 = None if theta0s is None else np.asarray(theta0s)[i]
-        own = _members(geos, i)
-        limits.append(solve_limit(problems[problem], own, theta0, tol=tol, max_steps=max_steps, throw=False))
+    for problem, geo, theta0 in some:
+        limits.append(solve_limit(problem, geo, theta0, tol=tol, max_steps=max_steps, throw=False))
         if report is not None:
-            report(i + 1, len(which))
+            report(len(limits), len(some))
     fields = {name: [getattr(limit, name) for limit in limits] for name in _FIELDS}
     fields |= {name: [limit.stats[name] for limit in limits] for name in _STATS}
     arrays = {name: np.stack([np.asarray(value) for value in values]) for name, values in fields.items()}
     return _result(arrays | {"result": arrays["result"].astype(np.int32)})
-
-
-def _members(geos: Any, index: Any) -> Any:
-    """The geometries of some instances, or of one."""
-    return mapped(lambda leaf: leaf[index] if np.ndim(leaf) else leaf, geos)
 
 
 def _result(fields: dict[str, np.ndarray]) -> LimitResult:

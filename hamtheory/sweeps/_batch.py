@@ -172,12 +172,11 @@ class Batch:
         how |= {"weight_decay": weight_decay, "throw": False}
 
         def end_of(*instance):
-            flow = timed = solve_flow(*instance, tol=tol, ts=ts if weight_decay else None, **how)
+            flow = solve_flow(*instance, tol=tol, ts=ts if weight_decay else None, **how)
             loss = None
             if ts is not None:
                 timed = flow if weight_decay else solve_flow(*instance, ts=ts, **how)
-                loss = np.full(len(ts), np.nan, np.asarray(timed.loss).dtype)  # what was not reached is not a number
-                loss[: len(timed.loss)] = timed.loss
+                loss = timed.loss_at(ts)
             return flow, {"loss": loss, "flips": flip_events(flow, most=1) if flips else None}
 
         return self._one_by_one(Ends._fields, end_of)

@@ -142,3 +142,33 @@ def test_the_stabilised_method_is_stable_as_far_as_it_says():
         # With the stages for a fourth of the radius the same step is outside.
         if stages >= 10:
             assert abs(growth(jnp.asarray(h), jnp.asarray(rho / 4))) > 1
+
+
+def test_few_are_integrated_one_by_one():
+    """By `solve_flow`, which compiles nothing, as by the batches."""
+    rng = np.random.default_rng(5)
+    problems = [ht.sparse_regression(8, 20, 2, seed=seed) for seed in range(2)]
+    geos, starts, which = ht.HAM(alpha=[0.5, 20.0, 300.0]), rng.standard_normal((3, 20)), np.array([1, 0, 1])
+    seen = []
+    how = {"which": which, "ts": [0.1, 1.0, 1e9], "flips": True, "rtol": 1e-8}
+    few = ht.solve_flows(problems, geos, starts, report=lambda *done: seen.append(done), **how)
+    batch = ht.solve_flows(problems, geos, starts, width=8, **how)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    np.testing.assert_array_equal(few.result, batch.result)
+    np.testing.assert_allclose(few.theta, batch.theta, atol=1e-6)
+    np.testing.assert_allclose(few.loss[:, :2], batch.loss[:, :2], rtol=1e-5, atol=1e-10)
+    assert few.loss[:, 2].max() < 1e-15
+    np.testing.assert_array_equal(few.flips.gross, batch.flips.gross)
+    np.testing.assert_allclose(few.flips.first, batch.flips.first, rtol=1e-4)
+    for i, place in enumerate(which):
+        alone = ht.solve_flow(problems[place], ht.HAM(alpha=geos.alpha[i]), starts[i], rtol=1e-8, tol=1e-8)
+        np.testing.assert_array_equal(few.theta[i], alone.theta)
+
+
+def test_few_that_fail_say_so():
+    problem = ht.sparse_regression(8, 20, 2)
+    spent = ht.solve_flows(problem, ht.HAM(alpha=[1.0, 10.0]), ts=[1e-3, 1e3], max_steps=2)
+    assert {ht.NAMES[code] for code in spent.result} == {"max_steps"}
+    assert np.isnan(spent.loss[:, -1]).all()
+    with pytest.raises(ValueError, match="disagree"):
+        ht.solve_flows(problem, ht.HAM(alpha=[1.0, 10.0]), which=[0, 0, 0])

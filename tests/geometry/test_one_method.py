@@ -158,6 +158,6 @@ def test_what_is_no_metric_is_not_believed(geo, says, tmp_path):
 def test_a_metric_of_numpys_alone_is_for_the_host_and_says_so():
     assert ht.solve_limit(PROBLEM, Numpys(0.5)).result == ht.Result.converged
     on_device = jax.tree.map(jnp.asarray, PROBLEM)
-    for ask in (lambda: ht.solve_limit(on_device, Numpys(0.5)), lambda: ht.solve_limits(PROBLEM, Numpys(0.5))):
+    for ask in (lambda: ht.solve_limit(on_device, Numpys(0.5)), lambda: ht.solve_limits(PROBLEM, Numpys(0.5), width=8)):
         with pytest.raises(TypeError, match=r"Numpys.inverse_metric .* hamtheory.geometry.namespace"):
             ask()

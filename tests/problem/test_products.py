@@ -293,8 +293,8 @@ def test_nearly_dependent_rows_are_kept_apart_only_as_far_as_memory_goes(monkeyp
 
 
 REFUSED = {
-    "solve_limits": lambda p: ht.solve_limits(p, [ht.HAM(alpha=1.0)]),
-    "solve_flows": lambda p: ht.solve_flows([p], [ht.HAM(alpha=1.0)]),
+    "solve_limits": lambda p: ht.solve_limits(p, ht.HAM(alpha=np.ones(60))),
+    "solve_flows": lambda p: ht.solve_flows(p, ht.HAM(alpha=np.ones(60))),
     "run": lambda p: ht.run(p, ht.GD(), learning_rate=0.1, steps=2),
     "run_many": lambda p: ht.run_many(p, ht.GD(), learning_rate=0.1, steps=2),
     "stochastic_flow": lambda p: ht.stochastic_flow(p, ht.GD(), learning_rate=0.1, ts=[1.0], key=0),
@@ -328,3 +328,11 @@ def test_a_classification_and_arrays_of_jax_say_so():
             ht.LinearRegression(way(X), jnp.asarray(y))
     with pytest.raises(TypeError, match="X must be an array for basis_pursuit"):
         ht.basis_pursuit(ht.LinearRegression(aslinearoperator(X), y))
+
+
+def test_few_limits_and_flows_of_products():
+    _, products = pair("generic", "csr")
+    dense, _ = pair("generic", "csr")
+    geos = ht.HAM(alpha=[1.0, 20.0])
+    np.testing.assert_allclose(ht.solve_limits(products, geos).theta, ht.solve_limits(dense, geos).theta, atol=1e-9)
+    np.testing.assert_allclose(ht.solve_flows(products, geos).theta, ht.solve_flows(dense, geos).theta, atol=1e-6)
