@@ -171,4 +171,4 @@ def test_few_that_fail_say_so():
     assert {ht.NAMES[code] for code in spent.result} == {"max_steps"}
     assert np.isnan(spent.loss[:, -1]).all()
     with pytest.raises(ValueError, match="disagree"):
-        ht.solve_flows(problem, ht.HAM(alpha=[1.0, 10.0]), which=[0, 0, 0])
+        ht.solve_flows(problem, ht.HAM(alpha=[1.0, 10.0]), which=np.zeros(3, int))
