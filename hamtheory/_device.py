@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _validate
+from ._arguments import check_arguments
 from ._array import Struct, is_jax
 from ._products import refuse_products
 from ._result import Result
@@ -37,6 +38,7 @@ def device_engine(function: _Function) -> _Function:
     @functools.wraps(function)
     def call(*args, **options):
         given = signature.bind(*args, **options).arguments
+        check_arguments(given)
         for value in given.values():
             believe(value)
             refuse_dead_zone(value, function.__name__)

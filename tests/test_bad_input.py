@@ -5,6 +5,7 @@ import pytest
 
 import hamtheory as ht
 
+KEY = np.zeros(2, np.uint32)
 PROBLEM = ht.sparse_regression(4, 8, 2)
 NAN = np.array([[1.0, 2.0], [3.0, np.nan]])
 
@@ -95,6 +96,60 @@ def test_is_refused(case):
     call, error, message = BAD[case]
     with pytest.raises(error, match=message):
         call()
+
+
+OF_A_PROBLEM = {
+    "solve_limit": lambda problem: ht.solve_limit(problem, ht.HAM(1.0)),
+    "solve_limits": lambda problem: ht.solve_limits(problem, ht.HAM([1.0, 2.0])),
+    "limit_path": lambda problem: ht.limit_path(problem, ht.HAM, [1.0]),
+    "regularization_path": lambda problem: ht.regularization_path(problem, ht.HAM(1.0), [1.0]),
+    "min_norm": ht.min_norm,
+    "basis_pursuit": ht.basis_pursuit,
+    "certify_basis_pursuit": ht.certify_basis_pursuit,
+    "exact_threshold": ht.exact_threshold,
+    "solve_flow": lambda problem: ht.solve_flow(problem, ht.HAM(1.0)),
+    "solve_flows": lambda problem: ht.solve_flows(problem, ht.HAM([1.0, 2.0])),
+    "product_flow": lambda problem: ht.product_flow(problem, [0.0] * 8, [1.0] * 8),
+    "steepest_flow": lambda problem: ht.steepest_flow(problem, [[0.0] * 8, [1.0] * 8]),
+    "stochastic_flow": lambda problem: ht.stochastic_flow(
+        problem, ht.HAMStep(1.0), learning_rate=0.1, ts=[1.0], key=KEY
+    ),
+    "run": lambda problem: ht.run(problem, ht.GD(), learning_rate=0.1, steps=1),
+    "run_many": lambda problem: ht.run_many(problem, ht.GD(), learning_rate=[0.1], steps=1),
+    "solve_margin": lambda problem: ht.solve_margin(problem, ht.HAM(1.0)),
+    "asymptotic_rate": lambda problem: ht.metrics.asymptotic_rate(problem, ht.HAM(1.0), [0.0] * 8),
+}
+NO_PROBLEMS = {
+    "an array": (PROBLEM.X, r"ndarray of shape \(4, 8\)|a ndarray"),
+    "None": (None, "None|a NoneType"),
+    "a path": ("data.csv", "'data.csv'|a str"),
+    "a geometry": (ht.HAM(1.0), r"HAM\(alpha=1.0\)|a HAM"),
+}
+
+
+@pytest.mark.parametrize("given", NO_PROBLEMS)
+@pytest.mark.parametrize("function", OF_A_PROBLEM)
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_problem_is_refused_by_name(function, given):
+    value, shown = NO_PROBLEMS[given]
+    with pytest.raises(TypeError, match=rf"^problems? must be .*; got ({shown})$"):
+        OF_A_PROBLEM[function](value)
+
+
+@pytest.mark.parametrize("solve", [ht.solve_limit, ht.solve_flow, ht.solve_limits, ht.solve_flows])
+@pytest.mark.parametrize(
+    ("given", "shown"), [("ham", "'ham'"), (ht.HAM, "the class HAM"), ([ht.HAM(1.0)], "list"), (PROBLEM, "LinearR.*")]
+)
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_geometry_is_refused_by_name(solve, given, shown):
+    with pytest.raises(TypeError, match=rf"^geos? must be a geometry, such as ht.HAM\(alpha=.*; got {shown}"):
+        solve(PROBLEM, given)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_one_of_several_is_no_problem():
+    with pytest.raises(TypeError, match=r"^problems\[1\] must be .*; got ndarray of shape \(4, 8\)"):
+        ht.solve_limits([PROBLEM, PROBLEM.X], ht.HAM(1.0), which=[0, 1])
 
 
 @pytest.mark.usefixtures("unchecked")

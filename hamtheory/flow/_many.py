@@ -6,6 +6,7 @@ from typing import Any, overload
 import numpy as np
 from jaxtyping import Int
 
+from .._arguments import entrance
 from .._array import ArrayLike, is_jax
 from .._flips import Flips
 from .._instances import Few, few
@@ -39,6 +40,7 @@ def solve_flows(
 ) -> ClassificationFlow: ...
 
 
+@entrance
 def solve_flows(  # pyright: ignore[reportInconsistentOverload]
     problems: LinearRegression | BinaryClassification | Sequence[LinearRegression] | Sequence[BinaryClassification],
     geos: AbstractGeometry,
@@ -93,6 +95,7 @@ def solve_flows(  # pyright: ignore[reportInconsistentOverload]
 
     Raises:
         ValueError: For bad arguments.
+        TypeError: For what is no problem, or no geometry.
 
     References:
         The flow, [jacobs2026ham]; the dual coordinates, [li2022implicit]; the methods, [tsitouras2011runge],

@@ -4,6 +4,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .._arguments import entrance
 from .._array import is_jax
 from .._types import Number, Times, Vector
 from ..geometry import AbstractGeometry
@@ -33,6 +34,7 @@ def solve_flow(
 ) -> ClassificationFlow: ...
 
 
+@entrance
 def solve_flow(  # pyright: ignore[reportInconsistentOverload]
     problem: LinearRegression | BinaryClassification,
     geo: AbstractGeometry,
@@ -93,6 +95,7 @@ def solve_flow(  # pyright: ignore[reportInconsistentOverload]
 
     Raises:
         ValueError: For bad arguments and for tolerances out of the dtype's reach.
+        TypeError: For what is no problem, or no geometry.
         RuntimeError: On failure, if `throw`.
 
     References:
@@ -151,6 +154,7 @@ def solve_flow(  # pyright: ignore[reportInconsistentOverload]
     )
 
 
+@entrance
 def product_flow(
     problem: LinearRegression,
     m0: Vector,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
+from .._arguments import entrance
 from .._array import is_jax, quiet
 from .._products import refuse_products
 from .._result import Result, outcome, throw_unless
@@ -29,6 +30,7 @@ _FINEST = 1e-13
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
+@entrance
 def steepest_flow(
     problem: LinearRegression | BinaryClassification,
     factors: Vectors,
@@ -98,8 +100,6 @@ def steepest_flow(
 
     ```
     """
-    if not isinstance(problem, (LinearRegression, BinaryClassification)):
-        raise TypeError(f"problem must be a LinearRegression or a BinaryClassification; got {type(problem).__name__}")
     if is_traced(problem, factors, q, hyperbolic, weight_decay, ts):
         raise TypeError("a steepest flow must be asked of concrete data; one of its arguments is traced by JAX")
     problem = _on_host(problem)

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from .._arguments import entrance
 from .._array import Array, choose, floating, namespace, quiet
 from .._types import Vectors
 from ._base import AbstractGeometry, parameter_ndim
@@ -12,6 +13,7 @@ _TWO_NODES = ((4 - np.sqrt(6)) / 10, (4 + np.sqrt(6)) / 10)
 _TWO_WEIGHTS = ((9 + np.sqrt(6)) / 36, (9 - np.sqrt(6)) / 36)
 
 
+@entrance
 def bregman_divergence(geo: AbstractGeometry, theta: Vectors, theta0: Vectors) -> Float[Array, "..."]:
     """The Bregman divergence of the potential, summed over the last axis.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from .._arguments import entrance
 from .._array import Array, Struct, namespace
 from .._products import ProductBasis, is_sparse, refuse_products
 from .._validate import tolerance
@@ -14,6 +15,7 @@ from ..problem import LinearRegression
 _TIGHTEST = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
+@entrance
 def basis_pursuit(problem: LinearRegression) -> Float[Array, " d"]:
     """An interpolator of least L1 norm: `argmin { ‖θ‖₁ : Xθ = y }`.
 
@@ -121,6 +123,7 @@ class BasisPursuit(Struct):
     gap: float
 
 
+@entrance
 def certify_basis_pursuit(problem: LinearRegression, *, tol: float = 1e-9) -> BasisPursuit:
     """Basis pursuit with its dual certificate: is the least L1 norm attained once, and how clearly?
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from .._arguments import entrance
 from .._array import Array, Struct, namespace
 from .._products import refuse_products
 from .._validate import tolerance
@@ -42,6 +43,7 @@ class ExactThreshold(Struct):
     violation: float
 
 
+@entrance
 def exact_threshold(problem: LinearRegression, *, tol: float = 1e-9) -> ExactThreshold:
     """The least λδ from which on the limit of `LinearizedBregman` from zero *is* basis pursuit's solution.
 

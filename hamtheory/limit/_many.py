@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Real
 
+from .._arguments import entrance
 from .._array import ArrayLike, is_jax, leaves
 from .._instances import Few, few, members
 from .._types import Vectors
@@ -20,6 +21,7 @@ _FIELDS, _STATS = ("theta", "dual", "residual", "duality_gap", "result"), ("step
 Report = Callable[[int, int], None] | None
 
 
+@entrance
 def solve_limits(
     problems: LinearRegression | Sequence[LinearRegression],
     geos: AbstractGeometry,
@@ -64,6 +66,7 @@ def solve_limits(
 
     Raises:
         ValueError: For bad arguments.
+        TypeError: For what is no problem, or no geometry.
 
     References:
         As of `solve_limit`.

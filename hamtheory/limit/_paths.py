@@ -1,5 +1,6 @@
 """Whole curves of limits in one call: over the parameter of a family, and over the strength of weight decay."""
 
+from .._arguments import entrance
 from .._array import is_jax
 from .._types import Times, Vector
 from ..geometry import AbstractExponentialGeometry, AbstractGeometry
@@ -7,6 +8,7 @@ from ..problem import LinearRegression
 from ._result import LimitPath, RegularizationPath
 
 
+@entrance
 def limit_path(
     problem: LinearRegression,
     family: type[AbstractExponentialGeometry],
@@ -58,6 +60,7 @@ def limit_path(
     return solve(problem, family, grid, theta0, tol=tol, max_steps=max_steps, throw=throw)
 
 
+@entrance
 def regularization_path(
     problem: LinearRegression,
     geo: AbstractGeometry,

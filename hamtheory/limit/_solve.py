@@ -2,6 +2,7 @@
 
 from jaxtyping import Float
 
+from .._arguments import entrance
 from .._array import Array, is_jax
 from .._types import Number, Vector
 from .._validate import start
@@ -12,6 +13,7 @@ from ._result import LimitResult
 ROUNDING_REACH = 16  # a tolerance below this many units of rounding cannot be promised
 
 
+@entrance
 def solve_limit(
     problem: LinearRegression,
     geo: AbstractGeometry,
@@ -47,6 +49,7 @@ def solve_limit(
 
     Raises:
         ValueError: For bad arguments, or a `tol` out of the dtype's reach.
+        TypeError: For what is no problem, or no geometry.
         RuntimeError: On failure, if `throw`.
 
     References:
@@ -69,6 +72,7 @@ def solve_limit(
     return solve(problem, geo, theta0, weight_decay=weight_decay, tol=tol, max_steps=max_steps, throw=throw)
 
 
+@entrance
 def min_norm(problem: LinearRegression, theta0: Vector | None = None) -> Float[Array, " d"]:
     """The interpolator closest to θ₀ in the Euclidean norm: `θ₀ + X⁺(y − Xθ₀)`, gradient descent's limit.
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from .._arguments import entrance
 from .._array import Array, Struct, is_jax, kept, namespace, norm, quiet
 from .._products import ProductBasis
 from .._types import Vector
@@ -70,6 +71,7 @@ def _divergence_from(geo: AbstractGeometry, theta: Array, theta0: Array, mu: Arr
 
 
 @_quietly
+@entrance
 def certify(
     problem: LinearRegression,
     geo: AbstractGeometry,
@@ -200,6 +202,7 @@ def certified_rows(
 
 
 @_quietly
+@entrance
 def nearest_coordinates(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, " r"]:

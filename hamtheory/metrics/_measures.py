@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from .._arguments import entrance
 from .._array import Array, namespace, norm, quiet
 from .._products import ProductBasis, refuse_products
 from .._types import Number, Parameter, Vector, Vectors
@@ -14,6 +15,7 @@ _quietly = quiet()  # of θ that are not finite, the metrics are not either
 
 
 @_quietly
+@entrance
 def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array, "*batch"]:
     """`‖Xθ − y‖ / ‖y‖` (the numerator alone if y = 0).
 
@@ -36,6 +38,7 @@ def relative_residual(problem: LinearRegression, theta: Vectors) -> Float[Array,
 
 
 @_quietly
+@entrance
 def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector) -> Float[Array, ""]:
     """`‖Xθ − Py‖ / ‖y‖` with P the projection on the range of X: the part of the residual that can be removed.
 
@@ -64,6 +67,7 @@ def relative_distance_to_least_squares(problem: LinearRegression, theta: Vector)
 
 
 @_quietly
+@entrance
 def invariant_drift(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, theta0: Vector
 ) -> Float[Array, ""]:
@@ -96,6 +100,7 @@ def invariant_drift(
 
 
 @_quietly
+@entrance
 def relative_stationarity(
     problem: LinearRegression, geo: AbstractGeometry, theta: Vector, weight_decay: Number
 ) -> Float[Array, ""]:
@@ -201,6 +206,7 @@ def entries_carrying(theta: Vectors, share: float = 0.99) -> Int[Array, "*batch"
 
 
 @_quietly
+@entrance
 def asymptotic_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`λ_min⁺(X diag(g⁻¹(θ)) Xᵀ) / n`: the rate at which the residual of the flow decays near its limit θ.
 
@@ -242,6 +248,7 @@ def _rates(space: RowSpace, metric: Float[Array, " d"]) -> Float[Array, " r"]:
 
 
 @_quietly
+@entrance
 def gradient_second_moments(
     problem: LinearRegression | BinaryClassification,
     theta: Vector,
@@ -285,6 +292,7 @@ def gradient_second_moments(
 
 
 @_quietly
+@entrance
 def stable_learning_rate(problem: LinearRegression, geo: AbstractGeometry, theta: Vector) -> Float[Array, ""]:
     """`2 / λ_max(X diag(g⁻¹(θ)) Xᵀ / n)`: the learning rate up to which first-order rules are stable near a limit θ.
 
