@@ -11,7 +11,7 @@ from .. import metrics
 from ._data import Data
 from ._output import provenance
 from ._row import row
-from ._summary import LARGEST_PROGRAMME, columns_of, largest
+from ._summary import LARGEST_PROGRAMME, columns_of, largest, largest_entries, named
 
 _MESSAGES = {
     "reached_end": "reached the end that was asked for",
@@ -26,6 +26,7 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
     summary = {
         "data": data.name,
         "data_sha256": data.sha256,
+        "target": data.response,
         "n": problem.n,
         "d": problem.d,
         "positive": int(np.sum(problem.z > 0)),
@@ -47,7 +48,7 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
     if problem.theta_star is not None and theta.any():
         size = np.linalg.norm(theta) * np.linalg.norm(problem.theta_star)
         summary["cosine_to_theta_star"] = float(theta @ problem.theta_star / size)
-    return summary | provenance()
+    return summary | {"largest": largest(theta, data.columns)} | provenance()
 
 
 def _measured(prefix: str, problem: ht.BinaryClassification, theta: np.ndarray) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
     n, positive, horizon = summary["n"], summary["positive"], summary["rho"]
     of_norm = "" if horizon is None else f"over L_{horizon:g}"
     rows = [
-        ("data", summary["data"]),
+        ("data", named(summary)),
         ("samples", f"n = {n}, {positive} of the class 1 and {n - positive} of the other; d = {summary['d']}"),
         ("geometry", summary["geometry"]),
     ]
@@ -94,7 +95,7 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
     rows += [("steps", str(summary["steps"])), ("", ""), *_comparison(summary)]
     if "cosine_to_theta_star" in summary:
         rows.append(("cos to theta_star", f"{summary['cosine_to_theta_star']:.4g}"))
-    rows += [("", ""), ("largest entries", largest(theta, data.columns))]
+    rows += [("", ""), *largest_entries(summary)]
     if out is not None:
         rows.append(("written", str(out)))
     rows.append(("took", f"{summary['seconds']:.1f} s in {summary['dtype']}"))

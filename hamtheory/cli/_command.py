@@ -52,7 +52,7 @@ class Command(abc.ABC):
         default_factory=GeometryOptions
     )
     target: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
-    """Of a .csv or another table: the column that is y."""
+    """Of a .csv or another table: y's column, by its name, or its number if there is no header. (default: the last)"""
     decimal: Annotated[str, tyro.conf.arg(metavar="MARK", help_behavior_hint="(default: .)")] = "."
     """Of a table of text: the mark before the decimal places, . or a comma."""
     seed: int = 0
@@ -125,7 +125,7 @@ class FromStart(Command):
     theta0: Annotated[str | None, tyro.conf.arg(metavar="START", help_behavior_hint="(default: zeros)")] = None
     """Where to start: zeros, normal:SCALE, or a .npy, .npz, .csv or .txt file."""
     weight_decay: Annotated[float, tyro.conf.arg(metavar="B")] = 0.0
-    """The paper's beta; flows only."""
+    """The paper's beta; of a regression."""
 
     def start(self, data: Data) -> tuple[np.ndarray, str]:
         return load_theta0(self.theta0, data, self.seed)

@@ -26,6 +26,7 @@ class Data:
     columns: np.ndarray | None = None  # what each entry of theta belongs to
     theta0: np.ndarray | None = None
     sha256: str | None = None  # of the user's file
+    response: str | None = None  # what y is called there
 
 
 def load_data(
@@ -73,7 +74,7 @@ def load_data(
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     table = read_table(name, target, decimal=decimal, classes=kind == "classification")
     problem = _rounded(problem_of(table, kind), dtype)
-    return Data(problem, name, columns=table.names, theta0=table.theta0, sha256=digest)
+    return Data(problem, name, columns=table.names, theta0=table.theta0, sha256=digest, response=table.response)
 
 
 def _rounded(problem: Any, dtype: type[np.floating]) -> Any:

@@ -23,6 +23,7 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
     summary = {
         "data": data.name,
         "data_sha256": data.sha256,
+        "target": data.response,
         "n": problem.n,
         "d": problem.d,
         "rank": int(problem.rank),
@@ -50,7 +51,7 @@ def describe(data: Data, geometry: str, start: str, result, scalars: dict[str, A
         summary["basis_pursuit_note"] = f"not computed: X has more than {LARGEST_PROGRAMME:,} entries"
     if problem.theta_star is not None:
         summary["distance_to_theta_star"] = float(metrics.distance(theta, problem.theta_star))
-    return summary | provenance()
+    return summary | {"largest": largest(theta, data.columns)} | provenance()
 
 
 def _least_l1(problem: ht.LinearRegression) -> np.ndarray:
@@ -84,7 +85,7 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
     off = f"no solution: y is {summary['distance']:.4g} away from the range of X"
     of_y = "has solutions" if summary["consistent"] else off
     rows = [
-        ("data", summary["data"]),
+        ("data", named(summary)),
         ("X theta = y", f"n = {summary['n']}, d = {summary['d']}, rank {summary['rank']}; {of_y}"),
         ("geometry", summary["geometry"]),
         ("start", summary["start"]),
@@ -101,7 +102,7 @@ def table(summary: dict[str, Any], data: Data, theta: np.ndarray, out: Path | No
     rows += [("", ""), *_comparison(summary)]
     if "distance_to_theta_star" in summary:
         rows.append(("|theta - theta_star|", f"{summary['distance_to_theta_star']:.4g}"))
-    rows += [("", ""), ("largest entries", largest(theta, data.columns))]
+    rows += [("", ""), *largest_entries(summary)]
     if out is not None:
         rows.append(("written", str(out)))
     rows.append(("took", f"{summary['seconds']:.1f} s in {summary['dtype']}"))
@@ -152,6 +153,24 @@ def columns_of(summary: dict[str, Any], ends: dict[str, str], labels: dict[str, 
     return rows
 
 
-def largest(theta: np.ndarray, columns: np.ndarray | None) -> str:
-    places = np.argsort(-np.abs(theta))[:_SHOWN]
-    return ", ".join(f"{theta[i]:.4g} [{i if columns is None else columns[i]}]" for i in places)
+def named(summary: dict[str, Any]) -> str:
+    """The data, and which column of a file is y."""
+    if summary["target"] is None:
+        return summary["data"]
+    last = " (the last column)" if summary["config"]["target"] is None else ""
+    return f"{summary['data']}, y = {summary['target']}{last}"
+
+
+def largest(theta: np.ndarray, columns: np.ndarray | None) -> list[dict[str, Any]]:
+    """The largest entries of θ, each with the name of its column, or its place."""
+    places = np.argsort(-np.abs(theta), kind="stable")[:_SHOWN].tolist()
+    return [{"column": i if columns is None else str(columns[i]), "theta": float(theta[i])} for i in places]
+
+
+def largest_entries(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same as rows of the table."""
+    rows = []
+    for entry in summary["largest"]:
+        name = entry["column"] if isinstance(entry["column"], str) else f"theta[{entry['column']}]"
+        rows.append(("" if rows else "largest entries", f"{entry['theta']:>12.5g}  {name}"))
+    return rows

@@ -5,6 +5,7 @@ of numbers, an index without a name, decimal commas, a row that is too short, `1
 """
 
 import csv
+import difflib
 import gzip
 import io
 import itertools
@@ -34,19 +35,20 @@ def read_csv(
 
     Args:
         path: Of a text file in UTF-8, compressed if it ends in `.gz`.
-        target: The name of the column that is y; left out: the last one.
+        target: The name of the column that is y, or of a table without a header its number, from 1, as text; left out:
+            the last one.
         finite: Whether NaN and infinities are refused.
         decimal: "." or ",", before the decimal places; with a comma, cells are separated by semicolons or tabs.
         classes: Whether y may be yes and no, true and false, or positive and negative, which become 1 and 0.
 
     Returns:
         X (n, d) and y (n,), in float64, and the names of X's columns, (d,), or None without a header: the first row is
-        one if none of its cells is a number, or if a `target` is named.
+        one if none of its cells is a number, or if `target` is one of them.
 
     Raises:
         ValueError: For what is no such table, with the line and the column: a first row of numbers and text, or of
-            years in order; comments; decimal commas; cells that are no numbers; rows of another length; and for files
-            of another kind, such as Parquet's and Excel's, with what they are.
+            years in order, or of 0, 1, 2, ...; comments; decimal commas; cells that are no numbers; rows of another
+            length; and for files of another kind, such as Parquet's and Excel's, with what they are.
 
     ```python
     >>> import os, tempfile
@@ -60,6 +62,25 @@ def read_csv(
 
     ```
     """
+    X, y, names, _ = read_columns(path, target, finite=finite, decimal=decimal, classes=classes)
+    return X, y, names
+
+
+def read_columns(
+    path: str, target: str | None, *, finite: bool, decimal: str, classes: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, str]:
+    """As `read_csv`, with what y's column is called.
+
+    Args:
+        path: As in `read_csv`.
+        target: As in `read_csv`.
+        finite: As in `read_csv`.
+        decimal: As in `read_csv`.
+        classes: As in `read_csv`.
+
+    Returns:
+        What `read_csv` returns, and the name of y's column, or its number.
+    """
     if decimal not in (".", ","):
         raise ValueError(f"decimal must be '.' or ','; got {decimal!r}")
     rows = _rows(path, decimal)
@@ -71,11 +92,31 @@ def read_csv(
     width = len(names) or len(rows[0][1])
     if width < 2:
         raise ValueError(f"{path} must have at least two columns, those of X and y; got one")
-    column = width - 1 if target is None else names.index(target)
+    column = width - 1 if target is None else place_of(path, target, names) if names else int(target) - 1
     of_classes = column if classes else None
     table = np.array([_numbers(path, line, cells, names, width, finite, of_classes) for line, cells in rows])
     labels = np.array([name for i, name in enumerate(names) if i != column]) if names else None
-    return np.delete(table, column, axis=1), table[:, column], labels
+    response = names[column] if names else f"column {column + 1}"
+    return np.delete(table, column, axis=1), table[:, column], labels, response
+
+
+def place_of(path: str, target: str, names: list[str]) -> int:
+    """The place of the column that is y, or an error with the name that may be meant, or those there are.
+
+    Args:
+        path: Of the table.
+        target: The name of the column.
+        names: Of all columns.
+
+    Returns:
+        The place, from 0.
+    """
+    if names.count(target) == 1:
+        return names.index(target)
+    near = [] if target in names else difflib.get_close_matches(target, names, 1)
+    hint = f": did you mean {near[0]!r}?" if near else ","
+    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    raise ValueError(f"target must be the name of one column of {path}; got {target!r}{hint} the columns are: {shown}")
 
 
 def _rows(path: str, decimal: str) -> Rows:
@@ -134,10 +175,11 @@ def _header(path: str, first: tuple[int, list[str]], target: str | None, classes
     if target is None and classes and len(text) == 1 and cells[-1] == text[0] and _class(text[0]) is not None:
         return []
     if target is None and not text:
-        if len(cells) > 2 and _are_years(cells):
+        if len(cells) > 2 and (_are_years(cells) or _are_places(cells)):
             raise ValueError(
-                f"{path}, line {line}: {cells[0]}, {cells[1]}, ... look like a header of years; if they are one, name "
-                f"y's column with --target, and if they are data, write {cells[0]}.0"
+                f"{path}, line {line}: {cells[0]}, {cells[1]}, ... look like a header of "
+                f"{'years' if _are_years(cells) else 'numbers'}; if they are one, name y's column with --target, and "
+                f"if they are data, write {cells[0]}.0"
             )
         return []
     if target is None and len(text) < len(cells):
@@ -147,10 +189,26 @@ def _header(path: str, first: tuple[int, list[str]], target: str | None, classes
         )
     if "" in cells:
         raise ValueError(f"{path}: column {cells.index('') + 1} has no name in the header (an index? leave it out)")
-    if target is not None and cells.count(target) != 1:
-        shown = ", ".join(cells[:20]) + (", ..." if len(cells) > 20 else "")
-        raise ValueError(f"--target must be the name of one column of {path}; got {target!r}, the columns are: {shown}")
+    if target is not None and not text and not _names_one_of(path, cells, target):
+        return []
     return cells
+
+
+def _names_one_of(path: str, cells: list[str], target: str) -> bool:
+    """Whether it is a cell of a first row of numbers, which then is a header, and not the number of a column."""
+    number = int(target) if re.fullmatch(r"[1-9]\d*", target, flags=re.A) else 0
+    named, numbered = target in cells, 1 <= number <= len(cells)
+    if named and numbered and not (_are_years(cells) or _are_places(cells)):
+        raise ValueError(
+            f"{path}: target {target!r} is in the first row, and the number of a column, too; if that row is a header, "
+            f"give it names that are no numbers, and if it is data, write {target}.0 in it"
+        )
+    if not (named or numbered):
+        raise ValueError(
+            f"target must be the name of one column of {path}; got {target!r}, and the first row holds numbers alone. "
+            f"If it is no header, give the number of y's column, from 1 to {len(cells)}"
+        )
+    return named
 
 
 def _numbers(
@@ -191,6 +249,11 @@ def _is_number(cell: str) -> bool:
 
 def _class(cell: str) -> float | None:
     return (_YES | _NO).get(cell.strip().lower())
+
+
+def _are_places(cells: list[str]) -> bool:
+    """Whether they count from 0, as the columns of a data frame without names do."""
+    return cells == [str(place) for place in range(len(cells))]
 
 
 def _are_years(cells: list[str]) -> bool:

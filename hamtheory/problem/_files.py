@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._classification import BinaryClassification
-from ._csv import read_csv
+from ._csv import place_of, read_columns
 from ._kinds import refuse_other_kinds
 from ._regression import LinearRegression
 
@@ -40,13 +40,14 @@ def suffix_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """What a file holds of a problem: X, (n, d), y, (n,), the names of X's columns, θ*, (d,), and θ₀, (d,)."""
+    """What a file holds of a problem: X, (n, d), y, (n,), names of X's columns, θ*, (d,), θ₀, (d,), and y's name."""
 
     X: np.ndarray
     y: np.ndarray
     names: np.ndarray | None = None
     theta_star: np.ndarray | None = None
     theta0: np.ndarray | None = None
+    response: str | None = None
 
 
 def read_table(
@@ -84,12 +85,15 @@ def read_table(
         raise ValueError(f"path must end in {', '.join(SUFFIXES)}; got {path!r}")
     if target is not None and suffix not in TABLES:
         raise ValueError(f"target names a column of a table ({', '.join(TABLES)}); got {target!r} for {path!r}")
+    if target is not None and not isinstance(target, str):
+        raise TypeError(f"target must be text, the name of a column or its number, such as '3'; got {target!r}")
     if decimal != "." and suffix not in TEXT:
         raise ValueError(f"decimal is for tables of text ({', '.join(TEXT)}); got {decimal!r} for {path!r}")
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path!r}")
     if suffix in TEXT:
-        return Table(*read_csv(path, target, finite=finite, decimal=decimal, classes=classes))
+        X, y, names, response = read_columns(path, target, finite=finite, decimal=decimal, classes=classes)
+        return Table(X, y, names, response=response)
     if suffix == ".npz":
         arrays = read_npz(path, needed=("X", "y"), optional=("theta_star", "theta0"))
         return Table(arrays["X"], arrays["y"], None, arrays.get("theta_star"), arrays.get("theta0"))
@@ -108,7 +112,8 @@ def read_problem(
         path: A table of text (`.csv`, `.tsv`, and these with `.gz`), of Parquet (`.parquet`, with the extra `parquet`)
             or of NumPy (`.npy`), with y in one column; or X and y, and theta_star if it is known, in an `.npz` or a
             NetCDF file (`.nc`).
-        target: The name of the column that is y; left out: the last one.
+        target: The name of the column that is y, or of a table of text without a header its number, from 1, as text;
+            left out: the last one.
         kind: "regression", or "classification", whose y has two values: the larger one is the class 1. In text they may
             be yes and no, true and false, or positive and negative.
         decimal: Of text, "." or ",".
@@ -119,6 +124,7 @@ def read_problem(
     Raises:
         FileNotFoundError: Where there is no file.
         ValueError: For what is no such file, with the line or the array, and for a problem that is none.
+        TypeError: For a target that is no text.
         ImportError: If the package that reads such files is missing.
 
     ```python
@@ -180,20 +186,18 @@ def _parquet(path: str, target: str | None) -> Table:
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is a damaged Parquet file: {error}") from None
     names = table.column_names
-    if target is not None and names.count(target) != 1:
-        raise ValueError(f"target must be the name of one column of {path}; got {target!r}, they are: {_some(names)}")
+    at = len(names) - 1 if target is None else place_of(path, target, names)
     columns = {}
     for place, name in enumerate(names):
         kind = table.schema.field(place).type
         if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_boolean(kind)):
             raise ValueError(f"{path}, column {name!r} must hold real numbers; it holds {kind}")
         columns[place] = table.column(place).cast(pyarrow.float64()).to_numpy()
-    at = len(names) - 1 if target is None else names.index(target)
     if len(names) < 2 or table.num_rows == 0:
         raise ValueError(f"{path} must have at least two columns, those of X and y, and a row; got {table.shape[::-1]}")
     others = [place for place in columns if place != at]
     X = np.stack([columns[place] for place in others], axis=1)
-    return Table(X, columns[at], np.array([names[place] for place in others]))
+    return Table(X, columns[at], np.array([names[place] for place in others]), response=names[at])
 
 
 def _npy(path: str) -> Table:
@@ -210,7 +214,8 @@ def _npy(path: str) -> Table:
             f"{array.dtype}{array.shape}"
         )
     array = array.astype(float)
-    return Table(array[:, :-1], array[:, -1], None if names is None else np.array(names[:-1]))
+    response = f"column {array.shape[1]}" if names is None else names[-1]
+    return Table(array[:, :-1], array[:, -1], None if names is None else np.array(names[:-1]), response=response)
 
 
 def _netcdf(path: str) -> Table:

@@ -54,10 +54,45 @@ def test_csv_target_and_labels_reach_the_file(capsys, tmp_path):
     rows = np.insert(X, 1, Y, axis=1)
     source.write_text("\n".join(["a,y,b,c,d", *(",".join(map(repr, map(float, row))) for row in rows)]))
     assert main(["limit", str(source), "--target", "y", "--out", str(path)]) == 0
-    assert "[" in table_rows(capsys.readouterr().out)["largest entries"]
+    rows = table_rows(capsys.readouterr().out)
+    assert rows["data"] == f"{source}, y = y" and rows["largest entries"].split()[1] in list("abcd")
     with xr.open_zarr(path, consolidated=False) as dataset:
         assert dataset["columns"].to_numpy().tolist() == list("abcd")
         assert residual(dataset["theta"].to_numpy()) < TOL
+
+
+def test_a_table_without_a_header_has_its_y_by_number(capsys, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(",".join(map(repr, map(float, row))) for row in np.insert(X, 1, Y, axis=1)))
+    features, target, columns = read_csv(str(path), "2")
+    np.testing.assert_array_equal(features, X)
+    np.testing.assert_array_equal(target, Y)
+    assert columns is None
+    summary = run_json(capsys, "limit", str(path), "--target", "2", "--geometry", "gd")
+    theta = np.linalg.pinv(X) @ Y
+    assert summary["target"] == "column 2"
+    assert [entry["column"] for entry in summary["largest"]] == np.argsort(-np.abs(theta), kind="stable").tolist()
+    assert main(["limit", str(path), "--geometry", "gd"]) in (0, 1)
+    assert " ".join(capsys.readouterr().out.split()).startswith(f"data {path}, y = column 5 (the last column) X theta")
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "values"),
+    [("0,1,2,3", "1", [2.0, 1.0]), ("1990,1991,1992,1993", "1990", [1.0, 2.0]), ("7,8,3,9", "9", [3.0, 4.0])],
+)
+def test_a_header_of_numbers(tmp_path, header, target, values):
+    (tmp_path / "t.csv").write_text(f"{header}\n1,2,0.5,3\n2,1,3,4\n")
+    assert read_csv(str(tmp_path / "t.csv"), target)[1].tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("3", "in the first row, and the number of a column, too"), ("6", "from 1 to 4"), ("0", "alone"), ("y", "alone")],
+)
+def test_a_number_that_may_be_a_name_is_not_guessed(tmp_path, target, message):
+    (tmp_path / "t.csv").write_text("7,8,3,9\n1,2,0.5,3\n2,1,3,4\n")
+    with pytest.raises(ValueError, match=message):
+        read_csv(str(tmp_path / "t.csv"), target)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".txt"])
@@ -239,6 +274,7 @@ def test_no_folder_is_replaced_by_a_store(capsys, tmp_path):
     [
         ("a,b,y\n1_000,2,3\n4,5,7\n", r"line 2, column 1 \(a\): expected a finite number, got '1_000'"),
         ("1990,1991,1992\n1,2,3\n2,1,4\n", "look like a header of years; .*name y's column with --target"),
+        ("0,1,2\n1,2,3\n2,1,4\n", "look like a header of numbers; .*name y's column with --target"),
         ("1,5;2,5;3\n2,5;3,5;4\n", "'1,5'|decimal comma"),
         ("a;b;y\n1,5;2;3\n", r"line 2, column 1 \(a\): '1,5' has a decimal comma; write 1.5"),
         ("# made by X\n1,2,3\n4,5,6\n", "line 1 begins with '#': leave comments out"),
