@@ -293,12 +293,16 @@ def _array(archive, name: str) -> np.ndarray:
         raise ValueError(f"{name} must hold real numbers; it holds Python objects") from None
 
 
-def read_arrays(path: str, target: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The arrays of a regression in a file, with NaN and infinities as they are.
+def read_arrays(
+    path: str, target: str | None = None, *, decimal: str = ".", classes: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The arrays of a problem in a file, with NaN and infinities as they are.
 
     Args:
         path: As in `read_problem`.
         target: As in `read_problem`.
+        decimal: As in `read_problem`.
+        classes: As in `read_csv`.
 
     Returns:
         X (n, d), y (n,) and θ* (d,) or None, in float64 if that loses nothing.
@@ -318,7 +322,7 @@ def read_arrays(path: str, target: str | None = None) -> tuple[np.ndarray, np.nd
 
     ```
     """
-    table = read_table(path, target, finite=False)
+    table = read_table(path, target, decimal=decimal, classes=classes, finite=False)
     X, y, truth = table.X, table.y, table.theta_star
     arrays = {name: array for name, array in (("X", X), ("y", y), ("theta_star", truth)) if array is not None}
     for name, array in arrays.items():

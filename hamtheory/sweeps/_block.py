@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._grid import fields
+from ..problem._problem import Problem
 
 
 class Block(abc.ABC):
@@ -48,7 +49,10 @@ def of_kind(table: Any, kinds: dict[str, type], name: str) -> Any:
 def table_of(value: Any, name: str) -> Mapping[str, Any]:
     """The value, if it is a table."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a table of names and values; got {value!r}")
+        hint = ""
+        if isinstance(value, Problem):
+            hint = '; write its X and y to an .npz, and give {"kind": "file", "path": ...}, or take ht.solve_limits'
+        raise TypeError(f"{name} must be a table of names and values; got {value!r}{hint}")
     return value
 
 

@@ -12,12 +12,14 @@ import numpy as np
 from .._grid import number, seeds
 from .._validate import count
 from ..problem import (
+    SUFFIXES,
     BinaryClassification,
     datasets,
     draw_sparse,
     gaussian_mixture,
     read_arrays,
     sparse_classification,
+    suffix_of,
 )
 from ._block import Block, of_kind, settle
 
@@ -308,13 +310,15 @@ class DataSet(Problems):
 
 @dataclass(frozen=True)
 class File(Problems):
-    """The user's `.npz` with X and y (and theta_star, if it is known), or `.csv` with y in its last column.
+    """The user's file, of any kind that `ht.read_problem` reads.
 
     Attributes:
-        path: Of the file.
+        path: As in `ht.read_problem`.
         sha256: Of its content, taken now if it is left out: a file that changes later is refused.
-        target: Of a `.csv`, the column that is y.
-        loss: "logistic" or "exponential": y are classes, ±1 or 0 and 1; left out: it is a regression.
+        target: As in `ht.read_problem`.
+        loss: "logistic" or "exponential": y are classes, ±1 or 0 and 1, of text also yes and no; left out: it is a
+            regression.
+        decimal: As in `ht.read_problem`; left out: a point.
 
     Raises:
         ValueError: For another suffix, and another loss.
@@ -336,13 +340,14 @@ class File(Problems):
     sha256: str = ""
     target: str | None = None
     loss: str | None = None
+    decimal: str | None = None  # no ".", so that stores from before there was one are still those of their specs
 
     def __post_init__(self):
         if self.loss is not None:
             _known(self.loss)
         path = Path(self.path).expanduser().absolute()
-        if path.suffix.lower() not in (".npz", ".csv"):
-            raise ValueError(f"path must end in .npz or .csv; got {str(self.path)!r}")
+        if suffix_of(str(path)) not in SUFFIXES:
+            raise ValueError(f"path must end in {', '.join(SUFFIXES)}; got {str(self.path)!r}")
         settle(self, path=str(path))
         settle(self, sha256=self.sha256 or self._digest())
 
@@ -357,7 +362,7 @@ class File(Problems):
             raise ValueError(
                 f"{self.path} has changed: its SHA-256 is {found[:12]}..., the spec has {self.sha256[:12]}..."
             )
-        X, y, truth = read_arrays(self.path, self.target)
+        X, y, truth = read_arrays(self.path, self.target, decimal=self.decimal or ".", classes=self.loss is not None)
         if self.loss:
             try:
                 BinaryClassification(np.ones((len(y), 1)), y)

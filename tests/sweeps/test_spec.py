@@ -144,8 +144,17 @@ BAD = {
     "negative seed": (lambda: ht.sweeps.Sparse(2, 3, 1, seeds=[0, -1]), ValueError, r"seeds\[1\] must be at least 0"),
     "no seeds": (lambda: ht.sweeps.Sparse(2, 3, 1, seeds=[]), ValueError, "seeds must hold at least one"),
     "data set": (lambda: ht.sweeps.DataSet("iris"), ValueError, "'fermentation', .*got 'iris'"),
+    "a problem itself": (
+        lambda: ht.SweepSpec(ht.sparse_regression(4, 8, 2), [GD]),
+        TypeError,
+        r"problems\[0\] must be a table .*; got LinearRegression.*; write .* to an .npz.*, or take ht.solve_limits",
+    ),
     "missing data": (lambda: ht.sweeps.File("nowhere.npz"), FileNotFoundError, "no file .*nowhere.npz"),
-    "suffix of data": (lambda: ht.sweeps.File("data.mat"), ValueError, r"must end in .npz or .csv; got 'data.mat'"),
+    "suffix of data": (
+        lambda: ht.sweeps.File("data.mat"),
+        ValueError,
+        r"path must end in .csv.*; got 'data.mat'",
+    ),
     "family": (lambda: ht.sweeps.Geometries("sgd"), ValueError, "geometry must be one of gd, ham, .*; got 'sgd'"),
     "no alpha": (
         lambda: ht.sweeps.Geometries("ham"),
@@ -259,6 +268,45 @@ def test_bad_files_are_refused_before_any_work(tmp_path):
         with pytest.raises(ValueError, match=message):
             ht.sweep(ht.SweepSpec([{"kind": "file", "path": str(path)}], [GD]), tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".parquet", ".npy", ".npz", ".nc"])
+def test_every_file_that_is_a_problem_can_be_swept(tmp_path, suffix):
+    pd, xr = pytest.importorskip("pandas"), pytest.importorskip("xarray")
+    problem, path, options = ht.sparse_regression(4, 8, 2), tmp_path / f"mine{suffix}", {}
+    frame = pd.DataFrame(problem.X, columns=list("abcdefgh")).assign(y=problem.y)
+    if suffix in (".npz", ".npy", ".nc"):
+        arrays = {"X": (("row", "column"), problem.X), "y": ("row", problem.y)}
+        {
+            ".npz": lambda: np.savez(path, X=problem.X, y=problem.y),
+            ".npy": lambda: np.save(path, frame.to_numpy()),
+            ".nc": lambda: xr.Dataset(arrays).to_netcdf(path),
+        }[suffix]()
+    else:
+        frame, options = frame[["y", *"abcdefgh"]], {"target": "y"}
+        if suffix == ".parquet":
+            pytest.importorskip("pyarrow")
+            frame.to_parquet(path)
+        else:
+            options["decimal"] = ","
+            frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ";", decimal=",")
+    spec = ht.SweepSpec([{"kind": "file", "path": str(path), **options}], [{"family": "ham", "alpha": 10.0}])
+    again = ht.SweepSpec.from_table(json.loads(json.dumps(spec.as_table())))
+    assert again == spec and again.hash == spec.hash
+    with ht.sweep(spec, tmp_path / "store", progress=False) as dataset:
+        theta = ht.solve_limit(ht.read_problem(str(path), **options), ht.HAM(10.0)).theta
+        assert float(dataset.l1_norm[0]) == pytest.approx(np.abs(theta).sum(), rel=1e-12)
+
+
+def test_a_decimal_that_is_left_out_does_not_change_the_hash_of_a_spec(written):
+    file = ht.sweeps.File(str(written.parent / "mine.npz"))
+    assert "decimal" not in ht.SweepSpec([file], [GD]).as_table()["problems"][0]
+
+
+def test_words_for_classes_in_a_file(tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b,ill\n1,2,yes\n2,-1,no\n")
+    block = ht.sweeps.File(str(tmp_path / "mine.csv"), loss="logistic")
+    assert block.arrays(0)[1].tolist() == [1.0, 0.0]
 
 
 def test_file_that_changes_is_refused(tmp_path):
