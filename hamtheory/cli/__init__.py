@@ -10,6 +10,7 @@ import functools
 import importlib
 import io
 import operator
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_BAD_INPUT, _FAILED = 2, 1
+_BAD_INPUT, _FAILED, _PIPE = 2, 1, 141  # the last one is what shells say of programs that a broken pipe ends
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -49,7 +50,12 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     try:
         command = parse(args)
-        return command.run(["hamtheory", *args])
+        code = command.run(["hamtheory", *args])
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # of `head`, which has read enough: what is left is for nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE
     except SystemExit as stop:  # tyro: help, or an option that it cannot read
         return stop.code if isinstance(stop.code, int) else 0
     except (ValueError, OSError, ImportError) as error:

@@ -37,6 +37,16 @@ def test_module_runs_and_lists_the_commands():
     assert all(name in done.stdout for name in _names.COMMANDS)
 
 
+def test_a_reader_that_has_read_enough_is_no_error():
+    """As of `| head`: the pipe is closed before anything is written."""
+    words = [sys.executable, "-m", "hamtheory", "limit", "sparse:2,4,1"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read()
+    assert said.replace("computing ...\n", "") == "" and process.returncode == 141
+
+
 def test_help_and_import_load_nothing_that_they_do_not_need():
     for what in ("import hamtheory", "from hamtheory.cli import main; main(['--help'])"):
         code = f"import sys; {what}; assert not {{'jax', 'numpy', 'sympy', 'scipy'}} & set(sys.modules)"
