@@ -1,6 +1,7 @@
 """Checks of arguments: before any work, naming the argument, what it got and what it needs."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -102,8 +103,8 @@ def _columns(table: Any) -> dict[Any, np.ndarray | None]:
     return found
 
 
-def finite(value: Array, name: str) -> Array:
-    """`value`, or an error with the index of its first NaN or infinity."""
+def finite(value: Array, name: str, columns: Sequence[str] | None = None) -> Array:
+    """`value`, or an error with the index of its first NaN or infinity, and the name of its column if it has one."""
     if is_traced(value):
         import equinox as eqx
 
@@ -114,6 +115,7 @@ def finite(value: Array, name: str) -> Array:
         bad = np.argwhere(~np.isfinite(array))
         index = tuple(int(i) for i in bad[0])
         where = f" at index {', '.join(map(str, index))}" if index else ""
+        where += "" if columns is None else f", in the column {columns[index[-1]]!r}"
         raise ValueError(f"{name} must be finite; got {array[index]}{where}")
     return value
 

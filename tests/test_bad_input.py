@@ -1,5 +1,7 @@
 """Bad input is refused before any work, with a message that names the argument."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,17 @@ import hamtheory as ht
 KEY = np.zeros(2, np.uint32)
 PROBLEM = ht.sparse_regression(4, 8, 2)
 NAN = np.array([[1.0, 2.0], [3.0, np.nan]])
+
+
+class OfOneNumber(ht.geometry.AbstractGeometry):
+    def inverse_metric(self, theta):
+        return 1 + math.tanh(theta) ** 2
+
+
+class WithIf(ht.geometry.AbstractGeometry):
+    def inverse_metric(self, theta):
+        return 1 + theta**2 if abs(theta) < 1 else 2 * abs(theta)
+
 
 BAD = {
     "y of another length": (lambda: ht.LinearRegression(np.eye(2), [1.0]), ValueError, "y must have one entry a row"),
@@ -53,7 +66,28 @@ BAD = {
         ValueError,
         "shrinks its scale",
     ),
-    "family": (lambda: ht.limit_path(PROBLEM, ht.Euclidean, [1.0]), TypeError, "ht.HAM or ht.Hypentropy"),
+    "family": (lambda: ht.limit_path(PROBLEM, ht.Euclidean, [1.0]), TypeError, "HAM or ht.Hypentropy.*ht.solve_limits"),
+    "alpha in a grid of its logarithm": (
+        lambda: ht.limit_path(PROBLEM, ht.HAM, [1.0, 1e6]),
+        ValueError,
+        "log_alpha must be within ±100000.*; got 1e[+]06. It is the natural logarithm of alpha",
+    ),
+    "another name of the variable": (
+        lambda: ht.symbolic.geometry("1 + x**2"),
+        ValueError,
+        "x missing. The variable is theta",
+    ),
+    "a parameter left out": (lambda: ht.symbolic.geometry("1 + a*theta**2"), ValueError, r"\['a'\]: a missing$"),
+    "a method for one number": (
+        lambda: ht.solve_limit(PROBLEM, OfOneNumber()),
+        TypeError,
+        r"OfOneNumber.inverse_metric is for one number, .* write hamtheory.geometry.namespace\(theta\).tanh",
+    ),
+    "a method with an if": (
+        lambda: ht.solve_limit(PROBLEM, WithIf()),
+        TypeError,
+        "WithIf.inverse_metric is for one number, .* instead of `if` its where",
+    ),
     "empty grid": (lambda: ht.limit_path(PROBLEM, ht.HAM, []), ValueError, "grid must hold at least one"),
     "NaN in a grid": (lambda: ht.limit_path(PROBLEM, ht.HAM, [0.0, np.nan]), ValueError, "grid .* at index 1"),
     "decay of 0": (

@@ -27,6 +27,9 @@ _ELEMENTWISE = (
 )
 
 
+_OF_ONE_NUMBER = ("0-dimensional arrays", "length-1 arrays", "truth value of an array")  # what NumPy says of it
+
+
 def _elementwise(method: Callable) -> Callable:
     """The method for whatever holds real numbers, which it gets as a floating array, of JAX if the geometry's are."""
 
@@ -38,7 +41,11 @@ def _elementwise(method: Callable) -> Callable:
             found = _traced_as_jax(self, method, x)
             return found if hasattr(found, "dtype") else xp.full_like(x, found)
         with quiet():
-            found = method(self, x)
+            try:
+                found = method(self, x)
+            except (TypeError, ValueError) as error:
+                _explain(self, method, error)
+                raise
         if not hasattr(found, "dtype"):  # of a constant
             return np.full_like(x, found)
         if is_jax(found):
@@ -49,6 +56,15 @@ def _elementwise(method: Callable) -> Callable:
         return found
 
     return call
+
+
+def _explain(geo: "AbstractGeometry", method: Callable, error: Exception) -> None:
+    """An error that says what to write, where a method can answer for one number alone."""
+    if any(words in str(error) for words in _OF_ONE_NUMBER):
+        raise TypeError(
+            f"{type(geo).__name__}.{method.__name__} is for one number, and gets an array: instead of math.tanh write "
+            "hamtheory.geometry.namespace(theta).tanh, and instead of `if` its where"
+        ) from error
 
 
 def _traced_as_jax(geo: "AbstractGeometry", method: Callable, x: Array) -> Array:

@@ -26,7 +26,7 @@ def positive_or_log(value: Parameter | None, log: Parameter | None, name: str, h
     if not is_traced(log) and np.any(np.abs(np.asarray(log)) > LARGEST_LOG):
         raise ValueError(
             f"log_{name} must be within ±{LARGEST_LOG:g}, beyond which its rounding alone spoils the result; "
-            f"got {np.asarray(log).flat[np.argmax(np.abs(np.asarray(log)))]:g}"
+            f"got {np.asarray(log).flat[np.argmax(np.abs(np.asarray(log)))]:g}. It is the natural logarithm of {name}"
         )
     return log, True
 

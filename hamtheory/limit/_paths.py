@@ -52,7 +52,10 @@ def limit_path(
     ```
     """
     if not (isinstance(family, type) and hasattr(family, "at_log")):
-        raise TypeError(f"family must be a class of geometries, ht.HAM or ht.Hypentropy; got {family!r}")
+        raise TypeError(
+            f"family must be a class of geometries, ht.HAM or ht.Hypentropy; got {family!r}. Of others, "
+            "ht.solve_limits finds many limits at once"
+        )
     if is_jax(problem, grid, theta0):
         from ._device_paths import limit_path as solve
     else:

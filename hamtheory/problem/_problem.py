@@ -9,7 +9,7 @@ from .._array import Array, Struct, is_jax, kept, namespace, quiet, replaced
 from .._products import combined, has_products, own_matrix
 from .._types import Matrix, Vector, Vectors
 from .._validate import finite, real_array
-from ._frames import check_order
+from ._frames import check_order, names_of
 
 
 class Problem(Struct):
@@ -92,7 +92,7 @@ def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tup
     by_products = has_products(X)
     if by_products and is_jax(target, theta_star):
         raise TypeError(f"{name} must be an array of NumPy where X is sparse or a LinearOperator; got one of JAX")
-    target = real_array(target, name, ndim=1)
+    target, names = real_array(target, name, ndim=1), names_of(X)
     X = own_matrix(X, target.dtype) if by_products else real_array(X, "X", ndim=2)
     if 0 in X.shape:
         raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
@@ -104,7 +104,7 @@ def checked(X: Matrix, target: Any, name: str, theta_star: Vector | None) -> tup
         if truth.shape[0] != X.shape[1]:
             raise ValueError(f"theta_star must have one entry a column of X, {X.shape[1]}; got {truth.shape[0]}")
         theta_star = finite(own(truth), "theta_star")
-    return X if by_products else finite(own(X), "X"), finite(own(target), name), theta_star
+    return X if by_products else finite(own(X), "X", names), finite(own(target), name), theta_star
 
 
 def _owned(X: Any, y: Any):

@@ -50,7 +50,8 @@ class SymbolicGeometry(AbstractGeometry):
         missing, unknown = sorted(set(names) - set(parameters)), sorted(set(parameters) - set(names))
         if missing or unknown:
             wrong = [f"{', '.join(some)} {what}" for some, what in ((missing, "missing"), (unknown, "unknown")) if some]
-            raise ValueError(f"g⁻¹ = {expression} has the parameters {names or 'none'}: {'; '.join(wrong)}")
+            hint = "" if THETA in expression.free_symbols else ". The variable is theta"
+            raise ValueError(f"g⁻¹ = {expression} has the parameters {names or 'none'}: {'; '.join(wrong)}{hint}")
         values = tuple(finite(real_array(parameters[name], name), name) for name in names)
         check_even(expression)
         traced = is_traced(values)

@@ -196,6 +196,15 @@ def test_pandas_keeps_names(unchecked):
     assert ht.LinearRegression(features.astype("Int64", errors="ignore").astype("Float64"), FRAME.y).names == NAMES
 
 
+def test_a_missing_value_is_named_by_its_column(unchecked):
+    features = FRAME[list(NAMES)].astype(float)
+    features.iloc[2, 1] = np.nan
+    with pytest.raises(ValueError, match="X must be finite; got nan at index 2, 1, in the column 'b'"):
+        ht.LinearRegression(features, FRAME.y)
+    with pytest.raises(ValueError, match=r"y must be finite; got nan at index 2$"):
+        ht.LinearRegression(FRAME[list(NAMES)], features.b)
+
+
 def test_rows_in_another_order_are_refused(unchecked):
     features, shuffled = FRAME[list(NAMES)], FRAME.y.iloc[[2, 0, 1, 3]]
     with pytest.raises(ValueError, match="y must have its rows in the order of those of X; at place 0 X has 0, y 2"):
