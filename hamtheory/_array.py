@@ -7,6 +7,7 @@ never waits for it.
 
 import contextlib
 import dataclasses
+import enum
 import functools
 import inspect
 import math
@@ -21,6 +22,7 @@ import wrapt
 Array = Any  # of NumPy or of JAX: what has a shape and a dtype
 ArrayLike = Any  # the same, or a number
 
+_FEW = 4  # entries that are printed
 _PLAIN = {np.ndarray, np.float64, np.float32, float, int, bool}  # what surely is not of JAX
 _structs: list[type] = []
 _jax_arrays: tuple[type, ...] = ()
@@ -76,7 +78,7 @@ class Struct:
         own = "__init__" in cls.__dict__
         fresh = bool(inspect.get_annotations(cls))
         cls._has_own_init = own or (not fresh and getattr(cls, "_has_own_init", False))
-        dataclasses.dataclass(init=not cls._has_own_init, eq=False, repr="__repr__" not in cls.__dict__)(cls)
+        dataclasses.dataclass(init=not cls._has_own_init, eq=False, repr=False)(cls)
         cls._arrays = tuple(f.name for f in dataclasses.fields(cls) if not f.metadata.get("static"))  # type: ignore[arg-type]
         _structs.append(cls)
         if _jax_arrays:
@@ -84,6 +86,10 @@ class Struct:
 
     _has_own_init = False
     _arrays: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        fields = [field.name for field in dataclasses.fields(self) if field.repr]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(f'{name}={_brief(getattr(self, name))}' for name in fields)})"
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
@@ -317,6 +323,18 @@ def floating(x: Any, like: Any) -> Array:
     if x.dtype.kind != "f" and not (xp is not np and xp.issubdtype(x.dtype, xp.floating)):
         x = x.astype(np.float64 if xp is np else float)
     return x
+
+
+def _brief(value: Any) -> str:
+    """A field in a text: of an array with more than a few entries, its dtype and shape."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name!r}: {_brief(entry)}" for name, entry in value.items()) + "}"
+    shape = getattr(value, "shape", ())
+    if hasattr(value, "dtype") and math.prod(shape) > _FEW:
+        return f"{value.dtype}[{', '.join(map(str, shape))}]"
+    return shown(value)
 
 
 def shown(value: Any) -> str:

@@ -61,6 +61,9 @@ class Result(enum.IntEnum):
     stalled = 5
     nonfinite = 6
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def message(self) -> str:
         """What happened, likely causes, and what to try."""

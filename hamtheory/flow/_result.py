@@ -1,5 +1,6 @@
 """Trajectories with their certificates."""
 
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class FlowResult(Struct):
     result: Any
     stats: dict[str, Array]
     states: Any = None
-    how: Any = None
+    how: Any = field(default=None, repr=False)
     flips: Flips | None = None
 
     def loss_at(self, ts: np.ndarray) -> np.ndarray:

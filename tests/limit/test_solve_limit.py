@@ -171,3 +171,18 @@ def test_a_trial_step_at_the_end_of_the_range_is_shortened():
     # Here the first Newton step leads to |θ| = 6e305, where the potential overflows and its slope does not.
     limit = ht.solve_limit(ht.sparse_regression(40, 100, 5, seed=18), ht.Hypentropy(log_gamma=-7.368272297580947))
     assert limit.residual < 1e-12
+
+
+def test_a_result_is_printed_in_a_line():
+    limit = ht.solve_limit(PROBLEM, ht.HAM(30.0))
+    assert str(limit.result) == f"{limit.result}" == "converged" and limit.result == 0
+    assert repr(limit).startswith(
+        f"LimitResult(theta=float64[25], dual=float64[10], residual={float(limit.residual)!r}, duality_gap="
+    )
+    assert f"result=converged, stats={{'steps': {limit.stats['steps']}, " in repr(limit)
+    path = ht.limit_path(PROBLEM, ht.HAM, [1.0, 2.0])
+    assert repr(path).startswith("LimitPath(log_parameters=[1., 2.], thetas=float64[2, 25], duals=float64[2, 10], ")
+    traced = []
+    jax.jit(lambda y: traced.append(repr(ht.LinearRegression(PROBLEM.X, y).row_space)))(jnp.asarray(PROBLEM.y))
+    assert "basis=float64[10, 25]" in traced[0]
+    assert repr(ht.HAM([1.0, 2.0])) == "HAM(alpha=[1., 2.])"
