@@ -50,6 +50,8 @@ def real_array(value: Any, name: str, ndim: int | None = None) -> Array:
 
 def _numpy_array(value: Any, name: str) -> np.ndarray:
     """`value` as an array of NumPy's, float32 or float64."""
+    if isinstance(value, str):
+        raise ValueError(f"{name} must hold real numbers; got the text {value!r}")
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan) if np.any(value.mask) else value.data
     if hasattr(value, "to_numpy"):  # a table, whose nullable columns are objects to NumPy

@@ -28,6 +28,7 @@ BAD = {
     "y with two axes": (lambda: ht.LinearRegression(np.eye(2), np.eye(2)), ValueError, "y must have 1 axis"),
     "empty X": (lambda: ht.LinearRegression(np.zeros((0, 3)), []), ValueError, "X must have at least one row"),
     "text in X": (lambda: ht.LinearRegression([["a", 1]], [1.0]), ValueError, "X must hold real numbers"),
+    "the name of a column as y": (lambda: ht.LinearRegression(np.eye(2), "a"), ValueError, "y .*; got the text 'a'$"),
     "complex X": (lambda: ht.LinearRegression(1j * np.eye(2), [1, 2]), ValueError, "X must hold real numbers"),
     "ragged X": (lambda: ht.LinearRegression([[1, 2], [3]], [1, 2]), ValueError, "X must be a rectangular array"),
     "NaN in X": (lambda: ht.LinearRegression(NAN, [1, 2]), ValueError, "X must be finite; got nan at index 1, 1"),
