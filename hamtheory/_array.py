@@ -331,6 +331,9 @@ def _brief(value: Any) -> str:
         return value.name
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name!r}: {_brief(entry)}" for name, entry in value.items()) + "}"
+    if type(value) in (list, tuple):
+        inner = ", ".join(map(_brief, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
     shape = getattr(value, "shape", ())
     if hasattr(value, "dtype") and math.prod(shape) > _FEW:
         return f"{value.dtype}[{', '.join(map(str, shape))}]"

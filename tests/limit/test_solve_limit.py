@@ -182,6 +182,8 @@ def test_a_result_is_printed_in_a_line():
     assert f"result=converged, stats={{'steps': {limit.stats['steps']}, " in repr(limit)
     path = ht.limit_path(PROBLEM, ht.HAM, [1.0, 2.0])
     assert repr(path).startswith("LimitPath(log_parameters=[1., 2.], thetas=float64[2, 25], duals=float64[2, 10], ")
+    prediction = ht.asymptotics.predict(ht.HAM([1.0, 10.0]), delta=0.5, sigma=0.1, prior=([0.0, 1.0], [0.9, 0.1]))
+    assert "norms=([0." in repr(prediction) and "array" not in repr(prediction)
     traced = []
     jax.jit(lambda y: traced.append(repr(ht.LinearRegression(PROBLEM.X, y).row_space)))(jnp.asarray(PROBLEM.y))
     assert "basis=float64[10, 25]" in traced[0]
