@@ -23,6 +23,7 @@ _NUMBER = re.compile(r"\s*[-+]?((\d+\.?\d*|\.\d+)(e[-+]?\d+)?|inf(inity)?|nan)\s
 _MARKS = ";\t,"
 _YES = {"yes": 1.0, "y": 1.0, "true": 1.0, "t": 1.0, "positive": 1.0, "pos": 1.0}
 _NO = {"no": 0.0, "n": 0.0, "false": 0.0, "f": 0.0, "negative": 0.0, "neg": 0.0}
+_MISSING = ("", "nan", "na", "n/a", "none", "null", "?", "-")
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+(e[-+]?\d+)?\s*", flags=re.I | re.A)
 
 
@@ -234,6 +235,10 @@ def _numbers(
                 hint = "; classes are two numbers, yes and no, true and false, or positive and negative"
             elif _class(cell) is not None:
                 hint = "; classes have a margin: hamtheory margin, or kind='classification'"
+            elif cell.strip().lower() in _MISSING:
+                hint = "; fill in what is missing, or leave its row or its column out"
+            elif not any(mark.isdigit() for mark in cell):
+                hint = "; leave columns of text out, or code them as numbers"
             raise ValueError(
                 f"{path}, line {line}, {column}: expected a {'finite ' if finite else ''}number, got {cell.strip()!r}"
                 f"{hint}"

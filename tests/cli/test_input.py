@@ -233,7 +233,10 @@ def test_bad_npz(capsys, tmp_path, unchecked, arrays, expected):
     "text, words, expected",
     [
         ("a,b,y\n1,2,3\n1,x,3\n", [], "line 3, column 2 (b): expected a finite number, got 'x'"),
-        ("1,2,3\n1,,3\n", [], "line 2, column 2: expected a finite number, got ''"),
+        ("1,2,3\n1,,3\n", [], "line 2, column 2: expected a finite number, got ''; fill in what is missing, or leave"),
+        ("a,b,y\n1,NA,3\n", [], "line 2, column 2 (b): expected a finite number, got 'NA'; fill in what is missing"),
+        ("a,b,y\n1,oak,3\n", [], "got 'oak'; leave columns of text out, or code them as numbers"),
+        ("a,b,y\n1,3m,3\n", [], "got '3m'"),
         ("1,2,3\n1,2,inf\n", [], "line 2, column 3: expected a finite number, got 'inf'"),
         ("1,2,3\n1,2\n", [], "line 2: expected 3 cells, got 2"),
         ("1,2o,3\n1,2,3\n", [], "line 1: '2o' (column 2) is not a number, but others in the first row are"),
