@@ -173,8 +173,10 @@ def _header(path: str, first: tuple[int, list[str]], target: str | None, classes
     """The names of the columns, or none."""
     line, cells = first[0], [cell.strip() for cell in first[1]]
     text = [cell for cell in cells if not _is_number(cell)]
-    if target is None and classes and len(text) == 1 and cells[-1] == text[0] and _class(text[0]) is not None:
-        return []
+    if classes and len(text) == 1 and _class(text[0]) is not None:
+        place = cells.index(text[0]) + 1
+        if (str(place) == target) if target is not None else (place == len(cells)):
+            return []
     if target is None and not text:
         if len(cells) > 2 and (_are_years(cells) or _are_places(cells)):
             raise ValueError(

@@ -76,6 +76,14 @@ def test_a_table_without_a_header_has_its_y_by_number(capsys, tmp_path):
     assert " ".join(capsys.readouterr().out.split()).startswith(f"data {path}, y = column 5 (the last column) X theta")
 
 
+def test_words_for_classes_without_a_header_by_number(tmp_path):
+    (tmp_path / "t.csv").write_text("1,yes,0.5\n2,no,3\n")
+    features, target, columns = read_csv(str(tmp_path / "t.csv"), "2", classes=True)
+    assert features.tolist() == [[1, 0.5], [2, 3]] and target.tolist() == [1, 0] and columns is None
+    with pytest.raises(ValueError, match=r"got 'x', the columns are: 1, yes, 0.5"):
+        read_csv(str(tmp_path / "t.csv"), "x", classes=True)
+
+
 @pytest.mark.parametrize(
     ("header", "target", "values"),
     [("0,1,2,3", "1", [2.0, 1.0]), ("1990,1991,1992,1993", "1990", [1.0, 2.0]), ("7,8,3,9", "9", [3.0, 4.0])],
