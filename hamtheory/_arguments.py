@@ -7,6 +7,11 @@ from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable)
 _PROBLEM = 'a regression or a classification, such as ht.LinearRegression(X, y) or ht.read_problem("data.csv")'
+_GEOMETRIES = {
+    "geo": "ht.HAM(alpha=100.0)",
+    "geometry": "ht.HAM(alpha=100.0)",
+    "geos": "ht.HAM(alpha=[1.0, 100.0]), whose arrays have one number an instance",
+}
 
 
 def entrance(function: _Function) -> _Function:
@@ -29,7 +34,7 @@ def entrance(function: _Function) -> _Function:
 
 
 def check_arguments(given: dict[str, Any]) -> None:
-    """An error unless `problem`, `problems`, `geo` and `geos` are what these names say.
+    """An error unless `problem`, `problems`, `geo`, `geometry` and `geos` are what these names say.
 
     Args:
         given: The arguments of a function by their names; those with other names are not looked at.
@@ -49,10 +54,9 @@ def check_arguments(given: dict[str, Any]) -> None:
         for place, problem in enumerate(problems):
             if not isinstance(problem, kinds):
                 raise TypeError(f"problems[{place}] must be {_PROBLEM}; got {_kind_of(problem)}")
-    for name, example in (("geo", "ht.HAM(alpha=100.0)"), ("geos", "ht.HAM(alpha=[1.0, 100.0])")):
+    for name, example in _GEOMETRIES.items():
         if name in given and not isinstance(given[name], AbstractGeometry):
-            hint = ", whose arrays have one number an instance" if name == "geos" else ""
-            raise TypeError(f"{name} must be a geometry, such as {example}{hint}; got {_kind_of(given[name])}")
+            raise TypeError(f"{name} must be a geometry, such as {example}; got {_kind_of(given[name])}")
 
 
 def _kind_of(value: Any) -> str:

@@ -152,6 +152,8 @@ OF_A_PROBLEM = {
     "run": lambda problem: ht.run(problem, ht.GD(), learning_rate=0.1, steps=1),
     "run_many": lambda problem: ht.run_many(problem, ht.GD(), learning_rate=[0.1], steps=1),
     "solve_margin": lambda problem: ht.solve_margin(problem, ht.HAM(1.0)),
+    "solve_margins": lambda problem: ht.solve_margins(problem, ht.HAM(1.0)),
+    "margin": lambda problem: ht.metrics.margin(problem, [0.0] * 8),
     "asymptotic_rate": lambda problem: ht.metrics.asymptotic_rate(problem, ht.HAM(1.0), [0.0] * 8),
 }
 NO_PROBLEMS = {
@@ -179,6 +181,19 @@ def test_what_is_no_problem_is_refused_by_name(function, given):
 def test_what_is_no_geometry_is_refused_by_name(solve, given, shown):
     with pytest.raises(TypeError, match=rf"^geos? must be a geometry, such as ht.HAM\(alpha=.*; got {shown}"):
         solve(PROBLEM, given)
+
+
+@pytest.mark.parametrize("given", ["ham", ht.HAM, None])
+@pytest.mark.usefixtures("unchecked")
+def test_other_functions_of_a_geometry(given):
+    for function in (
+        lambda: ht.bregman_divergence(given, [1.0], [0.0]),
+        lambda: ht.geometry.check_geometry(given),
+        lambda: ht.signs.first_passage_time(given, 1.0, 1.0),
+        lambda: ht.regularization_path(PROBLEM, given, [1.0]),
+    ):
+        with pytest.raises(TypeError, match=r"^geo(metry)? must be a geometry, such as"):
+            function()
 
 
 @pytest.mark.usefixtures("unchecked")

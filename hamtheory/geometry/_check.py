@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._arguments import entrance
 from .._array import Array, in_dtype, is_jax, kept, leaves, mapped, on_device, quiet
 from .._types import Parameter
 from .._validate import is_traced
@@ -84,6 +85,7 @@ def check_metric(geo: AbstractGeometry) -> None:
             )
 
 
+@entrance
 def check_geometry(geo: AbstractGeometry, theta: Parameter | None = None, *, rtol: float = 1e-7) -> None:
     """Check that the methods of a geometry belong together, by the identities between them.
 

@@ -1,6 +1,6 @@
 """Largest margins of many classifications at once, on the device engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import jax
@@ -59,6 +59,8 @@ def solve_margins(
     """
     if isinstance(problems, BinaryClassification):
         raise TypeError("problems must be a list of classifications; of one, use solve_margin")
+    if not isinstance(problems, Iterable):
+        raise TypeError(f"problems must be a list of classifications; got a {type(problems).__name__}")
     problems = list(problems)
     if not problems:
         raise ValueError("problems must hold at least one classification; got none")

@@ -4,6 +4,7 @@ import math
 
 from jaxtyping import Float
 
+from .._arguments import entrance
 from .._array import Array, conjugate_exponent, namespace, p_norm, quiet
 from .._types import Number, Vectors
 from .._validate import nonnegative_number
@@ -13,6 +14,7 @@ _quietly = quiet()  # of θ that are not finite, the metrics are not either
 
 
 @_quietly
+@entrance
 def margin(problem: BinaryClassification, theta: Vectors, rho: float = 2.0) -> Float[Array, "*batch"]:
     """`min_i z_i⟨x_i, θ⟩ / ‖θ‖_ρ`: the margin of the direction of θ over ℓ_ρ.
 
@@ -44,6 +46,7 @@ def margin(problem: BinaryClassification, theta: Vectors, rho: float = 2.0) -> F
 
 
 @_quietly
+@entrance
 def accuracy(
     problem: BinaryClassification, theta: Vectors, *, attack: Number = 0.0, p: float = math.inf
 ) -> Float[Array, "*batch"]:

@@ -2,12 +2,14 @@
 
 from jaxtyping import Float
 
+from .._arguments import entrance
 from .._array import Array, floating, namespace, quiet
 from .._types import Parameter
 from .._validate import positive
 from ..geometry import AbstractGeometry
 
 
+@entrance
 def first_passage_time(geometry: AbstractGeometry, a: Parameter, y: Parameter) -> Float[Array, "..."]:
     """The time at which the flow of `f = (θ − y)²/2` in one dimension, started at θ₀ = −a < 0 < y, reaches zero.
 
