@@ -36,7 +36,7 @@ def instance_count(problems, parameters, theta0s, which, name: str, ys=None) -> 
                 f"problems must have one shape and dtype, as the first has {first.X.shape}, {first.dtype}; "
                 f"got {problem.X.shape}, {problem.dtype}"
             )
-    sizes = {f"{name} ({i})": leaf.shape[0] for i, leaf in enumerate(parameters) if leaf.ndim}
+    sizes = {f"{name} ({i})": np.shape(leaf)[0] for i, leaf in enumerate(parameters) if np.ndim(leaf)}
     if theta0s is not None:
         shape = np.shape(theta0s)
         if len(shape) != 2 or shape[1] != first.d:
