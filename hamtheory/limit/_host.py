@@ -18,10 +18,13 @@ from ._host_network import is_hidden, network
 from ._host_newton import HostLimit, newton
 from ._host_path import follow, follow_many
 from ._host_sparse import sparse
+from ._host_table import can_tabulate, tabulated
 from ._penalty import known_penalty
 from ._result import LimitPath, LimitResult, RegularizationPath
 from ._solve import ROUNDING_REACH
 
+_FIELDS = ("theta", "dual", "residual", "duality_gap")
+_LONG = 200  # points, from which on a table pays: it takes as long as a hundred of them
 _quietly = quiet()  # what leaves the range of numbers is reported by `result`
 
 
@@ -61,24 +64,22 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
     family.at_log(grid)  # checks the range
     theta0 = start(theta0, problem.d, problem.dtype)
     tol, budget = tolerance(tol, "tol", problem.dtype, ROUNDING_REACH), count(max_steps, "max_steps")
-    units, inner, _, inner_start = in_units(problem, family.at_log(grid[0]), theta0)
-    geos = [family.at_log(log) for log in grid]
-    moved: list[Any] = [of_geometry(units.X, units.theta, geo) for geo in geos]
-    found = follow_many(inner, [geo for _, geo in moved], inner_start, tol, budget)
-    limits = [limit_result(problem, own, limit, tol) for limit, (own, _) in zip(found, moved, strict=True)]
+    fields, left = None, np.ones(grid.size, bool)
+    if grid.size >= _LONG and not theta0.any() and can_tabulate(problem, geos := family.at_log(grid)):
+        fields, found = tabulated(problem, geos, tol)
+        left = ~found
+    if fields is None or left.any():
+        followed = _followed(problem, family, grid[left], theta0, tol, budget)
+        fields = followed if fields is None else _filled(fields, left, followed)
     path = LimitPath(
         log_parameters=grid,
-        thetas=np.stack([limit.theta for limit in limits]),
-        duals=np.stack([limit.dual for limit in limits]),
-        residual=np.array([limit.residual for limit in limits]),
-        duality_gap=np.array([limit.duality_gap for limit in limits]),
-        relative_gap=np.array([limit.stats["relative_gap"] for limit in limits]),
-        result=np.array([limit.result for limit in limits], np.int32),
-        stats={
-            "steps": np.array([limit.stats["steps"] for limit in limits]),
-            "rank": problem.rank,
-            "distance": problem.distance,
-        },
+        thetas=fields["theta"],
+        duals=fields["dual"],
+        residual=fields["residual"],
+        duality_gap=fields["duality_gap"],
+        relative_gap=fields["relative_gap"],
+        result=fields["result"],
+        stats={"steps": fields["steps"], "rank": problem.rank, "distance": problem.distance},
     )
     failed = np.flatnonzero(path.result)
     if throw and failed.size:
@@ -89,6 +90,24 @@ def limit_path(problem, family, grid, theta0, *, tol, max_steps, throw) -> Limit
         )
         throw_unless(path.result[first], (Result.converged,), None, "limit_path", detail)
     return path
+
+
+def _followed(problem, family, grid, theta0, tol, budget) -> dict[str, np.ndarray]:
+    """The limits of a grid, each from its neighbour."""
+    units, inner, _, inner_start = in_units(problem, family.at_log(grid[0]), theta0)
+    moved: list[Any] = [of_geometry(units.X, units.theta, family.at_log(log)) for log in grid]
+    found = follow_many(inner, [geo for _, geo in moved], inner_start, tol, budget)
+    limits = [limit_result(problem, own, limit, tol) for limit, (own, _) in zip(found, moved, strict=True)]
+    fields = {name: np.stack([getattr(limit, name) for limit in limits]) for name in _FIELDS}
+    fields |= {name: np.array([limit.stats[name] for limit in limits]) for name in ("steps", "relative_gap")}
+    return fields | {"result": np.array([limit.result for limit in limits], np.int32)}
+
+
+def _filled(fields: dict[str, np.ndarray], left: np.ndarray, others: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The fields, with those of others where something was left."""
+    for name, values in others.items():
+        fields[name][left] = values
+    return fields
 
 
 @few_threads()

@@ -87,6 +87,15 @@ def test_a_table_that_ends_early_leaves_the_rest(problem, monkeypatch):
     assert (ht.solve_limits(problem, ht.HAM(log_alpha=ELLS)).result == 0).all()
 
 
+def test_a_long_path_is_the_short_one(problem):
+    grid = np.concatenate([np.linspace(-12, 30, 280), np.linspace(60, 1e4, 40)])
+    path = ht.limit_path(problem, ht.HAM, grid[::-1])
+    short = ht.limit_path(problem, ht.HAM, grid[::-1][::4])
+    np.testing.assert_allclose(path.thetas[::4], short.thetas, atol=1e-9 * abs(short.thetas).max())
+    assert (path.result == 0).all() and path.relative_gap.max() <= 1e-10
+    np.testing.assert_array_equal(path.log_parameters, grid[::-1])
+
+
 def test_an_inconsistent_y_has_no_interpolator():
     rng = np.random.default_rng(3)
     problem = ht.LinearRegression(rng.standard_normal((30, 10)), rng.standard_normal(30))
