@@ -178,6 +178,7 @@ def slow(name, label):
         or (geometry != "ham" and (how == "primal" or name in ("ht.signs.flip_events", "ht.regularization_path")))
         or name in ("ht.signs.flip_times", "ht.limit_path")
         or label.endswith("weight decay")
+        or (name == "ht.solve_flow" and label in ("mw, dual", "ham, primal"))
     )
 
 

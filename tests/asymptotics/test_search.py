@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 import hamtheory as ht
 from hamtheory.asymptotics import best_parameter, predict, transition
+from tests.slow import slow
 
 FAMILIES = [ht.HAM, ht.Hypentropy]
 
@@ -18,7 +19,7 @@ def _of_basis_pursuit(share: float) -> float:
     return minimize_scalar(risk, bounds=(0, 8), method="bounded", options={"xatol": 1e-9}).fun
 
 
-@pytest.mark.parametrize("share", [0.003, 0.03, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("share", [0.003, *slow(0.03, 0.1), 0.3, *slow(0.6)])
 @pytest.mark.parametrize("geo", [ht.HAM(log_alpha=1e4), ht.Hypentropy(log_gamma=-1e5)], ids=repr)
 def test_the_transition_of_basis_pursuit(geo, share):
     """Whatever the atoms that are not 0."""

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -241,6 +242,7 @@ def test_lock_of_a_killed_process_does_not_block(tmp_path, elsewhere):
     try:
         while not report.exists():
             assert process.poll() is None
+            time.sleep(0.01)
         with pytest.raises(RuntimeError, match=f"is being written to by process {process.pid} on"):
             sweep(tmp_path / "store", toy.spec(delay=60.0))
         assert ht.sweeps.report(tmp_path / "store")["writer"] == "running"
