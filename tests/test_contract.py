@@ -66,10 +66,10 @@ def flows():
 
 
 def flipped(what):
-    def events(p, geo, start):
-        return what(ht.solve_flow(p, geo, start, **TIGHT))
+    def events(p, geo, start, ts):
+        return what(ht.solve_flow(p, geo, start, ts=ts, coordinates="dual", **TIGHT))  # a program of the flows above
 
-    return [(name, events, (PROBLEM, GEOMETRIES[name], START)) for name in ("ham", "mw")]
+    return [(name, events, (PROBLEM, GEOMETRIES[name], START, TIMES)) for name in ("ham", "mw")]
 
 
 def solved(prepared):

@@ -37,7 +37,7 @@ def test_a_finite_parameter_recovers_to_a_level_only():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("sigma, size", [(0.2, 1.0), (0.4, 1.0), (0.4e3, 1e3)])
+@pytest.mark.parametrize("sigma, size", [(0.2, 1.0), *slow((0.4, 1.0), (0.4e3, 1e3))])
 def test_the_best_is_that_of_a_dense_grid(family, sigma, size):
     prior = ([0.0, size], [0.95, 0.05])
     found = best_parameter(family, delta=0.4, prior=prior, sigma=sigma)

@@ -17,6 +17,7 @@ import xarray as xr
 import hamtheory as ht
 from hamtheory.sweeps import SerialExecutor, Store, _environment, _sealed
 from hamtheory.sweeps._writer import writer
+from tests.slow import slow
 
 SPEC = toy.spec()
 CHUNKS = 5
@@ -139,7 +140,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-@pytest.mark.parametrize("place", [0.02, 0.5, 0.98])
+@pytest.mark.parametrize("place", [*slow(0.02), 0.5, *slow(0.98)])
 def test_a_flipped_bit_is_found_and_repaired(store, whole, contents, name, place):
     file, chunks = store / DAMAGED[name][0], DAMAGED[name][1]
     data = bytearray(file.read_bytes())
