@@ -14,7 +14,7 @@ from tests.slow import others_slow
 
 LEDGER = ledger()
 SEEDS = range(2)
-# Half a second and more each, of SymPy or of compiling: with their mutations they are verified by `make test-slow`.
+# Of these `make test` looks at the statement alone: the rest takes long, of SymPy or of compiling.
 LONG = {
     "ali.early-stopping", "base.cycle", "base.noise", "base.stability", "base.unit", "discrete.drift", "even.gain",
     "flow.exponential-rate", "flow.l1-end-from-start", "geometry.contracting", "geometry.mw-l1", "geometry.network",
@@ -36,6 +36,11 @@ def test_an_entry_holds_on_an_instance(id):
     [verdict] = verify([id], seeds=1, progress=False)
     assert verdict.failed_step is None
     assert verdict.error <= verdict.tolerance < verdict.error_without
+
+
+@pytest.mark.parametrize("id", sorted(LONG))
+def test_a_long_statement_holds_on_an_instance(id):
+    assert LEDGER[id].error(0) <= LEDGER[id].tolerance
 
 
 @pytest.mark.slow
