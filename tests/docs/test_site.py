@@ -38,7 +38,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of the site, with neither notebooks nor proofs executed; a warning would have stopped it, and `make docs`."""
+    """The folder of the site, without notebooks and proofs executed; a warning stops it, as it does `make docs`."""
     config = load_config(str(hooks.ROOT / "mkdocs.yml"), site_dir=str(tmp_path_factory.mktemp("site")))
     config.extra["execute"] = False
     config.plugins.on_startup(command="build", dirty=False)

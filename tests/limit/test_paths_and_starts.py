@@ -142,7 +142,9 @@ def test_the_sparse_end_from_a_fixed_start(family, n):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(("kind", "n"), [("uneven", 8), ("correlated", 8), ("uneven", 20), ("uneven", 36)])
+@pytest.mark.parametrize(
+    ("kind", "n"), [*slow(("uneven", 8), ("correlated", 8)), ("uneven", 20), *slow(("uneven", 36))]
+)
 def test_the_sparse_end_from_a_start_that_shrinks_with_it(family, kind, n):
     # θ₀ = e^(−a ln α) t: αR′(θ₀) = sign(t) ln(1 + α^(1 − a)|t|) ~ (1 − a) ln α sign(t). At ln α = 1000, a = ½.
     problem, t, a, ell = instance(kind, n), random_start(n, 1), 0.5, 1e3

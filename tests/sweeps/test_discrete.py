@@ -97,7 +97,7 @@ def test_it_resumes(tmp_path):
         assert (dataset.status == ht.NAMES.index("reached_end")).all()
 
 
-@pytest.mark.parametrize("rule", ["hyp", "mirror", "natural"])
+@pytest.mark.parametrize("rule", ["hyp", *slow("mirror"), "natural"])
 def test_other_rules(tmp_path, rule):
     geometries, how = [{"family": "ham", "alpha": [10.0]}], {"rule": rule, "learning_rate": 0.02, "batch_size": 0}
     with ht.sweep(spec(how | {"draws": 0}, geometries=geometries), tmp_path / "store", progress=False) as runs:
