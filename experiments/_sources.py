@@ -32,10 +32,14 @@ def closure(file: Path) -> set[Path]:
     return found
 
 
-@cache
 def code(file: Path) -> str:
     """The code of a file, without comments and docstrings."""
-    tree = _tree(file)
+    return _code(_parsed(file))
+
+
+@cache
+def _code(source: bytes) -> str:
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
@@ -45,8 +49,8 @@ def code(file: Path) -> str:
 @cache
 def used(file: Path) -> frozenset[Path]:
     """The files of the packages that a file uses itself."""
-    tree, aliases, found = _tree(file), {}, set()
-    for node in ast.walk(tree):
+    nodes, aliases, found = list(ast.walk(_tree(file))), {}, set()
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 path = alias.name.split(".")
@@ -61,8 +65,8 @@ def used(file: Path) -> frozenset[Path]:
                     aliases[alias.asname or alias.name] = (*base, alias.name)
                 else:
                     found |= _files(*base, alias.name)
-    chains = {node.value: node for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    chains = {node.value: node for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id in aliases:
             path, outer = list(aliases[node.id]), node
             while outer in chains:
@@ -88,16 +92,23 @@ def _files(*path: str) -> set[Path]:
 
 
 def _defined(package: Path, name: str) -> set[Path]:
-    """The files that define what a package offers under a name, by its stub, if it has one, or itself."""
-    stub = package / "__init__.pyi"
-    offers = stub if stub.is_file() else package / "__init__.py"
-    for node in _tree(offers).body:
+    """The files that define what a package offers under a name."""
+    path = _offered(package).get(name)
+    return {package / "__init__.py"} if path is None else _files(*package.relative_to(ROOT).parts, *path)
+
+
+@cache
+def _offered(package: Path) -> dict[str, tuple[str, ...]]:
+    """Where from, within it, a package has what it offers: by its stub, if it has one, or itself."""
+    stub, found = package / "__init__.pyi", {}
+    for node in _tree(stub if stub.is_file() else package / "__init__.py").body:
         if isinstance(node, ast.ImportFrom) and node.level == 1:
             for alias in node.names:
-                if name in (alias.asname, alias.name):
-                    inner = (node.module or "").split(".") if node.module else []
-                    return _files(*package.relative_to(ROOT).parts, *inner, alias.name)
-    return {package / "__init__.py"}
+                for name in (alias.name, alias.asname):
+                    found.setdefault(
+                        name, (*(node.module or "").split("."), alias.name) if node.module else (alias.name,)
+                    )
+    return found
 
 
 def _package(*path: str) -> bool:

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-# Compiling takes most of the time: processes and runs share what they compiled.
+# Compiling takes most of the time: processes and runs share what they compiled, if it took longer than writing it.
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache" / "xla"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 jax.config.update("jax_traceback_in_locations_limit", 0)
 # Tracing makes many objects and few cycles: at Python's own thresholds, looking for these takes a tenth of the time.
 gc.freeze()
@@ -64,6 +64,11 @@ jaxtyping.install_import_hook(
     [module for module in MODULES if not UNCHECKED.fullmatch(module)],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
+
+
+def pytest_collection_finish():
+    """What was imported stays, and is not looked through again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

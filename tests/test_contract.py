@@ -67,10 +67,10 @@ def flows():
 
 
 def flipped(what):
-    def events(p, geo, start):
-        return what(ht.solve_flow(p, geo, start, **TIGHT))
+    def events(p, geo, start, ts):
+        return what(ht.solve_flow(p, geo, start, ts=ts, coordinates="dual", **TIGHT))  # a program of the flows above
 
-    return [(name, events, (PROBLEM, GEOMETRIES[name], START)) for name in ("ham", "mw")]
+    return [(name, events, (PROBLEM, GEOMETRIES[name], START, TIMES)) for name in ("ham", "mw")]
 
 
 def solved(prepared):
@@ -179,6 +179,7 @@ def slow(name, label):
         or (geometry != "ham" and (how == "primal" or name in ("ht.signs.flip_events", "ht.regularization_path")))
         or name in ("ht.signs.flip_times", "ht.limit_path")
         or label.endswith("weight decay")
+        or (name == "ht.solve_flow" and label in ("mw, dual", "ham, primal"))
     )
 
 

@@ -1,6 +1,7 @@
 """The rules of the house, in its sources: who may import what."""
 
 import ast
+import functools
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -17,8 +18,13 @@ def room_of(module: str) -> str:
     return rest.partition(".")[0] if top == "hamtheory" and rest else top
 
 
+@functools.cache
 def imports():
     """Every import of something of hamtheory: the module that does, the module and the name that it imports."""
+    return [found for found in _imports() if found[1].partition(".")[0] == "hamtheory"]
+
+
+def _imports():
     for folder in ("hamtheory", "experiments", "figures", "docs"):
         for file in (ROOT / folder).rglob("*.py"):
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -32,11 +38,8 @@ def imports():
                     yield from ((module, alias.name, "") for alias in node.names)
 
 
-IMPORTS = [found for found in imports() if found[1].partition(".")[0] == "hamtheory"]
-
-
 def test_the_imports_are_seen():
-    assert ("hamtheory.limit._path", "hamtheory.problem", "RowSpace") in IMPORTS and len(IMPORTS) > 500
+    assert ("hamtheory.limit._path", "hamtheory.problem", "RowSpace") in imports() and len(imports()) > 500
     assert {"geometry", "flow", "limit", "sweeps", "theorem"} <= ROOMS
 
 
@@ -44,7 +47,7 @@ def test_nobody_enters_a_private_room():
     """What another room has is what its `__init__` offers."""
     entered = [
         found
-        for found in IMPORTS
+        for found in imports()
         if room_of(found[1]) in ROOMS
         and room_of(found[0]) != room_of(found[1])
         and any(part.startswith("_") for part in [*found[1].split(".")[2:], found[2]])
@@ -54,7 +57,7 @@ def test_nobody_enters_a_private_room():
 
 def test_rooms_do_not_import_in_circles():
     graph = defaultdict(set)
-    for module, source, name in IMPORTS:
+    for module, source, name in imports():
         here, there = room_of(module), room_of(source if source != "hamtheory" else f"hamtheory.{name}")
         if here != there and here in ROOMS and there in ROOMS:
             graph[here].add(there)

@@ -39,8 +39,11 @@ def loss_and_theta(problem, algorithm, theta, learning_rate):
 
 
 QUICK = ("ham", "around adam", "product", "mirror")
+SOME = (("ham", "exact"), ("ham", "epochs"))
 ALL_RULES = [
-    pytest.param(rule, noise, marks=() if rule == "ham" or (rule in QUICK and noise == "both") else pytest.mark.slow)
+    pytest.param(
+        rule, noise, marks=() if (noise == "both" and rule in QUICK) or (rule, noise) in SOME else pytest.mark.slow
+    )
     for rule in RULES
     for noise in (NOISE if rule == "ham" else ("exact", "both"))
 ]

@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import hamtheory as ht
+from tests.slow import others_slow
 
 PROBLEM = ht.sparse_regression(6, 10, 2, seed=1)
 START = np.linspace(1.0, 2.0, 10)  # away from zero, where HAM's metric has a kink
@@ -73,7 +74,9 @@ def slope(sizes, errors):
     return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "rule", others_slow(RULES, "ham", "bregman", "exponentiated", "steepest", "ham around steepest")
+)
 def test_global_order_is_one(rule):
     exact = flow_at(rule, (END,))[-1]
     counts = (400 / HALVINGS).astype(int)

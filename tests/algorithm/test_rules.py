@@ -10,6 +10,7 @@ import optax
 import pytest
 
 import hamtheory as ht
+from tests.slow import slow
 
 N, D, STEPS = 8, 20, 1000
 PROBLEM = ht.sparse_regression(N, D, 2, seed=4)
@@ -156,7 +157,7 @@ def test_is_the_update_that_is_written_down(rule):
     assert end.result == ht.Result.reached_end
 
 
-@pytest.mark.parametrize("rule", ["gd", "ham", "imbalanced product"])
+@pytest.mark.parametrize("rule", [*slow("gd"), "ham", "imbalanced product"])
 @pytest.mark.parametrize("replace", [True, False])
 def test_with_the_same_mini_batches(rule, replace):
     algorithm, state, step = RULES[rule]

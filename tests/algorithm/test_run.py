@@ -9,6 +9,7 @@ import pytest
 
 import hamtheory as ht
 from hamtheory.algorithm import _loop
+from tests.slow import others_slow
 
 N, D = 8, 20
 PROBLEM = ht.sparse_regression(N, D, 2, seed=4)
@@ -46,7 +47,7 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", others_slow(ALGORITHMS, "ham", "product"))
 @pytest.mark.parametrize("replace", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_saves_and_chunks_change_nothing(name, replace, monkeypatch):
     """Bit for bit."""
@@ -163,7 +164,7 @@ def test_inside_jit_and_vmap_the_end_is_repeated():
     """The instances: one converges, one runs to its end, one diverges."""
     rates = jnp.array([0.3, 1e-4, 30.0])
     kwargs = {"steps": 400, "save_every": 10, "tol": 1e-6, "throw": False}
-    many = jax.vmap(lambda rate: ht.run(PROBLEM, ht.GD(), learning_rate=rate, **kwargs))(rates)
+    many = jax.jit(jax.vmap(lambda rate: ht.run(PROBLEM, ht.GD(), learning_rate=rate, **kwargs)))(rates)
     kinds = [ht.Result.converged, ht.Result.reached_end, ht.Result.nonfinite]
     for instance, (rate, kind) in enumerate(zip(rates, kinds, strict=True)):
         one = ht.run(PROBLEM, ht.GD(), learning_rate=rate, **kwargs)
@@ -194,14 +195,13 @@ def test_vmap_equals_a_loop():
             PROBLEM, ht.HAMStep(alpha, 0.01), START, learning_rate=rate, steps=200, batch_size=3, replace=False, key=key
         )
 
-    many = jax.vmap(run)(alphas, rates, keys)
+    many = jax.jit(jax.vmap(run))(alphas, rates, keys)
     for instance in range(3):
         one = run(alphas[instance], rates[instance], keys[instance])
         np.testing.assert_allclose(many.thetas[instance], one.thetas, rtol=0, atol=1e-11)
         np.testing.assert_allclose(many.loss[instance], one.loss, rtol=0, atol=1e-11)
-    fields = jax.vmap(lambda rule: ht.run(PROBLEM, rule, START, learning_rate=0.001, steps=20).theta)(
-        ht.HAMStep(alphas, jnp.full(3, 0.01))
-    )
+    end = jax.jit(jax.vmap(lambda rule: ht.run(PROBLEM, rule, START, learning_rate=0.001, steps=20).theta))
+    fields = end(ht.HAMStep(alphas, jnp.full(3, 0.01)))
     for alpha, theta in zip(alphas, fields, strict=True):
         one = ht.run(PROBLEM, ht.HAMStep(alpha, 0.01), START, learning_rate=0.001, steps=20)
         np.testing.assert_allclose(theta, one.theta, rtol=0, atol=1e-12)
@@ -272,7 +272,7 @@ class Counted(ht.algorithm.AbstractAlgorithm):
         return self.rule.theta(state)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", others_slow(ALGORITHMS, *QUICK))
 def test_compiles_once_per_shape(name):
     rules = {
         "gd": lambda a, b: ht.GD(),
@@ -327,13 +327,14 @@ def test_rules_of_a_users_own():
         _ = end.ms
 
 
-def test_single_precision():
+@pytest.mark.parametrize("name", [*others_slow(ALGORITHMS, "gd", "product"), "strongly typed"])
+def test_single_precision(name):
     single = ht.LinearRegression(np.asarray(PROBLEM.X, np.float32), np.asarray(PROBLEM.y, np.float32))
-    for name, rule in {**ALGORITHMS, "strongly typed": ht.HAMStep(jnp.array(20.0, jnp.float64))}.items():
-        how = {"learning_rate": 0.003, "steps": 50, "batch_size": 3, "key": jax.random.key(3)}
-        end, double = ht.run(single, rule, START, **how), ht.run(PROBLEM, rule, START, **how)
-        assert end.thetas.dtype == end.loss.dtype == np.float32, name
-        np.testing.assert_allclose(end.thetas, np.asarray(double.thetas, np.float32), rtol=0, atol=1e-4)
+    rule = ALGORITHMS.get(name, ht.HAMStep(jnp.array(20.0, jnp.float64)))
+    how = {"learning_rate": 0.003, "steps": 50, "batch_size": 3, "key": jax.random.key(3)}
+    end, double = ht.run(single, rule, START, **how), ht.run(PROBLEM, rule, START, **how)
+    assert end.thetas.dtype == end.loss.dtype == np.float32
+    np.testing.assert_allclose(end.thetas, np.asarray(double.thetas, np.float32), rtol=0, atol=1e-4)
 
 
 def test_progress_bar(capsys, monkeypatch):

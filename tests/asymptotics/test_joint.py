@@ -10,7 +10,7 @@ from hamtheory.asymptotics import predict
 
 WEIGHTS = [0.5, 0.3, 0.05, 0.15]
 ATOMS, STARTS = [0.0, 0.0, -2.0, 1.0], [0.0, 0.3, 0.5, -0.3]
-MIXED = [ht.HAM(30.0), ht.Hypentropy(0.01), ht.symbolic.geometry("1 + 3*theta**2"), ht.DiagonalNetwork(3, 0.1)]
+MIXED = [ht.HAM(30.0), ht.Hypentropy(0.01), ht.symbolic.geometry("1 + a*theta**2", a=3.0), ht.DiagonalNetwork(3, 0.1)]
 TUNED = [ht.Hypentropy(gamma) for gamma in (0.01, 0.5, 0.5, 0.01)]
 
 

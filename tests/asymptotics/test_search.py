@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 import hamtheory as ht
 from hamtheory.asymptotics import best_parameter, predict, transition
+from tests.slow import slow
 
 FAMILIES = [ht.HAM, ht.Hypentropy]
 
@@ -18,7 +19,7 @@ def _of_basis_pursuit(share: float) -> float:
     return minimize_scalar(risk, bounds=(0, 8), method="bounded", options={"xatol": 1e-9}).fun
 
 
-@pytest.mark.parametrize("share", [0.003, 0.03, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("share", [0.003, *slow(0.03, 0.1), 0.3, *slow(0.6)])
 @pytest.mark.parametrize("geo", [ht.HAM(log_alpha=1e4), ht.Hypentropy(log_gamma=-1e5)], ids=repr)
 def test_the_transition_of_basis_pursuit(geo, share):
     """Whatever the atoms that are not 0."""
@@ -36,7 +37,7 @@ def test_a_finite_parameter_recovers_to_a_level_only():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("sigma, size", [(0.2, 1.0), (0.4, 1.0), (0.4e3, 1e3)])
+@pytest.mark.parametrize("sigma, size", [(0.2, 1.0), *slow((0.4, 1.0), (0.4e3, 1e3))])
 def test_the_best_is_that_of_a_dense_grid(family, sigma, size):
     prior = ([0.0, size], [0.95, 0.05])
     found = best_parameter(family, delta=0.4, prior=prior, sigma=sigma)

@@ -10,6 +10,7 @@ from chromium import browser, program
 from scipy.integrate import solve_ivp
 
 import hamtheory as ht
+from tests.slow import slow
 
 pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium or Chrome found (Debian: apt install chromium)")
 
@@ -133,7 +134,7 @@ def test_time_runs_and_stops(page):
     assert page.evaluate("document.getElementById('play').textContent") == "▶ Play"
 
 
-@pytest.mark.parametrize("width, height", [(1280, 900), (800, 900), (360, 740)])
+@pytest.mark.parametrize("width, height", [*slow((1280, 900), (800, 900)), (360, 740)])
 @pytest.mark.parametrize("dark", [False, True])
 def test_it_fits_and_can_be_read(page, tmp_path, width, height, dark):
     page.window(width, height, dark=dark)

@@ -38,7 +38,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of the site, with neither notebooks nor proofs executed; a warning would have stopped it."""
+    """The folder of the site, without notebooks and proofs executed; a warning stops it, as it does `make docs`."""
     config = load_config(str(hooks.ROOT / "mkdocs.yml"), site_dir=str(tmp_path_factory.mktemp("site")))
     config.extra["execute"] = False
     config.plugins.on_startup(command="build", dirty=False)
@@ -51,6 +51,7 @@ def pages(site):
     return {path.relative_to(site).as_posix(): Page(path.read_text()) for path in site.rglob("*.html")}
 
 
+@pytest.mark.slow
 def test_all_pages_are_there(pages):
     generated = {f"{name}.html" for name in ("interactive", "gallery", "ledger", "cli", "references", "404")}
     generated |= {f"reference/{room}.html" for room in (*hooks.ROOMS, "torch")}
@@ -59,6 +60,7 @@ def test_all_pages_are_there(pages):
     }
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere(site, pages):
     for name, page in pages.items():
         assert not [address for address in page.loaded if re.match(r"(https?:)?//", address or "")], name
@@ -66,6 +68,7 @@ def test_nothing_is_loaded_from_elsewhere(site, pages):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", path.read_text()), path
 
 
+@pytest.mark.slow
 def test_every_public_name_is_in_the_reference(pages):
     listed = {name.written for room in hooks.ROOMS for name in hooks.names(room)}
     assert listed >= {f"ht.{name}" for name in dir(ht) if not isinstance(getattr(ht, name), type(ht))}
@@ -77,6 +80,7 @@ def test_every_public_name_is_in_the_reference(pages):
     assert "../reference/torch.html#hamtheory.torch.HAM" in pages["guide/training.html"].links
 
 
+@pytest.mark.slow
 def test_theorems_figures_and_claims_link_each_other(pages):
     gallery, ledger = pages["gallery.html"], pages["ledger.html"]
     assert ledger.anchors >= set(ht.theorem.ledger()) and gallery.anchors >= set(FIGURES)
@@ -102,6 +106,7 @@ def test_the_ledger_says_how_each_is_known():
         assert row[4].strip("*| ") == theorem.as_published
 
 
+@pytest.mark.slow
 def test_the_ledger_names_the_tests_of_what_was_measured(site):
     text = (site / "ledger.html").read_text()
     for name in FIGURES:
@@ -110,11 +115,13 @@ def test_the_ledger_names_the_tests_of_what_was_measured(site):
                 assert all(test.rpartition("::")[2] in text for test in checks()[claim.ids[0]])
 
 
+@pytest.mark.slow
 def test_all_formulas_have_been_converted(site):
     assert (site / "ledger.html").read_text().count("<math") > len(ht.theorem.ledger())
     assert not [path for path in site.rglob("*.html") if 'class="arithmatex"' in path.read_text()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(chromium.program() is None, reason="no Chromium or Chrome found (Debian: apt install chromium)")
 def test_the_search_box_works_from_a_file(site):
     with chromium.browser() as tab:
@@ -156,6 +163,7 @@ def test_questions_are_eight_and_have_all_parts():
             assert part in text, (path.name, part)
 
 
+@pytest.mark.slow
 def test_what_numbers_are_is_not_shown(site):
     text = (site / "questions" / "2-noise.html").read_text()
     assert "3.6 after" in text and "label_noise.hyp_star" not in text

@@ -8,6 +8,8 @@ from experiments import attacks
 
 from .scales import every_scale
 
+pytestmark = pytest.mark.slow  # flows to the margins of many attacks
+
 CONFIG = attacks.Config.smoke()
 ENTRIES = ("HAM 1", "m*w 1")
 

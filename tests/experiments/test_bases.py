@@ -9,6 +9,8 @@ from experiments import bases
 
 from .scales import every_scale
 
+pytestmark = pytest.mark.slow  # a compilation for every base
+
 CONFIG = bases.Config.smoke()
 
 

@@ -6,6 +6,8 @@ import pytest
 import hamtheory as ht
 from experiments import coordinates
 
+pytestmark = pytest.mark.slow  # a compilation for each geometry and its coordinates
+
 CONFIG = coordinates.Config.smoke()
 
 

@@ -7,6 +7,8 @@ import hamtheory as ht
 from experiments import finetuning
 from figures import finetuning as figure_module
 
+pytestmark = pytest.mark.slow  # limits of many scales and sizes
+
 CONFIG = finetuning.Config.smoke()
 
 

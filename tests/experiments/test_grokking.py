@@ -8,6 +8,8 @@ from experiments import grokking
 
 from .scales import every_scale
 
+pytestmark = pytest.mark.slow  # flows far beyond the fit
+
 CONFIG = grokking.Config.smoke()
 
 

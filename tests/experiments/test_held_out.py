@@ -8,6 +8,8 @@ from experiments import held_out
 
 from .scales import every_scale
 
+pytestmark = pytest.mark.slow  # flows to many losses
+
 CONFIG = held_out.Config.smoke()
 SPARSE = ["HAM 1", "HAM 100", "HAM 1e+06", "m*w 1"]
 SLOW = ["HAM 1", "m*w 1"]

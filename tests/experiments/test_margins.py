@@ -8,6 +8,8 @@ from experiments import margins
 
 from .scales import every_scale
 
+pytestmark = pytest.mark.slow  # flows far beyond the separation
+
 CONFIG = margins.Config.smoke()
 SPARSE = ["HAM 1", "HAM 100", "HAM 1e+06", "m*w 1", "m*w 1e-06"]
 POWERS = ["power 0.5", "power 0.75"]

@@ -7,6 +7,8 @@ import sympy
 from experiments import reparametrizations
 from figures import reparametrizations as figure_module
 
+pytestmark = pytest.mark.slow  # level sets of many factors, by SymPy
+
 DEGREES = {"m*w": 2, "u**2 - v**2": 2, "u*v*w": 3, "u**3*w": 4, "u**3 - v**3": 3, "u**2*v - v**3/3": 3}
 
 

@@ -28,7 +28,7 @@ def copied(tmp_path_factory):
         shutil.copytree(_sources.ROOT / package, folder / package, ignore=shutil.ignore_patterns("out", "__pycache__"))
 
     def forget():
-        for function in (_sources.code, _sources.used, _sources._parsed):
+        for function in (_sources.used, _sources._offered, _sources._parsed):
             function.cache_clear()
 
     def changed(old, new, *files):

@@ -7,6 +7,8 @@ import hamtheory as ht
 from experiments import steepest
 from figures import steepest as figure_module
 
+pytestmark = pytest.mark.slow  # flows of many exponents
+
 CONFIG = steepest.Config.smoke()
 
 

@@ -21,7 +21,7 @@ def powers(s):
 @pytest.mark.parametrize(
     "family, parameters, loss, scale",
     [
-        (lambda _: ht.Euclidean(), [0.0, 0.0, 0.0], "logistic", 0.0),
+        pytest.param(lambda _: ht.Euclidean(), [0.0, 0.0, 0.0], "logistic", 0.0, marks=pytest.mark.slow),
         (lambda alpha: ht.HAM(alpha=alpha), [0.5, 10.0, 1e4], "exponential", 0.3),
         (lambda gamma: ht.Hypentropy(gamma=gamma), [1.0, 0.01, 1e-4], "logistic", 0.1),
         pytest.param(powers, [0.25, 0.5, 0.5], "logistic", 0.1, marks=pytest.mark.slow),

@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import quad, solve_ivp
 
 import hamtheory as ht
+from tests.slow import slow
 
 GEOMETRIES = {
     "gd": ht.Euclidean(),
@@ -24,8 +25,10 @@ def drawn(seed, n=15, d=30, loss="logistic"):
     return ht.BinaryClassification(rng.standard_normal((n, d)), np.resize([1, -1], n), loss)
 
 
-@pytest.mark.parametrize("loss", ["logistic", "exponential"])
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("loss, name", [
+    *(("logistic", name) for name in GEOMETRIES), ("exponential", "ham"),
+    *slow(*(("exponential", name) for name in GEOMETRIES if name != "ham")),
+])  # fmt: skip
 def test_against_scipy_in_ordinary_time(name, loss):
     problem, geo = drawn(0, n=6, d=9, loss=loss), GEOMETRIES[name]
     theta0 = np.linspace(-0.3, 0.2, 9)

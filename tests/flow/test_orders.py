@@ -5,6 +5,7 @@ import pytest
 
 import hamtheory as ht
 from hamtheory.flow import SOLVERS
+from tests.slow import others_slow
 
 PROBLEM = ht.sparse_regression(6, 10, 2, seed=1)
 START = np.linspace(1.0, 2.0, 10)  # away from zero, where HAM's metric has a kink
@@ -29,7 +30,7 @@ def slope(solver, trajectory):
     return -np.polyfit(np.log(counts), np.log(errors), 1)[0]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", others_slow(SOLVERS, "tsit5", "dopri8", "kvaerno3", "rkc"))
 @pytest.mark.parametrize("coordinates", [pytest.param("primal", marks=pytest.mark.slow), "dual"])
 @pytest.mark.parametrize("geo", [
     pytest.param(ht.HAM(5.0), id="ham"), pytest.param(ht.Hypentropy(0.5), id="hypentropy", marks=pytest.mark.slow)

@@ -6,6 +6,7 @@ import scipy.integrate
 import scipy.optimize
 
 import hamtheory as ht
+from tests.slow import slow
 
 from .factors import CLASSES, factors_by_scipy, gradient_of, start
 
@@ -95,7 +96,7 @@ def sign_flow_by_events(problem, w0, end):
     raise AssertionError("too many events")
 
 
-COUNTS = [1, 2, pytest.param(3, marks=pytest.mark.slow)]
+COUNTS = [*slow(1), 2, *slow(3)]
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -6,6 +6,7 @@ import pytest
 import scipy.optimize
 
 import hamtheory as ht
+from tests.slow import slow
 
 from .factors import CLASSES, factors_by_scipy, start
 
@@ -15,7 +16,7 @@ TIMES = np.array([0.0, 0.05, 0.2, 0.5])
 ENDS = {1.25: 0.1, 1.5: 0.3, 2.0: 0.5}
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("count", [2, 3, *slow(4)])
 @pytest.mark.parametrize("q", [1.25, 1.5, 2.0])
 def test_it_solves_the_equations_of_the_factors_and_conserves_what_they_do(q, count):
     w0 = start(count)
@@ -106,7 +107,7 @@ def test_one_sample_arrives_in_finite_time_at_the_closed_form():
         np.testing.assert_allclose(x * later.thetas[:, 0] - y, -left, atol=1e-6)
 
 
-@pytest.mark.parametrize("q", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("q", [1.0, *slow(1.5), 2.0])
 @pytest.mark.parametrize("units", [(1e100, 1.0), (1e-100, 1e-30), (1.0, 1e90)])
 def test_units_do_not_matter(q, units):
     X, theta = units
@@ -193,8 +194,8 @@ def test_a_decay_that_rounding_hides_is_refused_where_it_has_to_be_resolved():
         np.testing.assert_allclose(flow.theta, without.theta, atol=2 * weight_decay)
 
 
-@pytest.mark.parametrize("q", [1.0, 1.5, 2.0])
-@pytest.mark.parametrize("others", [(1e10,), (1e5, 1e3), (1e75,)])
+@pytest.mark.parametrize("q", [1.0, *slow(1.5), 2.0])
+@pytest.mark.parametrize("others", [(1e10,), pytest.param((1e5, 1e3), marks=pytest.mark.slow), (1e75,)])
 def test_far_larger_factors_are_a_unit_of_time(q, others):
     # θ = cw with c constant is `dθ = −c^q φ(∇f) dt`: the flow of one factor.
     one = ht.steepest_flow(PROBLEM, [np.zeros(8)], q=q)

@@ -12,6 +12,7 @@ import sympy
 import hamtheory as ht
 from hamtheory.flow._stochastic import _Model
 from hamtheory.symbolic import HAM, ito_drift
+from tests.slow import slow
 
 N, D = 4, 7
 PROBLEM = ht.LinearRegression(*(np.random.default_rng(0).normal(size=size) for size in ((N, D), N)))
@@ -103,7 +104,7 @@ def test_factors_shrink_gamma():
     assert sympy.simplify(ratio.removeO() + 2 * eta * g) == 0
 
 
-@pytest.mark.parametrize("rule", [ht.GD(), ht.HAMStep(5.0), ht.ProductGD(gamma=0.3)])
+@pytest.mark.parametrize("rule", [*slow(ht.GD()), ht.HAMStep(5.0), *slow(ht.ProductGD(gamma=0.3))])
 def test_with_little_noise_it_is_the_flow(rule):
     """Up to the drift by E[g²], which is of order η as the error of Euler's method is: halving η halves both."""
     geometry = rule.of_flow()
@@ -115,7 +116,7 @@ def test_with_little_noise_it_is_the_flow(rule):
     assert errors[0] < 0.05 and abs(errors[0] / errors[1] - 2) < 0.1
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("batch_size", [1, *slow(2)])
 def test_formula_of_pesme(batch_size):
     """`ln(γ₀/γ_t) = 2 (η/b) diag(XᵀX/n) ∫f`, with the noise that the formula is for."""
     grid = ETA * np.arange(201)

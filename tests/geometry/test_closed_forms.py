@@ -7,6 +7,7 @@ import pytest
 
 import hamtheory as ht
 from hamtheory.geometry import check_geometry
+from tests.slow import others_slow, slow
 
 MAGNITUDES = np.array([0.0, 1e-300, 1e-100, 1e-20, 1e-8, 1e-3, 0.1, 0.5, 1.0, 2.0, 1e3, 1e8, 1e100, 1e300])
 
@@ -53,6 +54,7 @@ class ExactHypentropy:
 
 CASES = [(ht.HAM, ExactHAM, p) for p in (1e-6, 1e-2, 1.0, 100.0, 1e6)]
 CASES += [(ht.Hypentropy, ExactHypentropy, p) for p in (1e-6, 1e-3, 1.0, 1e6)]
+ENDS = [case for case in CASES if case[2] in (1e-6, 1e6)]
 
 
 def relative_errors(values, exact, arguments, tiny, largest):
@@ -70,7 +72,7 @@ def relative_errors(values, exact, arguments, tiny, largest):
     return float(max(errors))
 
 
-@pytest.mark.parametrize(("family", "exact", "parameter"), CASES)
+@pytest.mark.parametrize(("family", "exact", "parameter"), others_slow(CASES, *ENDS))
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_every_method_over_the_whole_range(family, exact, parameter, dtype):
     limits = jnp.finfo(dtype)
@@ -90,7 +92,11 @@ def test_every_method_over_the_whole_range(family, exact, parameter, dtype):
     np.testing.assert_allclose(geo.inverse_mirror_map(mu), theta, rtol=4 * np.log(largest) * eps)
 
 
-@pytest.mark.parametrize("geo", [ht.Euclidean()] + [family(parameter) for family, _, parameter in CASES])
+@pytest.mark.parametrize("geo", [
+    ht.Euclidean(),
+    *(family(parameter) for family, _, parameter in ENDS),
+    *slow(*(family(parameter) for family, _, parameter in CASES if parameter not in (1e-6, 1e6))),
+])  # fmt: skip
 def test_identities(geo):
     check_geometry(geo)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hamtheory as ht
+from tests.slow import slow
 
 GROWTH = {
     "1": 0.0,
@@ -25,7 +26,7 @@ GROWTH = {
 
 BOUNDED = ["1 + theta**2", "exp(abs(theta))", "1 + abs(theta)*log(2 + theta**2)**2", "(1 + abs(theta))**(9/8)"]
 # A geometry of a formula derives all its forms: a second or more for each.
-QUICK = ("1 + a*abs(theta)", "(1 + abs(theta))**(1/2)", "1 + theta**2")
+QUICK = ("(1 + abs(theta))**(1/2)", "1 + theta**2")
 UNDERFLOWS = "1/cosh(theta)"  # as no geometry may
 
 
@@ -33,7 +34,7 @@ def quick(formulas):
     return [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in formulas if f != UNDERFLOWS]
 
 
-@pytest.mark.parametrize("formula, s", GROWTH.items())
+@pytest.mark.parametrize("formula, s", [*list(GROWTH.items())[:7], *slow(*list(GROWTH.items())[7:])])
 def test_growth_by_sympy(formula, s):
     exact = ht.symbolic.horizon(formula)
     assert float(exact.s) == s and float(exact.rho) == 2 - s and exact.error == 0
@@ -54,7 +55,7 @@ def test_growth_with_a_parameter():
     assert ht.symbolic.geometry("1 + abs(theta)**p", p=0.25).horizon().rho == 1.75
 
 
-@pytest.mark.parametrize("formula", BOUNDED)
+@pytest.mark.parametrize("formula", [*BOUNDED[:2], *slow(*BOUNDED[2:])])
 def test_a_bounded_mirror_map_has_none(formula):
     with pytest.raises(ValueError, match="has no horizon, as its mirror map is bounded"):
         ht.symbolic.horizon(formula)

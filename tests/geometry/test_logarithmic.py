@@ -9,6 +9,7 @@ import pytest
 
 import hamtheory as ht
 from hamtheory.geometry._parameter import largest_unscaled_log
+from tests.slow import others_slow
 
 LOGS = [-1e4, -800.0, -300.0, -285.0, -283.0, -30.0, 0.0, 30.0, 283.0, 285.0, 300.0, 800.0, 1e4]
 SIZES = np.array([0.0, 1e-100, 1e-8, 0.5, 1.0, 1e5, 1e100])
@@ -163,7 +164,7 @@ def near_zero(family, log, dtype):
     return lambda exponent: below and exponent < 80
 
 
-@pytest.mark.parametrize("log", LOGS)
+@pytest.mark.parametrize("log", others_slow(LOGS, *LOGS[::3]))
 @pytest.mark.parametrize(("family", "exact"), FAMILIES)
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
 def test_every_method_is_the_formula_times_the_documented_factor(family, exact, dtype, log):
@@ -256,7 +257,7 @@ FOLLOWED = [(ht.HAM, ExactHAM, log) for log in (-60.0, 0.0, 30.0, 283.0, 285.0, 
 FOLLOWED += [(ht.Hypentropy, ExactHypentropy, -log) for log in (-60.0, 0.0, 30.0, 283.0, 800.0, 1e4)]
 
 
-@pytest.mark.parametrize(("family", "exact", "log"), FOLLOWED)
+@pytest.mark.parametrize(("family", "exact", "log"), others_slow(FOLLOWED, *FOLLOWED[::3]))
 def test_exponents_are_consistent_with_the_geometry(family, exact, log):
     geo = family.at_log(jnp.asarray(log))
     name = "log_alpha" if family is ht.HAM else "log_gamma"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hamtheory as ht
+from tests.slow import others_slow
 
 N, D = 6, 14
 RNG = np.random.default_rng(5)
@@ -41,12 +42,11 @@ SLOW = ("ln α", "mw", "network", "formula")
 def test_in_everything_given(name):
     f = lambda a, X, y, theta0: value(FAMILIES[name], a, X, y, theta0)  # noqa: E731
     args = (jnp.asarray(POINT), X, Y, START)
-    gradient = jax.jit(jax.grad(f, range(4)))(*args)
+    backwards = jax.jit(jax.value_and_grad(f, range(4)))  # one program for the values, too
     forwards = jax.jit(lambda args, tangents: jax.jvp(f, args, tangents)[1])  # one program for all arguments
-    f = jax.jit(f)
-    for i, g in enumerate(gradient):
+    for i, g in enumerate(backwards(*args)[1]):
         along = jnp.asarray(RNG.standard_normal(args[i].shape))
-        wanted = difference(lambda x: f(*args[:i], x, *args[i + 1 :]), args[i], along)  # noqa: B023
+        wanted = difference(lambda x: backwards(*args[:i], x, *args[i + 1 :])[0], args[i], along)  # noqa: B023
         np.testing.assert_allclose(jnp.sum(g * along), wanted, rtol=2e-5, atol=1e-8)
         zeros = [jnp.zeros_like(arg) for arg in args]
         forward = forwards(args, (*zeros[:i], along, *zeros[i + 1 :]))
@@ -70,21 +70,27 @@ def test_second_derivatives_and_vmap_of_both():
 
 @pytest.mark.parametrize("name", ["ham", pytest.param("mw", marks=pytest.mark.slow)])
 def test_repeated_singular_values(name):
-    f = lambda X: value(FAMILIES[name], POINT, X, Y, START)  # noqa: E731
+    f = jax.jit(jax.value_and_grad(lambda X: value(FAMILIES[name], POINT, X, Y, START)))
     along = jnp.asarray(RNG.standard_normal((N, D)))
-    np.testing.assert_allclose(jnp.sum(jax.grad(f)(REPEATED) * along), difference(f, REPEATED, along), rtol=1e-5)
+    wanted = difference(lambda X: f(X)[0], REPEATED, along)
+    np.testing.assert_allclose(jnp.sum(f(REPEATED)[1] * along), wanted, rtol=1e-5)
 
 
 def test_far_along_the_path():
     """At ln α = 200 the support is that of basis pursuit, and θ is linear in y on it."""
-    far = lambda y: ht.solve_limit(ht.LinearRegression(X, y), ht.HAM(log_alpha=jnp.asarray(200.0)), tol=1e-10).theta  # noqa: E731
+
+    @jax.jit
+    def far(y):
+        return ht.solve_limit(ht.LinearRegression(X, y), ht.HAM(log_alpha=200.0), tol=1e-10, throw=False).theta
+
     support = np.flatnonzero(np.abs(far(Y)) > 1e-6)
     wanted = np.zeros((D, N))
     wanted[support] = np.linalg.pinv(PROBLEM.X[:, support])
     assert support.size == N
-    np.testing.assert_allclose(jax.jacrev(far)(Y), wanted, atol=0.05 * np.abs(wanted).max())
+    jacobian = jax.jit(jax.jacrev(far))(Y)
+    np.testing.assert_allclose(jacobian, wanted, atol=0.05 * np.abs(wanted).max())
     along = jnp.asarray(RNG.standard_normal(N))
-    np.testing.assert_allclose(jax.jacrev(far)(Y) @ along, difference(far, Y, along, 1e-4), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(jacobian @ along, difference(far, Y, along, 1e-4), rtol=1e-3, atol=1e-3)
 
 
 def test_by_a_complex_step_of_the_closed_form():
@@ -99,7 +105,7 @@ def test_by_a_complex_step_of_the_closed_form():
     by_lam = np.imag(x @ theta(alpha, lam + 1j * h)) / h
     wanted = np.imag(theta(alpha + 1j * h, lam - 1j * h * by_alpha / by_lam)) / h
     one = ht.LinearRegression(jnp.asarray(x[None]), jnp.asarray([y]))
-    found = jax.jacfwd(lambda a: ht.solve_limit(one, ht.HAM(alpha=a), tol=1e-14).theta)(alpha)
+    found = jax.jit(jax.jacfwd(lambda a: ht.solve_limit(one, ht.HAM(alpha=a), tol=1e-14, throw=False).theta))(alpha)
     np.testing.assert_allclose(found, wanted, rtol=1e-11)
 
 
@@ -112,13 +118,19 @@ def test_of_the_dual_and_of_least_squares():
 
     along = jnp.asarray(RNG.standard_normal((20, 5)))
     wanted = difference(lambda X: jnp.linalg.lstsq(X, long_y)[0], tall, along)
-    np.testing.assert_allclose(jax.jvp(least_squares, (tall,), (along,))[1], wanted, rtol=1e-6, atol=1e-9)
-    dual = lambda a: ht.solve_limit(ht.LinearRegression(X, Y), ht.HAM(alpha=a), START, tol=1e-13).dual  # noqa: E731
-    np.testing.assert_allclose(jax.jacfwd(dual)(POINT), difference(dual, POINT, 1.0), rtol=1e-4, atol=1e-9)
+    forwards = jax.jit(lambda X, along: jax.jvp(least_squares, (X,), (along,))[1])
+    np.testing.assert_allclose(forwards(tall, along), wanted, rtol=1e-6, atol=1e-9)
+
+    @jax.jit
+    def dual(a):
+        return ht.solve_limit(ht.LinearRegression(X, Y), ht.HAM(alpha=a), START, tol=1e-13, throw=False).dual
+
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(dual))(POINT), difference(dual, POINT, 1.0), rtol=1e-4, atol=1e-9)
 
 
 def test_the_nearest_interpolator():
-    f = lambda X, y, theta0: WEIGHTS @ ht.min_norm(ht.LinearRegression(X, y), theta0)  # noqa: E731
+    f = jax.jit(lambda X, y, theta0: WEIGHTS @ ht.min_norm(ht.LinearRegression(X, y), theta0))
+    gradient = jax.jit(jax.grad(f, range(3)))(REPEATED, Y, START)
     for i, at in enumerate((REPEATED, Y, START)):
         args = [REPEATED, Y, START]
         along = jnp.asarray(RNG.standard_normal(at.shape))
@@ -126,7 +138,7 @@ def test_the_nearest_interpolator():
         def at_one(x, i=i, args=args):
             return f(*args[:i], x, *args[i + 1 :])
 
-        np.testing.assert_allclose(jnp.sum(jax.grad(at_one)(at) * along), difference(at_one, at, along), rtol=1e-6)
+        np.testing.assert_allclose(jnp.sum(gradient[i] * along), difference(at_one, at, along), rtol=1e-6)
 
 
 DECAYING = {
@@ -137,29 +149,29 @@ DECAYING = {
 }
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param("ridge", marks=pytest.mark.slow), "ham",
-    pytest.param("nearly the lasso", marks=pytest.mark.slow), "the lasso",
-])  # fmt: skip
+DECAY = (jnp.asarray(POINT), X, Y, jnp.asarray(0.1))
+
+
+def decayed(name):
+    return lambda a, X, y, beta: value(DECAYING[name], a, X, y, None, weight_decay=beta)
+
+
+@pytest.mark.parametrize("name", others_slow(DECAYING, "ham", "the lasso"))
 def test_under_weight_decay(name):
-    def f(a, X, y, beta):
-        return value(DECAYING[name], a, X, y, None, weight_decay=beta)
-
-    f = jax.jit(f)
-
-    args = (jnp.asarray(POINT), X, Y, jnp.asarray(0.1))
-    gradient = jax.jit(jax.grad(f, range(4)))(*args)
-    for i, g in enumerate(gradient):
+    f, args = decayed(name), DECAY
+    backwards = jax.jit(jax.value_and_grad(f, range(4)))  # one program for the values, too
+    for i, g in enumerate(backwards(*args)[1]):
         along = jnp.asarray(RNG.standard_normal(args[i].shape))
-        wanted = difference(lambda x: f(*args[:i], x, *args[i + 1 :]), args[i], along)  # noqa: B023
+        wanted = difference(lambda x: backwards(*args[:i], x, *args[i + 1 :])[0], args[i], along)  # noqa: B023
         np.testing.assert_allclose(jnp.sum(g * along), wanted, rtol=2e-5, atol=1e-7)
-    slope = jax.jit(jax.grad(f, 3))
-    np.testing.assert_allclose(
-        jax.jit(jax.grad(slope, 3))(*args),
-        difference(lambda b: slope(*args[:3], b), args[3], 1.0),
-        rtol=1e-4,
-        atol=1e-6,
-    )
+
+
+@pytest.mark.parametrize("name", others_slow(DECAYING, "ham"))
+def test_the_second_derivative_in_the_weight_decay(name):
+    slope = jax.grad(decayed(name), 3)
+    both = jax.jit(jax.value_and_grad(slope, 3))
+    wanted = difference(lambda b: both(*DECAY[:3], b)[0], DECAY[3], 1.0)
+    np.testing.assert_allclose(both(*DECAY)[1], wanted, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import scipy.optimize
 
 import hamtheory as ht
 from tests.limit.instances import FAMILIES, GRID, KINDS, TOL, D, at, instance, logs, out_of_row_space, relative
+from tests.slow import slow
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -113,7 +114,7 @@ def random_start(n, seed):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("n", [8, 20, 36])
+@pytest.mark.parametrize("n", [*slow(8), 20, *slow(36)])
 def test_the_sparse_end_from_a_fixed_start(family, n):
     # αR′(θ₀) = sign(θ₀) (ln α + ln|θ₀| + o(1)), so α D_R(θ, θ₀)/ln α → Σ |θ| − sign(θ₀)θ, with sign(0) = 0.
     # If that can be 0, what it leaves is decided by the next order, Σ |θ| ln|θ/θ₀| − |θ|.
@@ -141,7 +142,9 @@ def test_the_sparse_end_from_a_fixed_start(family, n):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(("kind", "n"), [("uneven", 8), ("correlated", 8), ("uneven", 20), ("uneven", 36)])
+@pytest.mark.parametrize(
+    ("kind", "n"), [*slow(("uneven", 8), ("correlated", 8)), ("uneven", 20), *slow(("uneven", 36))]
+)
 def test_the_sparse_end_from_a_start_that_shrinks_with_it(family, kind, n):
     # θ₀ = e^(−a ln α) t: αR′(θ₀) = sign(t) ln(1 + α^(1 − a)|t|) ~ (1 − a) ln α sign(t). At ln α = 1000, a = ½.
     problem, t, a, ell = instance(kind, n), random_start(n, 1), 0.5, 1e3

@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import Lasso, Ridge
 
 import hamtheory as ht
+from tests.slow import others_slow
 
 KINDS = ["gaussian", "uneven", "correlated", "signs"]
 SHAPES = [(20, 40), (40, 20)]
@@ -62,7 +63,7 @@ def lasso(problem, penalty):
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", others_slow(KINDS, "gaussian", "correlated"))
 def test_mw_ends_at_the_lasso(kind, n, d):
     problem = instance(kind, n, d)
     X, y = arrays(problem)
@@ -86,7 +87,7 @@ def test_mw_ends_at_the_lasso(kind, n, d):
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", others_slow(KINDS, "gaussian", "uneven"))
 def test_gradient_descent_ends_at_ridge_and_so_does_ham_without_alpha(kind, n, d):
     problem = instance(kind, n, d)
     for fraction in FRACTIONS:
@@ -104,7 +105,7 @@ def test_gradient_descent_ends_at_ridge_and_so_does_ham_without_alpha(kind, n, d
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", others_slow(KINDS, "gaussian", "signs"))
 def test_ham_is_stationary_from_ridge_to_lasso(kind, n, d):
     problem = instance(kind, n, d)
     X, y = arrays(problem)

@@ -21,7 +21,7 @@ PATHS = list(hooks.NOTEBOOKS)
 HEADER = "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n#       format_name: percent\n# ---\n\n"
 TOPICS = "|".join(sorted({key.partition(".")[0] for key in ht.theorem.ledger()}))
 each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
-LONG = [pytest.mark.slow if path.stem.startswith(("3_", "4_", "5_")) else () for path in PATHS]
+LONG = [pytest.mark.slow if path.stem.startswith(("2_", "3_", "4_", "5_")) else () for path in PATHS]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import hamtheory as ht
 from hamtheory._products import Pairs, ProductBasis, SparseRows
+from tests.slow import others_slow
 
 N, D = 20, 60
 WAYS = {
@@ -88,7 +89,7 @@ def test_row_space(kind, way):
 
 
 @pytest.mark.parametrize("begins", ["zero", "start"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", others_slow(KINDS, "generic", "dependent rows", "inconsistent"))
 def test_limits(kind, begins):
     for geo in GEOMETRIES.values():
         _limits_agree(kind, geo, None if begins == "zero" else start())

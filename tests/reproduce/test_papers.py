@@ -10,11 +10,22 @@ import pytest
 from matplotlib.figure import Figure
 
 import hamtheory as ht
+from tests.slow import others_slow
 
 ROOT = Path(__file__).parents[2]
 GALLERY = ht.reproduce.gallery()
 PAGE = (ROOT / "docs" / "guide" / "others.md").read_text(encoding="utf-8")
 ROW = r"^\| `([\w-]+)` \| \[(\w+)\], (.*?) \| (.*?) \| (.*?) \| (.*?) \|$"
+# A second and more each, mostly of compiling.
+LONG = {
+    "cover-capacity", "even-steps", "even-uncentred", "haochen-noise", "papazov-momentum", "pesme-alpha", "pesme-bias",
+}  # fmt: skip
+
+
+def each(names):
+    return pytest.mark.parametrize("name", others_slow(list(names), *(name for name in names if name not in LONG)))
+
+
 ROWS = {row[0]: row[1:] for row in re.findall(ROW, PAGE, re.M)}
 
 
@@ -27,7 +38,7 @@ def claims(verdict):
     return [one for one in verdict.comparisons if one.origin == "claim"]
 
 
-@pytest.mark.parametrize("name", GALLERY)
+@each(GALLERY)
 def test_the_claims_hold_on_small_data(name):
     one = GALLERY[name]
     verdict = one.verdict(one.smoke, numbers(name))
@@ -35,7 +46,7 @@ def test_the_claims_hold_on_small_data(name):
     assert verdict.outcome in ("reproduced", "set-up not stated")
 
 
-@pytest.mark.parametrize("name", GALLERY)
+@each(GALLERY)
 def test_it_is_drawn(name):
     figure = Figure()
     GALLERY[name].draw(figure, GALLERY[name].smoke, numbers(name))
@@ -86,13 +97,13 @@ def test_every_verdict_can_be_flipped():
     assert {*FALSE_NUMBERS, *FALSE_SETUPS} == set(GALLERY)
 
 
-@pytest.mark.parametrize("name", FALSE_NUMBERS)
+@each(FALSE_NUMBERS)
 def test_false_numbers_flip_the_verdict(name):
     one = GALLERY[name]
     assert one.verdict(one.smoke, FALSE_NUMBERS[name](numbers(name))).outcome == "differs"
 
 
-@pytest.mark.parametrize("name", FALSE_SETUPS)
+@each(FALSE_SETUPS)
 def test_a_false_set_up_flips_the_verdict(name):
     one = GALLERY[name]
     config = replace(one.smoke, **FALSE_SETUPS[name])

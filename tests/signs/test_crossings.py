@@ -11,6 +11,7 @@ import pytest
 
 from hamtheory.flow import SOLVERS
 from hamtheory.flow._crossings import _bernstein, _monomials, _nodes, _roots, degree_of
+from tests.slow import others_slow
 
 EPS = float(np.finfo(float).eps)
 find = jax.jit(_roots)
@@ -88,7 +89,7 @@ def test_coefficients_from_values(degree):
     np.testing.assert_allclose(hull[[0, -1]], values[[0, -1]], atol=1e-12)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", others_slow(SOLVERS, "euler", "heun", "kvaerno5"))
 def test_the_degree_is_that_of_the_dense_output(name):
     """A polynomial of the degree through the values at the nodes is the dense output everywhere in the step."""
     solver = SOLVERS[name]

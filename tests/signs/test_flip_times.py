@@ -11,6 +11,7 @@ import hamtheory as ht
 from experiments import _one_dimension as one
 from hamtheory.flow import SOLVERS
 from hamtheory.signs import first_passage_time, flip_events, flip_times
+from tests.slow import slow
 
 TOLERANCE = 1e-7
 EPS = float(np.finfo(float).eps)
@@ -100,7 +101,7 @@ def test_balanced_factors_have_no_flip_time():
     assert relative(flip_times(just)[0], theory) <= TOLERANCE
 
 
-@pytest.mark.parametrize("batch_size, noise", [(None, 0.0), (2, 0.0), (2, 0.3)])
+@pytest.mark.parametrize("batch_size, noise", [*slow((None, 0.0), (2, 0.0)), (2, 0.3)])
 def test_balanced_rules_never_flip(batch_size, noise):
     problem, m, w = mixed(6)
     options = {"batch_size": batch_size, "label_noise": noise, "key": jax.random.key(0)} if batch_size else {}

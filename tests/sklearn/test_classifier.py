@@ -10,6 +10,7 @@ from sklearn.svm import SVC
 
 import hamtheory as ht
 from hamtheory.sklearn import ImplicitBiasClassifier
+from tests.slow import slow
 
 RNG = np.random.default_rng(2)
 HORIZONS = {"gd": 2.0, "ham": 1.0, "mw": 1.0, "power": 1.5, "flat": 4.0}
@@ -41,7 +42,7 @@ def norm(theta, rho):
 
 
 @pytest.mark.parametrize("name", HORIZONS)
-@pytest.mark.parametrize("n, d, kind", [(20, 50, ""), (60, 8, ""), (30, 12, "columns")])
+@pytest.mark.parametrize("n, d, kind", [(20, 50, ""), *slow((60, 8, "")), (30, 12, "columns")])
 def test_the_margin_is_proved_by_weights_that_are_balanced(name, n, d, kind):
     """Weak duality, written down anew: no plane has a larger margin than ‖Σ λ_i z_i x_i‖_ρ′ if Σ λ_i z_i = 0."""
     rho = HORIZONS[name]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import hamtheory as ht
+from tests.slow import slow
 
 SPARSE = {"kind": "sparse", "n": 4, "d": 8, "k": 2, "seeds": range(3)}
 GEOMETRIES = [{"family": "gd"}, {"family": "ham", "alpha": [1.0, 10.0]}, {"family": "mw", "gamma": [0.1]}]
@@ -57,7 +58,7 @@ def test_what_is_not_random_is_the_same_in_all_draws(runs):
     assert (runs.theta.sel(batch_size=2, draw=3) != runs.theta.sel(batch_size=2, draw=5)).any("column").all()
 
 
-@pytest.mark.parametrize("chunk", [1, 12])
+@pytest.mark.parametrize("chunk", [*slow(1), 12])
 def test_the_chunk_does_not_matter(runs, tmp_path, chunk):
     with ht.sweep(spec({"losses": True}, chunk=chunk), tmp_path / "store", progress=False) as other:
         for name in ("theta", "loss", "status", "residual"):
@@ -96,7 +97,7 @@ def test_it_resumes(tmp_path):
         assert (dataset.status == ht.NAMES.index("reached_end")).all()
 
 
-@pytest.mark.parametrize("rule", ["hyp", "mirror", "natural"])
+@pytest.mark.parametrize("rule", ["hyp", *slow("mirror"), "natural"])
 def test_other_rules(tmp_path, rule):
     geometries, how = [{"family": "ham", "alpha": [10.0]}], {"rule": rule, "learning_rate": 0.02, "batch_size": 0}
     with ht.sweep(spec(how | {"draws": 0}, geometries=geometries), tmp_path / "store", progress=False) as runs:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import xarray as xr
 import hamtheory as ht
 from hamtheory.sweeps import SerialExecutor, Store, _environment, _sealed
 from hamtheory.sweeps._writer import writer
+from tests.slow import slow
 
 SPEC = toy.spec()
 CHUNKS = 5
@@ -138,7 +140,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-@pytest.mark.parametrize("place", [0.02, 0.5, 0.98])
+@pytest.mark.parametrize("place", [*slow(0.02), 0.5, *slow(0.98)])
 def test_a_flipped_bit_is_found_and_repaired(store, whole, contents, name, place):
     file, chunks = store / DAMAGED[name][0], DAMAGED[name][1]
     data = bytearray(file.read_bytes())
@@ -241,6 +243,7 @@ def test_lock_of_a_killed_process_does_not_block(tmp_path, elsewhere):
     try:
         while not report.exists():
             assert process.poll() is None
+            time.sleep(0.01)
         with pytest.raises(RuntimeError, match=f"is being written to by process {process.pid} on"):
             sweep(tmp_path / "store", toy.spec(delay=60.0))
         assert ht.sweeps.report(tmp_path / "store")["writer"] == "running"

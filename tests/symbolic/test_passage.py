@@ -6,6 +6,7 @@ import sympy
 
 import hamtheory as ht
 from hamtheory.symbolic import EUCLIDEAN, HAM, HYPENTROPY, first_passage
+from tests.slow import others_slow
 
 A, Y, ALPHA, GAMMA, B = sympy.symbols("a y alpha gamma b", positive=True)
 GEOMETRIES = {EUCLIDEAN: (ht.Euclidean, None), HAM: (ht.HAM, ALPHA), HYPENTROPY: (ht.Hypentropy, GAMMA)}
@@ -36,7 +37,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", ["HAM", "mw", pytest.param("square", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", others_slow(CASES, "HAM"))
 def test_leading_terms(case):
     metric, small, large = CASES[case]
     found = first_passage(metric).asymptotics()
@@ -63,6 +64,7 @@ def test_bad_input():
         first_passage(EUCLIDEAN).asymptotics()
 
 
+@pytest.mark.slow
 def test_another_rational_metric():
     time = first_passage("1 + b*theta**2").time
     geo = ht.symbolic.geometry("1 + b*theta**2", b=40.0)
