@@ -103,7 +103,7 @@ class AbstractBase(AbstractAlgorithm):
     def theta(self, state):
         return state.theta if isinstance(state, BaseState) else state
 
-    def _checked(self, made: Any, memory: PyTree, shape: tuple[int, ...]) -> tuple[Array, PyTree]:
+    def _checked(self, made: Any, memory: PyTree, shape: tuple) -> tuple[Array, PyTree]:
         """What `direction` has made, or an error that says what it must be."""
         what = f"direction of {type(self).__name__} must return p and what to remember, a pair"
         if not isinstance(made, tuple) or len(made) != 2:
