@@ -2,4 +2,4 @@
 
 # Tables.
 NAMES = ("first_answer", "limits", "margin", "sparse_limit", "sweeps", "startup", "optim", "runs", "torch_overhead")
-DATASETS = ("work_precision", "scaling")  # data sets with a figure
+DATASETS = ("work_precision", "scaling", "roofline")  # data sets with a figure
