@@ -88,7 +88,7 @@ class Operation(NamedTuple):
         """`call(times)`, which does it so many times over."""
         given = [_positive(shape) if i == 0 and self.component != "products" else _random(shape, i)
                  for i, shape in enumerate(self._operands())]  # fmt: skip
-        return _looped(_JAX[self.kind], given) if self.library == "JAX" else _by_numpy(_NUMPY[self.kind], given)
+        return _looped(self.kind, given) if self.library == "JAX" else _by_numpy(_NUMPY[self.kind], given)
 
     def _operands(self) -> list[tuple[int, ...]]:
         if self.kind == "product":
@@ -105,12 +105,13 @@ def _random(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def _positive(shape: tuple[int, ...]) -> np.ndarray:
-    """Positive matrices that are their own factors too, nearly: of linear algebra; or positive numbers."""
+    """Of linear algebra, matrices that are their own factors; else positive numbers."""
     if len(shape) == 1:
         return np.abs(_random(shape, 0))
-    return np.broadcast_to(np.eye(shape[-1]) + 1e-3, shape).copy()
+    return np.broadcast_to(np.eye(shape[-1]), shape).copy()
 
 
+_IN_PLACE = ("cholesky", "triangular")
 _JAX: dict[str, Callable[..., Any]] = {
     "product": jnp.matmul,
     "square": lambda a: a @ a.T,
@@ -135,13 +136,17 @@ def _by_numpy(function: Callable[..., Any], given: Sequence[np.ndarray]) -> Call
     return call
 
 
-def _looped(function: Callable[..., Any], given: Sequence[np.ndarray]) -> Callable[[int], Any]:
-    """In one compiled loop; an entry of each result goes into the next argument, or the loop would be empty."""
+def _looped(kind: str, given: Sequence[np.ndarray]) -> Callable[[int], Any]:
+    """In one compiled loop: of what it has found itself, where that does not change it; else, an entry of each result
+    goes into the next argument, or the loop would be empty."""
+    function, arrays = _JAX[kind], [jnp.asarray(array) for array in given]
+    if kind in _IN_PLACE:
+        own = jax.jit(lambda times, *rest: jax.lax.fori_loop(0, times, lambda _, x: function(*rest[:-1], x), rest[-1]))
+        return lambda times: jax.block_until_ready(own(times, *arrays))
 
     def body(_, carry):
         first, others, before = carry
-        place = (0,) * first.ndim
-        first = first.at[place].add(1e-300 * before[(0,) * before.ndim])
+        first = first.at[(0,) * first.ndim].add(1e-300 * before[(0,) * before.ndim])
         return first, others, function(first, *others)
 
     @jax.jit
@@ -149,7 +154,6 @@ def _looped(function: Callable[..., Any], given: Sequence[np.ndarray]) -> Callab
         result = jax.eval_shape(function, first, *others)
         return jax.lax.fori_loop(0, times, body, (first, others, jnp.zeros(result.shape, result.dtype)))[2]
 
-    arrays = [jnp.asarray(array) for array in given]
     return lambda times: jax.block_until_ready(loop(times, *arrays))
 
 

@@ -7,9 +7,9 @@ what is left of the time within the solver's inner functions, which is its contr
 branches, copies); and what is left of all, around them (checks, batches that are put together, results).
 
 JAX's operations are counted in the compiled programs, NumPy's by watching the functions that call them. A bound on the
-time of each part: its work at the rate of one large product, or of many exponentials, or its traffic at that of a copy
-in cache, whichever is longer; the rates are NumPy's, and for JAX those of whichever is faster. Of NumPy's control no
-traffic is known. Every time is the shortest of several: a sum of parts is of use only if none of them was disturbed.
+time of each part: its FLOP or its exponentials, or the bytes that it reads and writes, each as fast as anything here
+was, whichever takes longer; NumPy is held against what NumPy reaches, JAX against whichever is faster. Of NumPy's
+control no bytes are known. Every time is the shortest of several: a sum of parts is of use if none was disturbed.
 """
 
 import contextlib
@@ -34,6 +34,7 @@ from ._operations import COMPONENTS, NOTHING, Census, Operation, census
 from ._table import Row, interleaved
 
 PARTS = (*COMPONENTS, "control", "outside")
+_EXPONENTIALS, _CALL = "exponentials", "one call"
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Config:
     steps: int = 2_000
     large: int = 1 << 26  # numbers of a copy out of cache
     cached: int = 1 << 16
-    square: int = 1_024
+    square: int = 384
     least: float = 2e-3  # seconds that an operation is repeated for
     rounds: int = 5
-    bursts: int = 25  # of operations
+    bursts: int = 25  # of operations, and of engines that take less than `quick`
+    quick: float = 0.2
     seed: int = 0
 
     @classmethod
@@ -138,10 +140,10 @@ def _replaced(places: list[tuple[Any, str]], wrap: Callable[[str, Callable], Cal
 
 
 class _Clock:
-    """The seconds within functions."""
+    """The seconds within functions, by name."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds: Counter[str] = Counter()
 
     def wrap(self, name: str, function: Callable) -> Callable:
         def timed(*args, **options):
@@ -149,7 +151,7 @@ class _Clock:
             try:
                 return jax.block_until_ready(function(*args, **options))
             finally:
-                self.seconds += time.perf_counter() - started
+                self.seconds[name] += time.perf_counter() - started  # type: ignore[assignment]
 
         return timed
 
@@ -304,9 +306,9 @@ def _machine(config: Config) -> dict[tuple[str, str], tuple[Callable[[int], Any]
         for name, size in (("copy, out of cache", config.large), ("copy, in cache", config.cached)):
             found[library, name] = _copies(library, size), 0.0, 16.0 * size
         found[library, f"product of {config.square}² matrices"] = product.repeated(), product.work, product.bytes
-        found[library, "exponentials"] = exponentials.repeated(), exponentials.work, exponentials.bytes
-    found["NumPy", "one call"] = lambda times: [np.add(one, one) for _ in range(times)], 1.0, 24.0
-    found["JAX", "one call"] = lambda times: [jitted(small) for _ in range(times)], 1.0, 16.0
+        found[library, _EXPONENTIALS] = exponentials.repeated(), exponentials.work, exponentials.bytes
+    found["NumPy", _CALL] = lambda times: [np.add(one, one) for _ in range(times)], 1.0, 24.0
+    found["JAX", _CALL] = lambda times: [jitted(small) for _ in range(times)], 1.0, 16.0
     return found
 
 
@@ -327,7 +329,7 @@ def _copies(library: str, size: int) -> Callable[[int], Any]:
 def _enough(call: Callable[[int], Any], least: float) -> int:
     """How many times take so long."""
     call(1)
-    times = 1
+    times = 4  # what a call itself takes should not count
     while True:
         started = time.perf_counter()
         call(times)
@@ -337,28 +339,38 @@ def _enough(call: Callable[[int], Any], least: float) -> int:
         times = min(8 * times, max(2 * times, int(1.2 * times * least / max(spent, 1e-9))))
 
 
-def _timed(
-    config: Config, engines: dict[str, Engine], repeated: dict[Any, Callable[[int], Any]]
-) -> tuple[dict[Any, float], dict[str, tuple[float, float]]]:
-    """The least seconds of a time of each that is repeated; and of an instance of each engine, in all and within its
-    inner functions. In every round one after the other, first those that are repeated."""
+def _alone(config: Config, repeated: dict[Any, Callable[[int], Any]]) -> dict[Any, float]:
+    """The least seconds of a time of each that is repeated."""
     times = {name: _enough(call, config.least) for name, call in repeated.items()}
-    inside: dict[str, list[float]] = {name: [] for name in engines}
-
-    def within(name: str, engine: Engine) -> None:
-        clock = _Clock()
-        with _replaced(engine.inner, clock.wrap):
-            engine.call(ht.HAM)
-        inside[name].append(clock.seconds)
-
     bursts = {key: lambda call=call, key=key: call(times[key]) for key, call in repeated.items()}
-    solvers = {name: lambda name=name, engine=engine: within(name, engine) for name, engine in engines.items()}
-    alone = {key: min(seconds) / times[key] for key, seconds in interleaved(bursts, config.bursts).items()}
-    whole = {}
-    for name, seconds in interleaved(solvers, config.rounds).items():
-        total, inner = min(zip(seconds, inside[name][1:], strict=True))
-        whole[name] = total / engines[name].instances, inner / engines[name].instances
-    return alone, whole
+    return {key: min(seconds) / times[key] for key, seconds in interleaved(bursts, config.bursts).items()}
+
+
+class _Time(NamedTuple):
+    """Of an instance: the least seconds in all, and those within the inner functions, by name, at that time."""
+
+    all: float
+    within: dict[str, float]
+
+
+def _whole(config: Config, engines: dict[str, Engine]) -> dict[str, _Time]:
+    """The time of each engine, one after the other in every round."""
+    best: dict[str, _Time] = {}
+
+    def measure(name: str, engine: Engine) -> None:
+        clock = _Clock()
+        started = time.perf_counter()
+        with _replaced(engine.inner, clock.wrap):
+            jax.block_until_ready(engine.call(ht.HAM))
+        total = (time.perf_counter() - started) / engine.instances
+        if name not in best or total < best[name].all:
+            best[name] = _Time(total, {key: spent / engine.instances for key, spent in clock.seconds.items()})
+
+    calls = {name: lambda name=name, engine=engine: measure(name, engine) for name, engine in engines.items()}
+    for rounds in (config.rounds, config.bursts):
+        interleaved(calls, rounds)
+        calls = {name: call for name, call in calls.items() if best[name].all * engines[name].instances < config.quick}
+    return best
 
 
 class Line(NamedTuple):
@@ -378,21 +390,27 @@ class Line(NamedTuple):
 
 
 class _Pace(NamedTuple):
-    """Seconds of a FLOP, of an exponential and of a byte, where nothing else is in the way."""
+    """Seconds of a FLOP, of an exponential and of a byte: the least that anything measured here took."""
 
     flop: float
     exponential: float
     byte: float
 
 
-def _pace(config: Config, machine: dict, alone: dict[Any, float]) -> dict[str, _Pace]:
-    names = f"product of {config.square}² matrices", "exponentials", "copy, in cache"
-    units = [machine["NumPy", name][1] or machine["NumPy", name][2] for name in names]
-    own = {
-        library: _Pace(*(alone[library, name] / unit for name, unit in zip(names, units, strict=True)))
-        for library in ("NumPy", "JAX")
-    }
-    return own | {"JAX": _Pace(*map(min, own["NumPy"], own["JAX"]))}
+def _pace(machine: dict, alone: dict[Any, float]) -> dict[str, _Pace]:
+    """Of NumPy, by what NumPy did; of JAX, by what any of the two did."""
+    found: dict[str, _Pace] = {}
+    for libraries in (("NumPy",), ("NumPy", "JAX")):
+        own = [(key, alone[key], *machine[key][1:]) for key in machine if key[0] in libraries and key[1] != _CALL]
+        done = [one for one in alone if isinstance(one, Operation) and one.library in libraries]
+        copies = [seconds / moved for _, seconds, work, moved in own if not work]
+        flops = [seconds / work for key, seconds, work, _ in own if work and key[1] != _EXPONENTIALS]
+        flops += [alone[one] / one.work for one in done if one.component != "exponentials"]
+        each = [alone[key] / machine[key][1] for key in machine if key[0] in libraries and key[1] == _EXPONENTIALS]
+        each += [alone[one] / one.work for one in done if one.component == "exponentials"]
+        moves = [alone[one] / one.bytes for one in done]
+        found[libraries[-1]] = _Pace(min(flops), min(each), min(copies + moves))
+    return found
 
 
 def _bound(pace: dict[str, _Pace], operation: Operation) -> float:
@@ -401,7 +419,7 @@ def _bound(pace: dict[str, _Pace], operation: Operation) -> float:
     return max(operation.work * each, operation.bytes * own.byte)
 
 
-def _parts(name: str, engine: Engine, done: Census, alone: dict[Any, float], whole: tuple[float, float],
+def _parts(name: str, engine: Engine, done: Census, alone: dict[Any, float], whole: _Time,
            pace: dict[str, _Pace], status: int) -> Iterator[Line]:  # fmt: skip
     """The lines of an engine."""
     seconds, work, moved, bounds = (Counter() for _ in range(4))
@@ -411,13 +429,15 @@ def _parts(name: str, engine: Engine, done: Census, alone: dict[Any, float], who
         work[operation.component] += count * operation.work  # type: ignore[assignment]
         moved[operation.component] += count * operation.bytes  # type: ignore[assignment]
         bounds[operation.component] += count * _bound(pace, operation)  # type: ignore[assignment]
-    total, inner = whole
-    seconds["control"], seconds["outside"] = inner - sum(seconds.values()), total - inner  # type: ignore[assignment]
+    inner = sum(whole.within.values())
+    seconds["control"], seconds["outside"] = inner - sum(seconds.values()), whole.all - inner  # type: ignore[assignment]
     moved["control"] = done.bytes / engine.instances  # type: ignore[assignment]
     bounds["control"] = moved["control"] * pace[engine.library].byte  # type: ignore[assignment]
     for part in PARTS:
-        figures = seconds[part], work[part], moved[part], bounds[part], seconds[part] / total
+        figures = seconds[part], work[part], moved[part], bounds[part], seconds[part] / whole.all
         yield Line("engine", engine.library, name, part, *figures, status)
+    for function, spent in whole.within.items():
+        yield Line("function", engine.library, name, function, spent, 0.0, 0.0, 0.0, spent / whole.all, status)
 
 
 def run(config: Config) -> xr.Dataset:
@@ -432,15 +452,20 @@ def run(config: Config) -> xr.Dataset:
     repeated: dict[Any, Callable[[int], Any]] = {key: call for key, (call, _, _) in machine.items()}
     repeated |= {operation: operation.repeated() for operation in sorted(operations)}
     with threadpoolctl.threadpool_limits(1):  # of BLAS; XLA's are its own
-        alone, whole = _timed(config, engines, repeated)
-    pace = _pace(config, machine, alone)
+        alone, whole = _alone(config, repeated), _whole(config, engines)
+    pace = _pace(machine, alone)
     lines = [
         Line("machine", library, name, "", alone[library, name], work, moved, alone[library, name])
         for (library, name), (_, work, moved) in machine.items()
     ]
+    lines += [
+        Line("pace", library, of, "", getattr(own, of), 1.0, 1.0, getattr(own, of))
+        for library, own in pace.items()
+        for of in _Pace._fields
+    ]
     for one in sorted(operations):
         share = max(
-            done[name].operations[one] * alone[one] / engine.instances / whole[name][0]
+            done[name].operations[one] * alone[one] / engine.instances / whole[name].all
             for name, engine in engines.items()
         )
         lines.append(Line("operation", one.library, one.label, one.component, alone[one], one.work, one.bytes,
@@ -468,18 +493,30 @@ def _status(found: Any) -> int:
 
 
 def table(dataset: xr.Dataset) -> list[Row]:
-    """A row an engine and part: the work of an instance, µs at the rates of the machine and as measured, the share."""
-    engines = dataset.to_dataframe().query("kind == 'engine'")
-    shown = lambda value: f"{value:,.3g}" if value < 1e3 else f"{float(f'{value:.3g}'):,.0f}"  # noqa: E731
-    return [
-        {
-            "engine": line["name"],
-            "part": line["part"],
-            "work": shown(line["work"]),
-            "bytes": shown(line["bytes"]),
-            "bound, µs": shown(1e6 * line["bound"]),
-            "µs": shown(1e6 * line["seconds"]),
-            "share": f"{line['share']:.0%}",
-        }
-        for line in engines.to_dict("records")
-    ]
+    """What the machine reaches, a row a library; and a row an engine: the share of its time that each part takes, and
+    that of the part's bound in the time of the part; last, that of all bounds in all time."""
+    points = dataset.to_dataframe()
+    rows = []
+    for library, cores in (("NumPy", "a core"), ("JAX", "all cores")):
+        pace = points.query("kind == 'pace' and library == @library").set_index("name").seconds
+        rate = {name: f"{1e-9 / seconds:.2g}" for name, seconds in pace.items()}
+        reached = [f"{rate['flop']} GFLOP/s", "", "", f"{rate['exponential']} · 10⁹/s", f"{rate['byte']} GB/s", "", ""]
+        rows.append(dict(zip(_COLUMNS, [f"*{library}, {cores}*", "", *reached], strict=True)))
+    engines = points.query("kind == 'engine'")
+    for name in dict.fromkeys(engines["name"]):
+        own = engines.query("name == @name")
+        cells = [_cell(line["share"], line["bound"], line["seconds"]) for line in own.to_dict("records")]
+        total = own["seconds"].sum()
+        time_of_one = f"{1e6 * total:.3g} µs" if total < 1e-3 else f"{1e3 * total:.3g} ms"
+        row = [name, time_of_one, *cells, f"{own['bound'].sum() / total:.0%}"]
+        rows.append(dict(zip(_COLUMNS, row, strict=True)))
+    return rows
+
+
+_COLUMNS = ("engine", "an instance", *PARTS, "bound")
+
+
+def _cell(share: float, bound: float, seconds: float) -> str:
+    if not share:
+        return ""
+    return f"{share:.0%}" + f", at {bound / seconds:.0%}" * (0 < bound < seconds)
