@@ -9,7 +9,8 @@ branches, copies); and what is left of all, around them (checks, batches that ar
 JAX's operations are counted in the compiled programs, NumPy's by watching the functions that call them. A bound on the
 time of each part: its FLOP or its exponentials, or the bytes that it reads and writes, each as fast as anything here
 was, whichever takes longer; NumPy is held against what NumPy reaches, JAX against whichever is faster. Of NumPy's
-control no bytes are known. Every time is the shortest of several: a sum of parts is of use if none was disturbed.
+control no bytes are known, those of JAX's are an upper estimate. Every time is the shortest of several: a sum of parts
+is of use if none was disturbed.
 """
 
 import contextlib
@@ -499,14 +500,14 @@ def table(dataset: xr.Dataset) -> list[Row]:
     rows = []
     for library, cores in (("NumPy", "a core"), ("JAX", "all cores")):
         pace = points.query("kind == 'pace' and library == @library").set_index("name").seconds
-        rate = {name: f"{1e-9 / seconds:.2g}" for name, seconds in pace.items()}
-        reached = [f"{rate['flop']} GFLOP/s", "", "", f"{rate['exponential']} · 10⁹/s", f"{rate['byte']} GB/s", "", ""]
+        flops, each, moved = (1e-9 / pace[name] for name in _Pace._fields)
+        reached = [f"{flops:.0f} GFLOP/s", "", "", f"{each:.1f} · 10⁹/s", f"{moved:.0f} GB/s", "", ""]
         rows.append(dict(zip(_COLUMNS, [f"*{library}, {cores}*", "", *reached], strict=True)))
     engines = points.query("kind == 'engine'")
     for name in dict.fromkeys(engines["name"]):
         own = engines.query("name == @name")
         cells = [_cell(line["share"], line["bound"], line["seconds"]) for line in own.to_dict("records")]
-        total = own["seconds"].sum()
+        total = float(own["seconds"].sum())
         time_of_one = f"{1e6 * total:.3g} µs" if total < 1e-3 else f"{1e3 * total:.3g} ms"
         row = [name, time_of_one, *cells, f"{own['bound'].sum() / total:.0%}"]
         rows.append(dict(zip(_COLUMNS, row, strict=True)))

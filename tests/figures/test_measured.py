@@ -113,7 +113,13 @@ def test_every_operation_and_every_engine_is_under_the_roofs(parts):
     assert sum(bar.get_width() for bar in upper.patches) >= 5 - 1e-9
 
 
-def test_the_guide_has_the_table():
+def test_the_guide_has_the_table_and_reads_it(parts):
     """What `python -m experiments.benchmarks roofline --save` has measured last, line by line."""
     text = (hooks.HERE / "guide/many.md").read_text(encoding="utf-8")
     assert markdown(table(store.load("roofline"))) in text, markdown(table(store.load("roofline")))
+    shares = parts[parts.kind == "engine"].set_index(["name", "part"]).share
+    batches, flows, runs = (shares[name] for name in ("limits, batches", "trajectories", "runs, a step"))
+    assert batches["Cholesky"] + batches["triangular solves"] > batches["products"]
+    assert flows["exponentials"] > flows["products"]
+    assert 0.5 < float(flows["control"] / flows["products"]) < 4
+    assert runs["products"] + runs["exponentials"] > 0.5
