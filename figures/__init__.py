@@ -3,7 +3,7 @@
 from experiments import NAMES as EXPERIMENTS
 
 # In the order of the index page: one of each experiment, and those of what the benchmarks have measured.
-NAMES = (*EXPERIMENTS, "claims", "training_cost", "work_precision", "scaling")
+NAMES = (*EXPERIMENTS, "claims", "training_cost", "work_precision", "scaling", "roofline")
 _DATA = {"claims": "replication", "training_cost": "sparse_training"}
 
 

@@ -13,4 +13,4 @@ NAMES = (
     "runs",
     "torch_overhead",
 )
-DATASETS = ("work_precision", "scaling")  # data sets with a figure
+DATASETS = ("work_precision", "scaling", "roofline")  # data sets with a figure

@@ -87,19 +87,19 @@ class HAM(AbstractExponentialGeometry):
         xp = namespace(theta)
         alpha, excess, _ = split(self, theta.dtype)
         x = xp.abs(theta)
-        if xp is np and np.ndim(alpha) == 0:
+        if xp is np and (np.ndim(alpha) == 0 or np.all(excess == 0)):
             # With z = α|θ| it is [(1 + z) ln(1 + z) − z]/α², and z²/α² ∫ (1 − u)/(1 + zu) du where that cancels.
             z = np.asarray(alpha * x)
-            if excess == 0:
+            if np.all(excess == 0):
                 unit, log = 1.0, np.asarray(np.log1p(z))
             else:
                 unit, log = np.exp(-excess), np.asarray(np.logaddexp(0, np.log(z) + excess))
             values = np.asarray(((z + unit) * log - z) / alpha / alpha)
             near = log < 0.05
             if near.any():
-                some = z[near] if excess == 0 else np.expm1(log[near])
+                some = z[near] if np.all(excess == 0) else np.expm1(log[near])
                 integral = np.dot(1 / (1 + some[..., None] * _NODES), _WEIGHTS)
-                some = some / alpha
+                some = some / (alpha if np.ndim(alpha) == 0 else np.broadcast_to(alpha, z.shape)[near])
                 values[near] = some * some * integral * unit
             return values[()]
         near = (alpha * x < 1) & ((excess == 0) | (x == 0))
