@@ -1,5 +1,6 @@
 """Many limits in one call: by whom they are computed."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from jaxtyping import Int, Real
 
 from .._arguments import entrance
-from .._array import ArrayLike, is_jax, leaves
+from .._array import ArrayLike, Struct, is_jax, leaves
 from .._instances import Few, few, members
 from .._types import Vectors
 from .._validate import count, tolerance
@@ -18,6 +19,7 @@ from ._result import LimitResult
 from ._solve import ROUNDING_REACH, solve_limit
 
 _FIELDS, _STATS = ("theta", "dual", "residual", "duality_gap", "result"), ("steps", "relative_gap")
+_LOOKS = 5_000  # instances of several problems, from which on an accelerator would be worth its start
 Report = Callable[[int, int], None] | None
 
 
@@ -43,7 +45,8 @@ def solve_limits(
     * 48 or more members of a family with one parameter (`HAM`, `Hypentropy`) in NumPy's arrays, all from 0 with one X
       and one y, or fewer with `share=True`: NumPy, from a table of limits that are interpolated and corrected, on all
       cores; those that it does not reach, with ln(α|θ|) beyond 60 or so, are left to the others;
-    * fewer than 48 in NumPy's arrays, without `width`: `solve_limit`, one by one, as nothing has to be compiled;
+    * in NumPy's arrays, without `width`: each problem of several by itself, from a table or one by one; and one by one
+      where there are fewer than 48, by `solve_limit`, as nothing has to be compiled;
     * else JAX, in batches.
 
     Args:
@@ -84,8 +87,10 @@ def solve_limits(
         alone = theta0s is None and which is None and ys is None
         if alone and can_tabulate(problems, geos) and (share or np.size(next(leaves(geos))) >= LEAST):
             return _from_table(problems, geos, width, **options)
-        if width is None and (found := few(problems, geos, theta0s, which, ys, LEAST)) is not None:
-            return _one_by_one(found, **options)
+        several = not isinstance(problems, Struct) and len(problems) > 1 and _on_processor(which)
+        most = sys.maxsize if several else LEAST
+        if width is None and (found := few(problems, geos, theta0s, which, ys, most)) is not None:
+            return _by_problem(found, **options) if several else _one_by_one(found, **options)
     from ._batch import solve_limits as solve
 
     return solve(problems, geos, theta0s, which=which, share=share, ys=ys, width=width, **options)
@@ -120,6 +125,41 @@ def _from_table(
         for name in _STATS:
             fields[name][left] = limits.stats[name]
     return _result(fields)
+
+
+def _on_processor(which: Any) -> bool:
+    """Whether there is no accelerator; where few are asked for, nobody looks."""
+    if np.size(which) < _LOOKS:
+        return True
+    import jax
+
+    return jax.default_backend() == "cpu"
+
+
+def _by_problem(some: Few, *, tol: float, max_steps: int, report: Report) -> LimitResult:
+    """Those of one problem after the other: from a table if they are many."""
+    parts, fields, done = [], [], 0
+    refuse_dead_zone(some.geos, "solve_limits")
+
+    def tell(now: int, _: int) -> None:
+        if report is not None:
+            report(done + now, len(some))
+
+    for place, problem in enumerate(some.problems):
+        part = np.flatnonzero(some.which == place)
+        if not part.size:
+            continue
+        geos, how = members(some.geos, part), {"tol": tol, "max_steps": max_steps, "report": tell}
+        if some.theta0s is None and part.size >= LEAST and can_tabulate(problem, geos):
+            limits = _from_table(problem, geos, None, **how)
+        else:
+            theta0s = None if some.theta0s is None else np.asarray(some.theta0s)[part]
+            limits = _one_by_one(Few([problem], np.zeros(part.size, int), geos, theta0s), **how)
+        done += part.size
+        parts.append(part)
+        fields.append({name: getattr(limits, name) for name in _FIELDS} | {name: limits.stats[name] for name in _STATS})
+    back = np.argsort(np.concatenate(parts))
+    return _result({name: np.concatenate([own[name] for own in fields])[back] for name in fields[0]})
 
 
 def _one_by_one(some: Few, *, tol: float, max_steps: int, report: Report) -> LimitResult:

@@ -154,6 +154,22 @@ def test_few_are_solved_one_by_one(problem):
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_several_problems_are_solved_each_by_itself(problem):
+    """One with many instances from a table, one with few one by one, in any order."""
+    rng = np.random.default_rng(6)
+    other = instance("gaussian", 20, seed=5)
+    which = rng.permutation(np.repeat([0, 1], [60, 9]))
+    logs, seen = rng.uniform(-6, 15, which.size), []
+    many = ht.solve_limits(
+        [problem, other], ht.HAM(log_alpha=logs), which=which, report=lambda *done: seen.append(done)
+    )
+    assert (many.result == 0).all() and seen[-1] == (69, 69)
+    own = ht.solve_limits(problem, ht.HAM(log_alpha=logs[which == 0]))
+    np.testing.assert_array_equal(many.theta[which == 0], own.theta)
+    for i in np.flatnonzero(which)[:3]:
+        np.testing.assert_array_equal(many.theta[i], ht.solve_limit(other, ht.HAM(log_alpha=logs[i])).theta)
+
+
 def test_few_of_many_y(problem):
     ys = np.random.default_rng(5).standard_normal((3, problem.n))
     many = ht.solve_limits(problem, ht.Hypentropy(gamma=0.1), ys=ys)
