@@ -181,7 +181,7 @@ def certified_rows(
     ```python
     >>> import hamtheory as ht, numpy as np
     >>> problem = ht.LinearRegression([[1.0, 2.0]], [2.0])
-    >>> thetas, coordinates = np.array([[0.4, 0.8], [0.0, 0.5]]), np.sqrt(0.8) * np.ones((2, 1))
+    >>> thetas, coordinates = np.array([[0.4, 0.8], [0.0, 0.5]]), np.stack([problem.row_space.target] * 2)
     >>> ht.metrics.certified_rows(problem, ht.Euclidean(), thetas, coordinates).violation.round(3).tolist()
     [0.0, nan]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._grid import fields
-from ..problem._problem import Problem
+from ..problem import BinaryClassification, LinearRegression
 
 
 class Block(abc.ABC):
@@ -50,7 +50,7 @@ def table_of(value: Any, name: str) -> Mapping[str, Any]:
     """The value, if it is a table."""
     if not isinstance(value, Mapping):
         hint = ""
-        if isinstance(value, Problem):
+        if isinstance(value, (LinearRegression, BinaryClassification)):
             hint = '; write its X and y to an .npz, and give {"kind": "file", "path": ...}, or take ht.solve_limits'
         raise TypeError(f"{name} must be a table of names and values; got {value!r}{hint}")
     return value

@@ -49,8 +49,9 @@ def test_csv(tmp_path, header, mark):
     assert (columns is None) if not header else columns.tolist() == list("abcd")
 
 
-def test_csv_target_and_labels_reach_the_file(capsys, tmp_path):
-    source, path = tmp_path / "data.csv", tmp_path / "limit.zarr"
+def test_csv_target_and_labels_reach_the_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a long name would be wrapped
+    source, path = Path("data.csv"), Path("limit.zarr")
     rows = np.insert(X, 1, Y, axis=1)
     source.write_text("\n".join(["a,y,b,c,d", *(",".join(map(repr, map(float, row))) for row in rows)]))
     assert main(["limit", str(source), "--target", "y", "--out", str(path)]) == 0

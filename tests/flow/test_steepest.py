@@ -275,7 +275,7 @@ BAD = {
     "ts": (bad(ts=[1.0, 0.5]), ValueError, "ts must be increasing"),
     "log_loss": (bad(log_loss=-3.0), ValueError, "log_loss is for classifications"),
     "rtol": (bad(rtol=1e-20), ValueError, "rtol=1e-20 is below"),
-    "no problem": (lambda: ht.steepest_flow(np.eye(2), [np.ones(2)]), TypeError, "problem must be a LinearRegression"),
+    "no problem": (lambda: ht.steepest_flow(np.eye(2), [np.ones(2)]), TypeError, "problem must be a regression"),
     "decay of classes": (
         lambda: ht.steepest_flow(CLASSES, [np.ones(10)], weight_decay=0.1),
         ValueError,
